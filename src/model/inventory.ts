@@ -1,0 +1,86 @@
+import type { Address, Prefix } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
+import type { Mac } from "../base/mac.ts";
+import type { PortRange } from "../base/port.ts";
+import type { Place } from "./problem.ts";
+
+/** What libvirt and the host say exists. */
+export interface Inventory {
+  readonly networks: readonly Network[];
+  readonly guests: readonly Guest[];
+  readonly leases: readonly Lease[];
+  readonly host: Host;
+}
+
+/** A libvirt network that runs. */
+export interface Network {
+  readonly name: string;
+  /** Absent where libvirt gives the network no bridge (macvtap, SR-IOV). */
+  readonly bridge?: InterfaceName;
+  /** `isolated`: no `<forward>`; `other`: private, vepa, passthrough, hostdev. */
+  readonly forward: "nat" | "route" | "open" | "isolated" | "bridge" | "other";
+  readonly subnets: readonly Subnet[];
+  /** `<nat ipv6='yes'>` */
+  readonly nat6: boolean;
+  /** `<nat><address start end>`: IPv4 only, libvirt 11.3 network_conf.c. */
+  readonly natAddresses?: { readonly first: Address; readonly last: Address };
+  readonly natPorts?: PortRange;
+  readonly reservations: readonly Reservation[];
+  readonly at: Place;
+}
+
+export interface Subnet {
+  readonly prefix: Prefix;
+  /** The host's own address on the bridge. */
+  readonly gateway: Address;
+}
+
+/** `<dhcp><host>`: by MAC or by guest (host) name. */
+export interface Reservation {
+  readonly mac?: Mac;
+  readonly name?: string;
+  readonly address: Address;
+}
+
+/** A guest that runs: live domain XML. */
+export interface Guest {
+  readonly name: string;
+  readonly uuid: string;
+  readonly nics: readonly Nic[];
+  readonly at: Place;
+}
+
+export interface Nic {
+  readonly mac: Mac;
+  /** `<target dev>`; absent while the guest has no tap (type direct, user, or not yet started). */
+  readonly tap?: InterfaceName;
+  /** libvirt network, for `<interface type='network'>`. */
+  readonly network?: string;
+  /** Bridge that carries the tap, where the XML names one. */
+  readonly bridge?: InterfaceName;
+  readonly at: Place;
+}
+
+export interface Lease {
+  readonly mac: Mac;
+  readonly address: Address;
+  readonly bridge: InterfaceName;
+  /** Seconds since the epoch. */
+  readonly expires: number;
+  readonly hostname?: string;
+}
+
+export interface Host {
+  /** Interfaces that hold a default route, with their global addresses. */
+  readonly interfaces: readonly HostInterface[];
+}
+
+export interface HostInterface {
+  readonly name: InterfaceName;
+  readonly addresses: readonly Address[];
+  readonly hasDefaultRoute: boolean;
+  /** The bridge this interface is a port of. */
+  readonly master?: InterfaceName;
+  /** rtnl_link_ops kind: `tun`, `veth`, `bridge`; absent for hardware. */
+  readonly kind?: string;
+}

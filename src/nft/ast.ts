@@ -1,0 +1,117 @@
+/**
+ * nft's language as values, in nft(8)'s own words. A table here is in normal form: what `nft list` shows of it, less what the
+ * kernel counts or numbers by itself (handles, packet counts, owner). Two tables are the same ruleset exactly if their normal
+ * forms are deeply equal.
+ */
+
+export type TableFamily = "ip" | "ip6" | "inet" | "bridge" | "arp" | "netdev";
+
+export interface Table {
+  readonly family: TableFamily;
+  readonly name: string;
+  readonly sets: readonly SetDefinition[];
+  readonly chains: readonly Chain[];
+}
+
+/** A named set, or with `data` a named map. */
+export interface SetDefinition {
+  readonly name: string;
+  /** nft datatypes of the key, one a field: `["ipv4_addr", "inet_proto", "inet_service"]`. */
+  readonly type: readonly string[];
+  /** nft datatypes of the value, or `["verdict"]`. */
+  readonly data?: readonly string[];
+  readonly flags: readonly SetFlag[];
+  /** Each element counts its matches. */
+  readonly counter: boolean;
+  readonly elements: readonly Element[];
+}
+
+export type SetFlag = "constant" | "interval" | "timeout" | "dynamic";
+
+export interface Element {
+  readonly key: Expression;
+  readonly data?: Expression | Verdict;
+}
+
+export interface Chain {
+  readonly name: string;
+  readonly base?: BaseChain;
+  readonly rules: readonly Rule[];
+}
+
+export interface BaseChain {
+  readonly type: "filter" | "nat" | "route";
+  readonly hook:
+    "prerouting" | "input" | "forward" | "output" | "postrouting" | "ingress" | "egress";
+  readonly priority: number;
+  readonly policy: "accept" | "drop";
+}
+
+export interface Rule {
+  readonly statements: readonly Statement[];
+  readonly comment?: string;
+}
+
+export type Verdict =
+  | { readonly kind: "accept" }
+  | { readonly kind: "drop" }
+  | { readonly kind: "return" }
+  | { readonly kind: "continue" }
+  | { readonly kind: "jump"; readonly chain: string }
+  | { readonly kind: "goto"; readonly chain: string };
+
+export type Statement =
+  | Verdict
+  | {
+      readonly kind: "match";
+      /** `in`: the flags on the right are among those on the left (`ct state established,related`). */
+      readonly op: "==" | "!=" | "<" | ">" | "<=" | ">=" | "in";
+      readonly left: Expression;
+      readonly right: Expression;
+    }
+  /** The counts themselves are the kernel's. */
+  | { readonly kind: "counter" }
+  | { readonly kind: "vmap"; readonly key: Expression; readonly data: Expression }
+  | {
+      readonly kind: "dnat" | "snat";
+      readonly family?: "ip" | "ip6";
+      readonly address?: Expression;
+      readonly port?: Expression;
+    }
+  | { readonly kind: "masquerade"; readonly port?: Expression }
+  | { readonly kind: "mangle"; readonly key: Expression; readonly value: Expression }
+  | { readonly kind: "log"; readonly prefix?: string; readonly group?: number }
+  | {
+      readonly kind: "limit";
+      readonly rate: number;
+      readonly per: "second" | "minute" | "hour" | "day";
+      readonly burst: number;
+    }
+  | { readonly kind: "reject"; readonly type?: string; readonly code?: string }
+  | {
+      readonly kind: "set";
+      readonly op: "add" | "update" | "delete";
+      readonly set: string;
+      readonly key: Expression;
+    }
+  /** What this reader does not know, as nft's JSON. Never printed: it only occurs in foreign tables. */
+  | { readonly kind: "unknown"; readonly json: string };
+
+export type Expression =
+  | { readonly kind: "value"; readonly value: string | number }
+  | { readonly kind: "meta"; readonly key: string }
+  | { readonly kind: "ct"; readonly key: string; readonly direction?: "original" | "reply" }
+  | { readonly kind: "payload"; readonly protocol: string; readonly field: string }
+  | { readonly kind: "fib"; readonly result: string; readonly flags: readonly string[] }
+  | { readonly kind: "concat"; readonly parts: readonly Expression[] }
+  | { readonly kind: "prefix"; readonly address: string; readonly length: number }
+  | { readonly kind: "range"; readonly first: string | number; readonly last: string | number }
+  /** An anonymous set; for a map its elements carry data. */
+  | { readonly kind: "elements"; readonly elements: readonly Element[] }
+  /** `@name` */
+  | { readonly kind: "reference"; readonly name: string }
+  /** `established,related` */
+  | { readonly kind: "flags"; readonly values: readonly string[] }
+  | { readonly kind: "|" | "&" | "^"; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: "map"; readonly key: Expression; readonly data: Expression }
+  | { readonly kind: "unknown"; readonly json: string };
