@@ -1,0 +1,34 @@
+import { basename, dirname, join } from "node:path";
+import type { PolicySource, SourceText } from "../../ports/sources.ts";
+import { readFolder, readText } from "./read-folder.ts";
+import { watchFolder } from "./watch-folder.ts";
+
+/** The main policy file and the `policy.d` folder beside it. */
+export class PolicyFiles implements PolicySource {
+  readonly #main: string;
+  readonly #folder: string;
+
+  constructor(main: string) {
+    this.#main = main;
+    this.#folder = join(dirname(main), "policy.d");
+  }
+
+  async read(): Promise<readonly SourceText[]> {
+    const [main, others] = await Promise.all([
+      readText(this.#main),
+      readFolder(this.#folder, ".yaml"),
+    ]);
+    return main ? [main, ...others] : others;
+  }
+
+  watch(listener: () => void): () => void {
+    const main = basename(this.#main);
+    const stops = [
+      watchFolder(dirname(this.#main), listener, (name) => name === main || name === "policy.d"),
+      watchFolder(this.#folder, listener, (name) => name.endsWith(".yaml")),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { StateError, type SavedState, type StateStore } from "../../ports/state.ts";
+import type { SourceText } from "../../ports/sources.ts";
+import { writeAtomically } from "./write-atomically.ts";
+
+const policyName = "last-good-policy.json";
+const rulesetName = "last-good.nft";
+
+/** The folder of `--state`: the last good policy as JSON and its ruleset as nft would list it. */
+export class StateFolder implements StateStore {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async load(): Promise<SavedState | undefined> {
+    try {
+      const policy: unknown = JSON.parse(await readFile(join(this.#folder, policyName), "utf8"));
+      if (!isTexts(policy)) throw new Error("not a list of files");
+      return { policy, ruleset: await readFile(join(this.#folder, rulesetName), "utf8") };
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw new StateError(
+        `the saved state in ${this.#folder} is not readable: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+
+  async save(state: SavedState): Promise<void> {
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await writeAtomically(join(this.#folder, rulesetName), state.ruleset);
+      await writeAtomically(join(this.#folder, policyName), JSON.stringify(state.policy));
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      const why = code === "ENOSPC" ? "no space left on the disk" : message;
+      throw new StateError(`the state is not saved in ${this.#folder}: ${why}`, { cause });
+    }
+  }
+}
+
+function isTexts(value: unknown): value is SourceText[] {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (row: Partial<SourceText> | null) =>
+        typeof row?.file === "string" && typeof row.text === "string",
+    )
+  );
+}

@@ -1,0 +1,25 @@
+import { open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/**
+ * The file holds the old text or the new one, whatever happens in between; the text is on the disk when this returns. An existing
+ * file keeps its mode and owner. Throws node's error, the temporary file removed.
+ */
+export async function writeAtomically(file: string, text: string): Promise<void> {
+  const old = await stat(file).catch(() => undefined);
+  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.new`);
+  try {
+    const handle = await open(temporary, "w", old ? old.mode & 0o7777 : 0o644);
+    try {
+      if (old) await handle.chown(old.uid, old.gid);
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

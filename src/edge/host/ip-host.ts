@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { parseAddress } from "../../base/address.ts";
+import { parseInterfaceName } from "../../base/interface-name.ts";
+import type { HostInterface } from "../../model/inventory.ts";
+import { SourceError, type HostSource } from "../../ports/sources.ts";
+import { watchChild } from "./watch-child.ts";
+
+const run = promisify(execFile);
+
+/** The part of `ip -j -d addr` (iproute2 6.1) that is used. */
+interface IpLink {
+  readonly ifname?: string;
+  readonly master?: string;
+  readonly linkinfo?: { readonly info_kind?: string };
+  readonly addr_info?: readonly { readonly local?: string; readonly scope?: string }[];
+}
+
+interface IpRoute {
+  readonly dev?: string;
+  readonly nexthops?: readonly { readonly dev?: string }[];
+}
+
+/** The network of the namespace this process runs in, through iproute2. */
+export class IpHost implements HostSource {
+  async read(): Promise<readonly HostInterface[]> {
+    const [links, routes4, routes6] = await Promise.all([
+      ip<IpLink>(["-d", "addr", "show"]),
+      ip<IpRoute>(["-4", "route", "show", "default"]),
+      ip<IpRoute>(["-6", "route", "show", "default"]),
+    ]);
+    const outside = new Set(
+      [...routes4, ...routes6].flatMap((route) => [
+        route.dev,
+        ...(route.nexthops ?? []).map((hop) => hop.dev),
+      ]),
+    );
+    return links.flatMap((link) => readLink(link, outside));
+  }
+
+  watch(listener: () => void): () => void {
+    return watchChild({
+      command: "ip",
+      args: ["-o", "monitor", "link", "address", "route"],
+      onChange: listener,
+    });
+  }
+}
+
+function readLink(link: IpLink, outside: ReadonlySet<string | undefined>): HostInterface[] {
+  const name = parseInterfaceName(link.ifname ?? "");
+  if (name === undefined) return [];
+  const addresses = (link.addr_info ?? [])
+    .filter((address) => address.scope === "global")
+    .map((address) => parseAddress(address.local ?? ""))
+    .filter((address) => address !== undefined);
+  const master = parseInterfaceName(link.master ?? "");
+  const kind = link.linkinfo?.info_kind;
+  return [
+    {
+      name,
+      addresses,
+      hasDefaultRoute: outside.has(link.ifname),
+      ...(master !== undefined && { master }),
+      ...(kind !== undefined && { kind }),
+    },
+  ];
+}
+
+async function ip<Row>(args: readonly string[]): Promise<Row[]> {
+  try {
+    const { stdout } = await run("ip", ["-j", ...args], { maxBuffer: 256 << 20 });
+    // A route listing without any route prints nothing at all on iproute2 6.1.
+    return stdout.trim() === "" ? [] : (JSON.parse(stdout) as Row[]);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new SourceError("ip is not installed", { missing: "iproute2", cause });
+    }
+    throw new SourceError(`ip ${args.join(" ")} failed: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,36 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SourceError, type LibvirtSource, type LibvirtTexts } from "../../ports/sources.ts";
+import { readFolder } from "../files/read-folder.ts";
+import { watchFolder } from "../files/watch-folder.ts";
+
+/** A folder that stands for libvirt: `networks/*.xml`, `domains/*.xml` (live XML) and `leases/*.status`. */
+export class DirectoryLibvirt implements LibvirtSource {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async read(): Promise<LibvirtTexts> {
+    const found = await stat(this.#folder).catch(() => undefined);
+    if (!found?.isDirectory()) {
+      throw new SourceError(`the inventory folder ${this.#folder} does not exist`);
+    }
+    const [networks, guests, leases] = await Promise.all([
+      readFolder(join(this.#folder, "networks"), ".xml"),
+      readFolder(join(this.#folder, "domains"), ".xml"),
+      readFolder(join(this.#folder, "leases"), ".status"),
+    ]);
+    return { networks, guests, leases };
+  }
+
+  watch(listener: () => void): () => void {
+    const stops = ["networks", "domains", "leases"].map((name) =>
+      watchFolder(join(this.#folder, name), listener),
+    );
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+}

@@ -1,0 +1,52 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { SourceError } from "../../ports/sources.ts";
+import { LiveLibvirt } from "./live-libvirt.ts";
+import { VirshSession } from "./virsh-session.ts";
+
+test("the test driver's guest and network are read by one long-lived virsh", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  await writeFile(join(folder, "virbr0.status"), "[]");
+  const libvirt = new LiveLibvirt("test:///default", folder);
+  try {
+    const texts = await libvirt.read();
+    expect(texts.guests.map((guest) => guest.file)).toEqual(["libvirt:guest/test.xml"]);
+    expect(texts.guests[0]?.text).toMatch(/^<domain [^]*<\/domain>\s*$/);
+    expect(texts.networks[0]?.text).toMatch(/^<network[^]*<\/network>\s*$/);
+    expect(texts.leases.map((lease) => lease.text)).toEqual(["[]"]);
+  } finally {
+    libvirt.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("a command that libvirt refuses is an error in libvirt's words, and the session goes on", async () => {
+  const session = new VirshSession("test:///default");
+  try {
+    const refused = await session.run("dumpxml 00000000-0000-0000-0000-000000000000");
+    expect(refused.error).toContain("failed to get domain");
+    expect((await session.run("list --name")).stdout.trim()).toBe("test");
+  } finally {
+    session.close();
+  }
+});
+
+test("a libvirt that is not there is a refusal, not an empty inventory", async () => {
+  const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");
+  await expect(libvirt.read()).rejects.toThrow(SourceError);
+  await expect(libvirt.read()).rejects.toThrow(/nonexistent/);
+  libvirt.close();
+});
+
+test("without virsh the package to install is named", async () => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = "/nonexistent";
+  try {
+    const libvirt = new LiveLibvirt("test:///default");
+    await expect(libvirt.read()).rejects.toMatchObject({ missing: "libvirt-clients" });
+  } finally {
+    process.env["PATH"] = path;
+  }
+});

@@ -1,0 +1,20 @@
+import type { SourceText } from "./sources.ts";
+
+/** What was in force last, so that a restart into a policy with a mistake keeps it. */
+export interface SavedState {
+  /** The policy files as they were written. */
+  readonly policy: readonly SourceText[];
+  /** The ruleset in nft's listing form, for people. */
+  readonly ruleset: string;
+}
+
+export interface StateStore {
+  /** Undefined where nothing was saved yet. Throws {@link StateError} when it cannot be read. */
+  load(): Promise<SavedState | undefined>;
+  /** All of it or nothing: throws {@link StateError} and keeps what was saved before. */
+  save(state: SavedState): Promise<void>;
+}
+
+export class StateError extends Error {
+  override readonly name = "StateError";
+}
