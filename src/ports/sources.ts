@@ -1,10 +1,7 @@
 import type { HostInterface } from "../model/inventory.ts";
+import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 
-/** A text that somebody wrote, with the name under which problems speak of it. */
-export interface SourceText {
-  readonly file: string;
-  readonly text: string;
-}
+export type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 
 /** libvirt, or a folder that stands for it. Texts only: what they mean is decided by the parse room. */
 export interface LibvirtSource {
@@ -12,15 +9,6 @@ export interface LibvirtSource {
   read(): Promise<LibvirtTexts>;
   /** Calls back when something may have changed. The function returned ends it. */
   watch(listener: () => void): () => void;
-}
-
-export interface LibvirtTexts {
-  /** Live XML of the networks that run. */
-  readonly networks: readonly SourceText[];
-  /** Live XML of the guests that run. */
-  readonly guests: readonly SourceText[];
-  /** libvirt's dnsmasq helper's files `BRIDGE.status`. */
-  readonly leases: readonly SourceText[];
 }
 
 /** The policy files: the main one first, then the folder's in order of name. No file at all is an empty policy. */

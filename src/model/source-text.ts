@@ -1,0 +1,15 @@
+/** A text that somebody wrote, with the name under which problems speak of it. */
+export interface SourceText {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** What libvirt says, as it says it: what the texts mean is decided by the parse room. */
+export interface LibvirtTexts {
+  /** Live XML of the networks that run. */
+  readonly networks: readonly SourceText[];
+  /** Live XML of the guests that run. */
+  readonly guests: readonly SourceText[];
+  /** libvirt's dnsmasq helper's files `BRIDGE.status`. */
+  readonly leases: readonly SourceText[];
+}
