@@ -81,6 +81,13 @@ export default {
       to: { path: "^src/", pathNot: `^src/${anyOf(names)}/` },
     },
     {
+      name: "every-file-has-a-room",
+      comment: "This file stands in a folder that the table of rooms does not know.",
+      severity: "error",
+      from: { orphan: true, path: "^src/", pathNot: `^src/${anyOf(names)}/` },
+      to: {},
+    },
+    {
       name: "no-cycles",
       comment: "These files import each other in a circle. Take out the part that both need.",
       severity: "error",
