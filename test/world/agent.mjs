@@ -1,0 +1,228 @@
+// One end of the packets in a test world: `ip netns exec NAME node agent.mjs LABEL`. Reads one JSON request a line, answers one JSON line
+// with the request's id, ends when its input ends. Plain JavaScript, so that it starts without a build.
+import dgram from "node:dgram";
+import net from "node:net";
+import os from "node:os";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const label = process.argv[2] ?? "";
+const flows = new Map();
+
+const plain = (address) => (address ?? "").replace(/^::ffff:/, "");
+
+/** What a listener says to whoever reaches it. */
+const greeting = (port, peer) => ({ by: label, port, saw: plain(peer) });
+
+function listenTcp({ port }) {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.write(`${JSON.stringify(greeting(port, socket.remoteAddress))}\n`);
+    socket.on("data", (data) => socket.write(data));
+  });
+  return new Promise((resolve, reject) => {
+    server.on("error", reject);
+    server.listen({ port, host: "::" }, () => resolve({}));
+  });
+}
+
+/** One socket an address: a wildcard socket would answer from the address that routing prefers, not the one that was asked. */
+async function listenUdp({ port }) {
+  const addresses = Object.values(os.networkInterfaces())
+    .flat()
+    .filter(({ address }) => !address.startsWith("fe80"));
+  await Promise.all(
+    addresses.map(
+      ({ address, family }) =>
+        new Promise((resolve, reject) => {
+          const socket = dgram.createSocket(family === "IPv4" ? "udp4" : "udp6");
+          socket.on("error", reject);
+          socket.on("message", (message, peer) => {
+            const answer = { ...greeting(port, peer.address), echo: String(message) };
+            socket.send(JSON.stringify(answer), peer.port, peer.address);
+          });
+          socket.bind(port, address, resolve);
+        }),
+    ),
+  );
+  return {};
+}
+
+/** How an attempt without an answer ended: nothing came back, or somebody said no. */
+function failure(error) {
+  if (error.code === "ECONNREFUSED" || error.code === "ECONNRESET") return { outcome: "refused" };
+  return { outcome: "unreachable", error: error.code };
+}
+
+function openTcp({ host, port, source, timeoutMs }) {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host, port, ...(source ? { localAddress: source } : {}) });
+    let text = "";
+    const end = (result) => {
+      clearTimeout(timer);
+      resolve({ socket, ...result });
+    };
+    const timer = setTimeout(() => end({ outcome: "silent" }), timeoutMs);
+    socket.on("error", (error) => end(failure(error)));
+    socket.on("data", (data) => {
+      text += data;
+      const line = text.indexOf("\n");
+      if (line < 0) return;
+      const local = plain(socket.localAddress);
+      end({ outcome: "answered", local, ...JSON.parse(text.slice(0, line)) });
+    });
+  });
+}
+
+async function connectTcp(request) {
+  const { socket, ...result } = await openTcp(request);
+  socket.on("error", () => {});
+  socket.destroy();
+  return result;
+}
+
+async function hold(request) {
+  const { socket, ...result } = await openTcp(request);
+  if (result.outcome !== "answered") socket.destroy();
+  socket.on("error", () => {});
+  flows.set(request.flow, socket);
+  return result;
+}
+
+/** Sends a word over a flow that {@link hold} opened and waits for its echo. */
+function exchange({ flow, timeoutMs }) {
+  const socket = flows.get(flow);
+  return new Promise((resolve) => {
+    const word = `${Math.random()}\n`;
+    let text = "";
+    const end = (outcome) => {
+      clearTimeout(timer);
+      socket.off("data", read);
+      resolve({ outcome });
+    };
+    const read = (data) => {
+      text += data;
+      if (text.includes(word)) end("answered");
+    };
+    const timer = setTimeout(() => end("silent"), timeoutMs);
+    socket.on("data", read);
+    socket.write(word);
+  });
+}
+
+function release({ flow }) {
+  flows.get(flow)?.destroy();
+  flows.delete(flow);
+  return {};
+}
+
+function sendUdp({ host, port, source, timeoutMs }) {
+  return new Promise((resolve) => {
+    const socket = dgram.createSocket(net.isIPv4(host) ? "udp4" : "udp6");
+    const word = String(Math.random());
+    const end = (result) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(result);
+    };
+    const timer = setTimeout(() => end({ outcome: "silent" }), timeoutMs);
+    socket.on("error", (error) => end(failure(error)));
+    socket.on("message", (message) => {
+      const { echo, ...answer } = JSON.parse(String(message));
+      if (echo === word) end({ outcome: "answered", local: socket.address().address, ...answer });
+    });
+    const connect = () => socket.connect(port, host, (error) => !error && socket.send(word));
+    if (source) socket.bind(0, source, connect);
+    else connect();
+  });
+}
+
+function ping({ host, source, timeoutMs }) {
+  const run = (command, prefix, otherwise) =>
+    new Promise((resolve, reject) => {
+      const six = net.isIPv6(host) ? ["-6"] : ["-4"];
+      const from = source ? ["-I", source] : [];
+      const args = [...prefix, ...six, "-c", "1", "-W", "1", ...from, host];
+      const child = spawn(command, args, { stdio: "ignore" });
+      const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+      child.on("error", (error) => {
+        clearTimeout(timer);
+        if (otherwise) resolve(otherwise());
+        else reject(new Error(`neither ping nor busybox is there: ${error.message}`));
+      });
+      child.on("exit", (code) => {
+        clearTimeout(timer);
+        resolve({ outcome: code === 0 ? "answered" : "silent" });
+      });
+    });
+  return run("ping", [], () => run("busybox", ["ping"]));
+}
+
+/** Numbered datagrams at a steady rate, spread over flows that begin one after the other; each is echoed by a listener. */
+function stream({ host, port, packets, perSecond, flowCount }) {
+  return new Promise((resolve) => {
+    const arrivals = new Map();
+    const sockets = [];
+    const socketOf = (number) => {
+      const index = Math.floor((number * flowCount) / packets);
+      sockets[index] ??= dgram
+        .createSocket(net.isIPv4(host) ? "udp4" : "udp6")
+        .on("error", () => {})
+        .on("message", (message) =>
+          arrivals.set(Number(JSON.parse(String(message)).echo), performance.now()),
+        );
+      return sockets[index];
+    };
+    const begin = performance.now();
+    let sent = 0;
+    const finish = () => {
+      const times = [...arrivals.values()].sort((a, b) => a - b);
+      const gaps = times.map((time, i) => time - (times[i - 1] ?? begin));
+      for (const socket of sockets) socket?.close();
+      const longestGapMs = gaps.reduce((a, b) => Math.max(a, b), 0);
+      resolve({ sent, lost: sent - arrivals.size, longestGapMs });
+    };
+    const timer = setInterval(() => {
+      const due = Math.min(packets, ((performance.now() - begin) / 1000) * perSecond);
+      for (; sent < due; sent++) socketOf(sent).send(String(sent), port, host);
+      if (sent < packets) return;
+      clearInterval(timer);
+      setTimeout(finish, 300);
+    }, 2);
+  });
+}
+
+function sysctl({ values }) {
+  for (const [key, value] of Object.entries(values)) {
+    writeFileSync(`/proc/sys/${key.replaceAll(".", "/")}`, value);
+  }
+  return {};
+}
+
+const commands = {
+  hello: () => ({}),
+  "listen-tcp": listenTcp,
+  "listen-udp": listenUdp,
+  tcp: connectTcp,
+  udp: sendUdp,
+  icmp: ping,
+  hold,
+  exchange,
+  release,
+  stream,
+  sysctl,
+};
+
+createInterface({ input: process.stdin })
+  .on("line", async (line) => {
+    const { id, command, ...request } = JSON.parse(line);
+    let answer;
+    try {
+      answer = { id, ...(await commands[command](request)) };
+    } catch (error) {
+      answer = { id, fault: `${label}: ${command}: ${error.message}` };
+    }
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  })
+  .on("close", () => process.exit(0));
