@@ -1,0 +1,45 @@
+import { familyOf, type Address, type Family } from "../base/address.ts";
+import type { AddressSource, NicAddress } from "../model/intent.ts";
+import type { Guest, Inventory, Nic } from "../model/inventory.ts";
+import type { Policy } from "../model/policy.ts";
+
+/**
+ * Addresses of a nic, a family at a time from the best source that knows any: policy's fixed addresses, then libvirt's
+ * `<dhcp><host>` reservation, then its lease.
+ */
+export function addressesOf(
+  guest: Guest,
+  nic: Nic,
+  policy: Policy,
+  inventory: Inventory,
+): NicAddress[] {
+  const sources: readonly (readonly [AddressSource, readonly Address[]])[] = [
+    ["policy", policy.guests.get(guest.name)?.nics.get(nic.mac)?.addresses ?? []],
+    ["reservation", reservedFor(guest, nic, inventory)],
+    ["lease", leasedTo(nic, inventory)],
+  ];
+  const families: readonly Family[] = [4, 6];
+  return families.flatMap((family) => {
+    for (const [source, addresses] of sources) {
+      const known = addresses.filter((address) => familyOf(address) === family);
+      if (known.length > 0) return known.map((address) => ({ address, source }));
+    }
+    return [];
+  });
+}
+
+function reservedFor(guest: Guest, nic: Nic, inventory: Inventory): Address[] {
+  return inventory.networks
+    .filter((network) => network.name === nic.network)
+    .flatMap((network) => network.reservations)
+    .filter((host) => (host.mac === undefined ? host.name === guest.name : host.mac === nic.mac))
+    .map((host) => host.address);
+}
+
+function leasedTo(nic: Nic, inventory: Inventory): Address[] {
+  const bridge =
+    nic.bridge ?? inventory.networks.find((network) => network.name === nic.network)?.bridge;
+  return inventory.leases
+    .filter((lease) => lease.mac === nic.mac && lease.bridge === bridge)
+    .map((lease) => lease.address);
+}

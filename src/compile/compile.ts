@@ -1,0 +1,87 @@
+import type { Intent } from "../model/intent.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { Policy } from "../model/policy.ts";
+import type { GuestState, PublicationState } from "../model/state.ts";
+import type { Table } from "../nft/ast.ts";
+import { intend } from "./intend.ts";
+import type { IntendedPublication } from "./intend-publications.ts";
+import { bridgeTable } from "./lower-bridge.ts";
+import { filterChains } from "./lower-filter.ts";
+import { lowerGroups } from "./lower-groups.ts";
+import { natChains } from "./lower-nat.ts";
+import { admitElements, lowerPublications } from "./lower-publications.ts";
+import { networkSets, peerAddressSets } from "./lower-sets.ts";
+import { tableName } from "./names.ts";
+
+export interface Compiled {
+  /** `inet virtwall` and `bridge virtwall`. */
+  readonly tables: readonly Table[];
+  readonly intent: Intent;
+  readonly guests: readonly GuestState[];
+  readonly publications: readonly PublicationState[];
+}
+
+/**
+ * The ruleset that policy and inventory ask for. Pure and deterministic: the same input in any order gives the same tables, whatever
+ * was there before. Expects a policy that the check room has found free of errors.
+ */
+export function compile(policy: Policy, inventory: Inventory): Compiled {
+  const { intent, publications } = intend(policy, inventory);
+  return {
+    tables: [inetTable(intent), bridgeTable(intent)],
+    intent,
+    guests: inventory.guests.map((guest) => guestState(guest.name, intent)),
+    publications: publications.map(publicationState),
+  };
+}
+
+function inetTable(intent: Intent): Table {
+  const publications = lowerPublications(intent);
+  const groups = lowerGroups(intent);
+  return {
+    family: "inet",
+    name: tableName,
+    sets: [
+      ...networkSets(intent),
+      ...publications.sets,
+      ...groups.sets,
+      ...peerAddressSets(intent),
+    ].toSorted(byName),
+    chains: [
+      ...natChains(intent),
+      ...filterChains(intent),
+      ...[...publications.chains, ...groups.chains].toSorted(byName),
+    ],
+  };
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+function guestState(name: string, intent: Intent): GuestState {
+  const nics = intent.nics.filter((nic) => nic.guest === name);
+  return {
+    name,
+    groups: nics[0]?.groups ?? [],
+    nics: nics.map(({ guest: _guest, groups: _groups, ...nic }) => nic),
+  };
+}
+
+function publicationState(publication: IntendedPublication): PublicationState {
+  const { guest, wanted, mapping, intents, reason } = publication;
+  return {
+    guest,
+    protocol: mapping.protocol,
+    ...(wanted.address !== undefined && { address: wanted.address }),
+    public: mapping.public,
+    guestPorts: mapping.guest,
+    state: intents.length > 0 ? "active" : "pending",
+    ...(reason !== undefined && { reason }),
+    targets: intents.map((intent) => ({
+      address: intent.address,
+      guestAddress: intent.guestAddress,
+      counters: admitElements(intent),
+    })),
+  };
+}

@@ -1,0 +1,88 @@
+import { familyOf, type Family } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
+import type { NatIntent, NetworkIntent } from "../model/intent.ts";
+import type { Inventory, Network } from "../model/inventory.ts";
+import type { NetworkPolicy, Policy } from "../model/policy.ts";
+import { uplinkNames } from "./uplinks.ts";
+
+/** libvirt leaves the ports below 1024 alone, because NFS servers trust them (network_conf.c); so do we. */
+const natPorts = { first: 1024, last: 65535 };
+
+/** Every bridge that carries guests, once each: libvirt's networks, then bridges that only a nic names. */
+export function intendNetworks(policy: Policy, inventory: Inventory): NetworkIntent[] {
+  const uplinks = uplinkNames(policy, inventory);
+  const bridgeOf = new Map(inventory.networks.map(({ name, bridge }) => [name, bridge]));
+  const networks = new Map<InterfaceName, NetworkIntent>();
+  for (const network of inventory.networks) {
+    if (network.bridge === undefined || networks.has(network.bridge)) continue;
+    const wanted = policy.networks.get(network.name);
+    const reach = (wanted?.reach ?? []).flatMap(({ name }) => bridgeOf.get(name) ?? []);
+    networks.set(network.bridge, {
+      ...intendNetwork(network, wanted, uplinks),
+      bridge: network.bridge,
+      reach: reach.filter((bridge) => bridge !== network.bridge),
+    });
+  }
+  for (const { bridge } of inventory.guests.flatMap((guest) => guest.nics)) {
+    if (bridge === undefined || networks.has(bridge)) continue;
+    networks.set(bridge, { ...plainBridge, name: bridge, bridge });
+  }
+  return [...networks.values()];
+}
+
+const plainBridge = {
+  mode: "bridge",
+  subnets: [],
+  isolate: false,
+  reach: [],
+  services: [],
+} as const;
+
+function intendNetwork(
+  network: Network,
+  wanted: NetworkPolicy | undefined,
+  uplinks: ReadonlySet<string>,
+): Omit<NetworkIntent, "bridge" | "reach"> {
+  const mode = modeOf(network, wanted, uplinks);
+  const nat4 = mode === "nat" ? natOf(network, wanted, 4) : undefined;
+  const nat6 = mode === "nat" ? natOf(network, wanted, 6) : undefined;
+  return {
+    name: network.name,
+    mode,
+    subnets: network.subnets.map((subnet) => subnet.prefix),
+    ...(nat4 && { nat4 }),
+    ...(nat6 && { nat6 }),
+    isolate: wanted?.isolate ?? false,
+    services: wanted?.services ?? [],
+  };
+}
+
+/** A bridge that is itself an uplink joins guests to the outside whatever the XML calls it: there is nothing to route or judge. */
+function modeOf(
+  network: Network,
+  wanted: NetworkPolicy | undefined,
+  uplinks: ReadonlySet<string>,
+): NetworkIntent["mode"] {
+  if (network.bridge !== undefined && uplinks.has(network.bridge)) return "bridge";
+  if (network.forward === "bridge" || network.forward === "other") return "bridge";
+  return wanted?.mode ?? network.forward;
+}
+
+/**
+ * IPv6 of a network whose XML says `nat` is rewritten only with `<nat ipv6='yes'>`, as libvirt does; a policy that says `nat`
+ * means both families.
+ */
+function natOf(
+  network: Network,
+  wanted: NetworkPolicy | undefined,
+  family: Family,
+): NatIntent | undefined {
+  if (family === 6 && wanted?.mode !== "nat" && !network.nat6) return undefined;
+  const fixed = wanted?.nat?.address;
+  const ports = wanted?.nat?.ports ?? network.natPorts ?? natPorts;
+  if (fixed !== undefined && familyOf(fixed) === family) {
+    return { addresses: { first: fixed, last: fixed }, ports };
+  }
+  const range = family === 4 && wanted?.nat === undefined ? network.natAddresses : undefined;
+  return range === undefined ? { ports } : { addresses: range, ports };
+}

@@ -1,0 +1,99 @@
+import { familyOf, type Address, type Family } from "../base/address.ts";
+import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { Policy, PortMapping, PublicationPolicy } from "../model/policy.ts";
+import { uplinkAddresses } from "./uplinks.ts";
+
+/** One port mapping of one publication of one guest, and where it leads now. */
+export interface IntendedPublication {
+  readonly guest: string;
+  readonly wanted: PublicationPolicy;
+  readonly mapping: PortMapping;
+  /** Empty while it is pending. */
+  readonly intents: readonly PublicationIntent[];
+  /** Why it is pending. */
+  readonly reason?: string;
+}
+
+interface Known {
+  readonly networks: readonly NetworkIntent[];
+  readonly nics: readonly NicIntent[];
+}
+
+export function intendPublications(
+  policy: Policy,
+  inventory: Inventory,
+  known: Known,
+): IntendedPublication[] {
+  const uplinks = uplinkAddresses(policy, inventory);
+  const addresses = addressesByGuest(known);
+  return [...policy.guests.values()].flatMap((guest) =>
+    guest.publish.flatMap((wanted) =>
+      wanted.ports.map((mapping): IntendedPublication => {
+        const reachable = addresses.get(guest.name);
+        const publicAddresses = wanted.address === undefined ? uplinks : [wanted.address];
+        const intents = publicAddresses.flatMap((address) =>
+          lead({ address, wanted, mapping }, reachable?.get(familyOf(address))),
+        );
+        const reason = pendingBecause(wanted, publicAddresses, reachable);
+        return {
+          guest: guest.name,
+          wanted,
+          mapping,
+          intents,
+          ...(intents.length === 0 && { reason }),
+        };
+      }),
+    ),
+  );
+}
+
+function lead(
+  publication: { address: Address; wanted: PublicationPolicy; mapping: PortMapping },
+  guestAddress: Address | undefined,
+): PublicationIntent[] {
+  if (guestAddress === undefined) return [];
+  const { address, wanted, mapping } = publication;
+  return [
+    {
+      address,
+      protocol: mapping.protocol,
+      public: mapping.public,
+      guestAddress,
+      guestPorts: mapping.guest,
+      from: wanted.from.some((peer) => peer.kind === "any") ? [] : wanted.from,
+    },
+  ];
+}
+
+/**
+ * The address of each running guest to which publications of a family lead: the first of the first nic that has one, in the order
+ * of its XML. Nics in the uplink's own network do not count: they are reached without us.
+ */
+function addressesByGuest(known: Known): Map<string, Map<Family, Address>> {
+  const bridged = new Set(
+    known.networks.filter(({ mode }) => mode === "bridge").map(({ bridge }) => bridge),
+  );
+  const guests = new Map<string, Map<Family, Address>>();
+  for (const nic of known.nics) {
+    const addresses = guests.get(nic.guest) ?? new Map<Family, Address>();
+    guests.set(nic.guest, addresses);
+    if (nic.bridge === undefined || bridged.has(nic.bridge)) continue;
+    for (const { address } of nic.addresses) {
+      if (!addresses.has(familyOf(address))) addresses.set(familyOf(address), address);
+    }
+  }
+  return guests;
+}
+
+function pendingBecause(
+  wanted: PublicationPolicy,
+  publicAddresses: readonly Address[],
+  reachable: ReadonlyMap<Family, Address> | undefined,
+): string {
+  if (reachable === undefined) return "the guest does not run";
+  if (publicAddresses.length === 0) return "no uplink has an address";
+  if (reachable.size === 0) return "the guest has no known address";
+  const family = familyOf(wanted.address ?? publicAddresses[0] ?? ("" as Address));
+  return `the guest has no known IPv${family} address`;
+}

@@ -1,0 +1,125 @@
+import { familyOf } from "../base/address.ts";
+import type { Intent } from "../model/intent.ts";
+import type { Chain, Rule, SetDefinition, Statement, Table } from "../nft/ast.ts";
+import {
+  accept,
+  anonymousSet,
+  concat,
+  drop,
+  equal,
+  iifname,
+  jump,
+  leave,
+  meta,
+  notEqual,
+  oifname,
+  payload,
+  prefix,
+  reference,
+  rule,
+  value,
+} from "../nft/build.ts";
+import { guardedNics } from "./lower-groups.ts";
+import { interfaces } from "./lower-sets.ts";
+import { distinctElements, families } from "./matches.ts";
+import { tableName } from "./names.ts";
+
+/** Bridge family's own numbers (linux/netfilter_bridge.h): NF_BR_PRI_NAT_DST_BRIDGED, NF_BR_PRI_FILTER_BRIDGED. */
+const bridgePriority = { prerouting: -300, forward: -200 };
+
+const refuse: readonly Statement[] = [{ kind: "counter" }, drop];
+
+/**
+ * What is settled per port of a bridge, before any address is believed: taps nobody vouches for pass nothing, guests of an
+ * `isolate` network do not reach each other, and guests that are judged by address use no other one.
+ */
+export function bridgeTable(intent: Intent): Table {
+  const taps = intent.nics.flatMap(({ tap }) => tap ?? []);
+  const apart = new Set(intent.networks.filter((n) => n.isolate).map(({ bridge }) => bridge));
+  const apartTaps = intent.nics.flatMap(({ tap, bridge }) =>
+    tap !== undefined && bridge !== undefined && apart.has(bridge) ? [tap] : [],
+  );
+  return {
+    family: "bridge",
+    name: tableName,
+    sets: [
+      interfaces("ports", [...taps, ...intent.foreignTaps]),
+      interfaces("apart", apartTaps),
+      interfaces(
+        "guarded",
+        guardedNics(intent).flatMap(({ tap }) => tap ?? []),
+      ),
+      ...families.map((family) => guardedAddresses(intent, family)),
+    ],
+    chains: [prerouting(), guard(), forward()],
+  };
+}
+
+function guardedAddresses(intent: Intent, family: 4 | 6): SetDefinition {
+  const elements = guardedNics(intent).flatMap(({ tap, addresses }) =>
+    tap === undefined
+      ? []
+      : addresses
+          .filter(({ address }) => familyOf(address) === family)
+          .map(({ address }) => ({ key: concat(value(tap), value(address)) })),
+  );
+  return {
+    name: `guarded${family}`,
+    type: ["ifname", `ipv${family}_addr`],
+    flags: [],
+    counter: false,
+    elements: distinctElements(elements),
+  };
+}
+
+/** Taps are known by their kind, whatever their name (`tun` is what the kernel's tun driver registers); `vnet` is libvirt's prefix. */
+function prerouting(): Chain {
+  return {
+    name: "prerouting",
+    base: {
+      type: "filter",
+      hook: "prerouting",
+      priority: bridgePriority.prerouting,
+      policy: "accept",
+    },
+    rules: [
+      rule(equal(iifname, reference("guarded")), jump("guard")),
+      rule(equal(iifname, reference("ports")), accept),
+      rule(equal(meta("iifkind"), value("tun")), ...refuse),
+      rule(equal(iifname, value("vnet*")), ...refuse),
+    ],
+  };
+}
+
+function forward(): Chain {
+  return {
+    name: "forward",
+    base: { type: "filter", hook: "forward", priority: bridgePriority.forward, policy: "accept" },
+    rules: [
+      rule(equal(iifname, reference("apart")), equal(oifname, reference("apart")), ...refuse),
+    ],
+  };
+}
+
+/** A guest without an address yet may ask for one (DHCP, duplicate address detection); link-local stays on the link. */
+function guard(): Chain {
+  const source = (protocol: string, field: string) => concat(iifname, payload(protocol, field));
+  const rules: Rule[] = [
+    rule(
+      notEqual(payload("ether", "type"), anonymousSet(value("ip"), value("arp"), value("ip6"))),
+      ...refuse,
+    ),
+    rule(equal(payload("arp", "saddr ip"), value("0.0.0.0")), leave),
+    rule(notEqual(source("arp", "saddr ip"), reference("guarded4")), ...refuse),
+    rule(
+      equal(payload("ip", "saddr"), value("0.0.0.0")),
+      equal(payload("udp", "dport"), value(67)),
+      leave,
+    ),
+    rule(notEqual(source("ip", "saddr"), reference("guarded4")), ...refuse),
+    rule(equal(payload("ip6", "saddr"), value("::")), leave),
+    rule(equal(payload("ip6", "saddr"), prefix("fe80::", 10)), leave),
+    rule(notEqual(source("ip6", "saddr"), reference("guarded6")), ...refuse),
+  ];
+  return { name: "guard", rules };
+}

@@ -1,0 +1,189 @@
+import type { Intent } from "../model/intent.ts";
+import type { Chain, Rule, Statement } from "../nft/ast.ts";
+import {
+  accept,
+  anonymousSet,
+  concat,
+  ct,
+  drop,
+  equal,
+  flags,
+  goto,
+  has,
+  iifname,
+  l4proto,
+  meta,
+  notEqual,
+  oifname,
+  payload,
+  reference,
+  rule,
+  value,
+  vmap,
+} from "../nft/build.ts";
+import { admitRules } from "./lower-publications.ts";
+import { families, ip } from "./matches.ts";
+import { filterPriority } from "./names.ts";
+
+const pair = concat(iifname, oifname);
+const isIn = (set: string) => equal(iifname, reference(set));
+const isOut = (set: string) => equal(oifname, reference(set));
+const established = has(ct("state"), flags("established", "related"));
+const refuse: readonly Statement[] = [{ kind: "counter" }, drop];
+/** No network lets another one in, unless policy's `reach` names the pair. */
+const unlessReach = notEqual(pair, reference("reach"));
+
+/**
+ * The chains that judge. A packet that is nobody's guest's leaves at the first rule without mark or verdict. Both ends of a new
+ * connection are asked before it is accepted: an accept for the one end that comes before the other end's refusal is how libvirt
+ * leaks from isolated networks (network_nftables.c: guest_input stands before guest_output).
+ */
+export function filterChains(intent: Intent): Chain[] {
+  return [
+    forward(),
+    input(),
+    output(),
+    {
+      name: "established",
+      rules: [
+        rule(isIn("judged"), goto("pass")),
+        rule(isOut("judged"), goto("pass")),
+        rule(has(ct("status"), value("dnat")), goto("pass")),
+      ],
+    },
+    {
+      name: "published",
+      rules: [
+        rule(isIn("isolated"), notEqual(pair, reference("same_bridge")), ...refuse),
+        rule(goto("judge")),
+      ],
+    },
+    { name: "same_network", rules: [rule(isIn("apart"), ...refuse), rule(goto("judge"))] },
+    {
+      name: "bridged",
+      rules: [rule(established, goto("pass")), rule(goto("judge"))],
+    },
+    { name: "judge", rules: [...essentials(), ...egress(), ...ingress(), rule(goto("pass"))] },
+    { name: "pass", rules: [pass(intent.mark)] },
+  ];
+}
+
+function forward(): Chain {
+  return {
+    name: "forward",
+    base: { type: "filter", hook: "forward", priority: filterPriority, policy: "accept" },
+    rules: [
+      rule(equal(pair, reference("bridged")), goto("bridged")),
+      rule(
+        notEqual(iifname, reference("bridges")),
+        notEqual(oifname, reference("bridges")),
+        accept,
+      ),
+      rule(established, goto("established")),
+      ...families.map((family) =>
+        rule(
+          isIn("judged"),
+          notEqual(pair, reference("same_bridge")),
+          notEqual(concat(iifname, payload(ip(family), "saddr")), reference(`sources${family}`)),
+          ...refuse,
+        ),
+      ),
+      ...admitRules(),
+      rule(equal(pair, reference("same_bridge")), goto("same_network")),
+      rule(isIn("judged"), isOut("bridges"), unlessReach, ...refuse),
+      rule(isIn("bridges"), isOut("judged"), unlessReach, ...refuse),
+      rule(isIn("isolated"), unlessReach, ...refuse),
+      rule(isOut("closed"), unlessReach, ...refuse),
+      rule(isIn("judged"), goto("judge")),
+      rule(isOut("judged"), goto("judge")),
+    ],
+  };
+}
+
+/** Guests reach the host's DHCP, DNS, TFTP and ICMP, what policy opens, and nothing else of it. */
+function input(): Chain {
+  const services = concat(iifname, l4proto, payload("th", "dport"));
+  return {
+    name: "input",
+    base: { type: "filter", hook: "input", priority: filterPriority, policy: "accept" },
+    rules: [
+      rule(notEqual(iifname, reference("judged")), accept),
+      rule(established, goto("pass")),
+      ...essentials(),
+      ...egress(),
+      rule(equal(payload("udp", "dport"), anonymousSet(value(53), value(69))), goto("pass")),
+      rule(equal(payload("tcp", "dport"), value(53)), goto("pass")),
+      rule(equal(l4proto, anonymousSet(value("icmp"), value("ipv6-icmp"))), goto("pass")),
+      rule(equal(services, reference("host_services")), goto("pass")),
+      rule(...refuse),
+    ],
+  };
+}
+
+/** The host reaches its guests; their groups judge it like anybody else. */
+function output(): Chain {
+  return {
+    name: "output",
+    base: { type: "filter", hook: "output", priority: filterPriority, policy: "accept" },
+    rules: [
+      rule(notEqual(oifname, reference("bridges")), accept),
+      rule(established, goto("established")),
+      ...admitRules(),
+      rule(isOut("judged"), goto("judge")),
+    ],
+  };
+}
+
+/** What a guest cannot live without, whatever its groups say: DHCP, neighbour discovery, multicast listening. */
+function essentials(): Rule[] {
+  const dhcp = concat(payload("udp", "sport"), payload("udp", "dport"));
+  const neighbour = [
+    "mld-listener-query",
+    "mld-listener-report",
+    "mld-listener-done",
+    "nd-router-solicit",
+    "nd-router-advert",
+    "nd-neighbor-solicit",
+    "nd-neighbor-advert",
+    "mld2-listener-report",
+  ];
+  return [
+    rule(equal(payload("icmpv6", "type"), anonymousSet(...neighbour.map(value))), goto("pass")),
+    rule(
+      equal(
+        dhcp,
+        anonymousSet(
+          concat(value(67), value(68)),
+          concat(value(68), value(67)),
+          concat(value(546), value(547)),
+          concat(value(547), value(546)),
+        ),
+      ),
+      goto("pass"),
+    ),
+  ];
+}
+
+function egress(): Rule[] {
+  return families.map((family) =>
+    rule(vmap(concat(iifname, payload(ip(family), "saddr")), `egress${family}`)),
+  );
+}
+
+function ingress(): Rule[] {
+  return families.map((family) =>
+    rule(vmap(concat(oifname, payload(ip(family), "daddr")), `ingress${family}`)),
+  );
+}
+
+/** The verdict that every foreign chain's pass rule looks for. */
+function pass(mark: number): Rule {
+  return rule(
+    {
+      kind: "mangle",
+      key: meta("mark"),
+      value: { kind: "|", left: meta("mark"), right: value(mark) },
+    },
+    accept,
+  );
+}

@@ -1,0 +1,111 @@
+import { familyOf } from "../base/address.ts";
+import type { Intent, NicIntent } from "../model/intent.ts";
+import type { Group, GroupRule } from "../model/policy.ts";
+import type { Chain, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
+import { concat, drop, goto, leave, value } from "../nft/build.ts";
+import { distinctElements, families, peerMatches, serviceMatches } from "./matches.ts";
+import { egressChain, ingressChain } from "./names.ts";
+
+type Direction = "ingress" | "egress";
+
+/**
+ * Guests in groups are elements `bridge . address : verdict` that lead to one chain for each distinct list of groups. Egress is
+ * asked first and returns what it allows; ingress, asked last, sends what it allows to `pass`.
+ */
+export function lowerGroups(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
+  const lists = new Map<string, readonly string[]>();
+  for (const { groups } of intent.nics) lists.set(groups.join("/"), groups);
+  const chains = [...lists.values()].flatMap((groups) => [
+    ...groupChain(intent, groups, "egress"),
+    ...groupChain(intent, groups, "ingress"),
+  ]);
+  return { sets: [...dispatch(intent, "egress"), ...dispatch(intent, "ingress")], chains };
+}
+
+function dispatch(intent: Intent, direction: Direction): SetDefinition[] {
+  return families.map((family): SetDefinition => {
+    const elements = intent.nics.flatMap(({ bridge, addresses, groups }) => {
+      if (bridge === undefined || rulesOf(intent, groups, direction).length === 0) return [];
+      const chain = direction === "egress" ? egressChain(groups) : ingressChain(groups);
+      const data: Verdict = { kind: direction === "egress" ? "jump" : "goto", chain };
+      return addresses
+        .filter(({ address }) => familyOf(address) === family)
+        .map(({ address }) => ({ key: concat(value(bridge), value(address)), data }));
+    });
+    return {
+      name: `${direction}${family}`,
+      type: ["ifname", `ipv${family}_addr`],
+      data: ["verdict"],
+      flags: [],
+      counter: false,
+      elements: distinctElements(elements),
+    };
+  });
+}
+
+function groupChain(intent: Intent, groups: readonly string[], direction: Direction): Chain[] {
+  const rules = rulesOf(intent, groups, direction);
+  if (rules.length === 0) return [];
+  const denied = rules.filter(({ rule }) => rule.verdict === "deny");
+  const allowed = rules.filter(({ rule }) => rule.verdict === "allow");
+  const allow = direction === "egress" ? leave : goto("pass");
+  const last: Rule[] =
+    allowed.length > 0
+      ? [{ statements: [{ kind: "counter" }, drop] }]
+      : direction === "egress"
+        ? []
+        : [{ statements: [allow] }];
+  return [
+    {
+      name: direction === "egress" ? egressChain(groups) : ingressChain(groups),
+      rules: [
+        ...denied.flatMap((origin) => lowerRule(intent, origin, drop)),
+        ...allowed.flatMap((origin) => lowerRule(intent, origin, allow)),
+        ...last,
+      ],
+    },
+  ];
+}
+
+interface Origin {
+  readonly group: Group;
+  readonly direction: Direction;
+  /** From 1, in the group's list. */
+  readonly position: number;
+  readonly rule: GroupRule;
+}
+
+function rulesOf(intent: Intent, groups: readonly string[], direction: Direction): Origin[] {
+  return groups.flatMap((name) => {
+    const group = intent.groups.get(name);
+    return (group?.[direction] ?? []).map((rule, index) => ({
+      group: group as Group,
+      direction,
+      position: index + 1,
+      rule,
+    }));
+  });
+}
+
+function lowerRule(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {
+  const { rule, group, direction, position } = origin;
+  const end = direction === "ingress" ? "saddr" : "daddr";
+  const limit: Statement[] = rule.limit
+    ? [{ kind: "limit", rate: rule.limit.count, per: rule.limit.per, burst: 5 }]
+    : [];
+  const log: Statement[] = rule.log
+    ? [{ kind: "log", prefix: `virtwall ${group.name} ${direction} ${rule.verdict} ` }]
+    : [];
+  const counter: Statement[] = rule.verdict === "deny" ? [{ kind: "counter" }] : [];
+  return peerMatches(rule.peers, end, intent.aliases).flatMap((peer) =>
+    serviceMatches(rule.services).map((service) => ({
+      statements: [...peer, ...service, ...limit, ...log, ...counter, verdict],
+      comment: `group ${group.name} ${direction} ${position}`,
+    })),
+  );
+}
+
+/** Nics whose guests are judged by address and so must not send from another one. */
+export function guardedNics(intent: Intent): NicIntent[] {
+  return intent.nics.filter(({ groups }) => groups.length > 0);
+}

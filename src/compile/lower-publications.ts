@@ -1,0 +1,166 @@
+import { familyOf, type Address, type Family } from "../base/address.ts";
+import type { PortRange } from "../base/port.ts";
+import type { Intent, PublicationIntent } from "../model/intent.ts";
+import type { Chain, Element, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
+import {
+  anonymousSet,
+  concat,
+  ct,
+  drop,
+  equal,
+  goto,
+  has,
+  l4proto,
+  payload,
+  reference,
+  rule,
+  value,
+  vmap,
+} from "../nft/build.ts";
+import {
+  distinctElements,
+  families,
+  ip,
+  peerMatches,
+  peersText,
+  portExpression,
+} from "./matches.ts";
+import { admitMap, admitRangesMap, fromChain, publishMap, publishRangesMap } from "./names.ts";
+
+/**
+ * A publication is one element of a `publish` map, which rewrites the destination, and one of an `admit` map, which says at the
+ * filter hooks who may use it. `admit` asks for the connection's first destination, so that no other way to the guest's own
+ * address is opened with it. Ranges that keep their ports share interval maps; ranges that shift are listed port by port.
+ */
+export function lowerPublications(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
+  const sets = families.flatMap((family) => {
+    const mine = intent.publications.filter(({ address }) => familyOf(address) === family);
+    const singles = mine.flatMap(singlePorts);
+    const ranges = mine.filter(keepsRange);
+    const address = `ipv${family}_addr`;
+    const type = [address, "inet_proto", "inet_service"];
+    return [
+      map(publishMap(family), { type, data: [address, "inet_service"] }, singles.map(toGuestPort)),
+      map(publishRangesMap(family), { type, data: [address] }, ranges.map(toGuestAddress)),
+      map(admitMap(family), { type, data: ["verdict"] }, singles.map(admission)),
+      map(admitRangesMap(family), { type, data: ["verdict"] }, ranges.map(admission)),
+    ];
+  });
+  return { sets, chains: fromChains(intent) };
+}
+
+function map(
+  name: string,
+  types: { type: readonly string[]; data: readonly string[] },
+  elements: readonly Element[],
+): SetDefinition {
+  return {
+    name,
+    ...types,
+    flags: name.endsWith("_ranges") ? ["interval"] : [],
+    counter: types.data[0] === "verdict",
+    elements: distinctElements(elements),
+  };
+}
+
+/** An interval map holds the range as one element: its value can be an address, but no moving port. */
+function keepsRange({ public: published, guestPorts }: PublicationIntent): boolean {
+  return published.first !== published.last && published.first === guestPorts.first;
+}
+
+function singlePorts(publication: PublicationIntent): PublicationIntent[] {
+  if (keepsRange(publication)) return [];
+  const { public: published, guestPorts } = publication;
+  return Array.from({ length: published.last - published.first + 1 }, (_, i) => ({
+    ...publication,
+    public: { first: published.first + i, last: published.first + i },
+    guestPorts: { first: guestPorts.first + i, last: guestPorts.first + i },
+  }));
+}
+
+function publicKey({ address, protocol, public: published }: PublicationIntent) {
+  return concat(value(address), value(protocol), portExpression(published));
+}
+
+function toGuestPort(publication: PublicationIntent): Element {
+  const { guestAddress, guestPorts } = publication;
+  return {
+    key: publicKey(publication),
+    data: concat(value(guestAddress), portExpression(guestPorts)),
+  };
+}
+
+function toGuestAddress(publication: PublicationIntent): Element {
+  return { key: publicKey(publication), data: value(publication.guestAddress) };
+}
+
+function admission(publication: PublicationIntent): Element {
+  const { from } = publication;
+  const data: Verdict = goto(from.length === 0 ? "published" : fromChain(peersText(from)));
+  return { key: publicKey(publication), data };
+}
+
+function fromChains(intent: Intent): Chain[] {
+  const lists = new Map(
+    intent.publications
+      .filter(({ from }) => from.length > 0)
+      .map(({ from }) => [peersText(from), from] as const),
+  );
+  return [...lists].map(([text, from]) => ({
+    name: fromChain(text),
+    rules: [
+      ...peerMatches(from, "saddr", intent.aliases).map((peer) => rule(...peer, goto("published"))),
+      rule({ kind: "counter" }, drop),
+    ],
+  }));
+}
+
+/** The rules that rewrite destinations, for the nat hooks prerouting and output. */
+export function dnatRules(): Rule[] {
+  return families.flatMap((family) =>
+    [publishMap(family), publishRangesMap(family)].map((name) =>
+      rule({
+        kind: "dnat",
+        family: ip(family),
+        address: {
+          kind: "map",
+          key: concat(payload(ip(family), "daddr"), l4proto, payload("th", "dport")),
+          data: reference(name),
+        },
+      }),
+    ),
+  );
+}
+
+/** The rules that send new connections of publications to their judgement, for the filter hooks forward and output. */
+export function admitRules(): Rule[] {
+  return families.flatMap((family) =>
+    [admitMap(family), admitRangesMap(family)].map((name) => rule(...admitLookup(family, name))),
+  );
+}
+
+/** `ct original proto-dst` has a type only where the rule has settled the transport protocol (nft 1.0.6). */
+function admitLookup(family: Family, name: string): Statement[] {
+  const key = concat(ct(`${ip(family)} daddr`, "original"), l4proto, ct("proto-dst", "original"));
+  return [
+    has(ct("status"), value("dnat")),
+    equal(l4proto, anonymousSet(value("tcp"), value("udp"))),
+    vmap(key, name),
+  ];
+}
+
+/** The elements of `admit` maps that count the connections of a publication, keys as nft prints them. */
+export function admitElements(publication: PublicationIntent): { set: string; key: string }[] {
+  const family = familyOf(publication.address);
+  const text = (address: Address, ports: PortRange) => {
+    const port = ports.first === ports.last ? `${ports.first}` : `${ports.first}-${ports.last}`;
+    return `${address} . ${publication.protocol} . ${port}`;
+  };
+  if (keepsRange(publication)) {
+    return [{ set: admitRangesMap(family), key: text(publication.address, publication.public) }];
+  }
+  return singlePorts(publication).map((single) => ({
+    set: admitMap(family),
+    key: text(single.address, single.public),
+  }));
+}

@@ -1,0 +1,44 @@
+import type { Family } from "../base/address.ts";
+
+/** Every name that virtwall puts into the kernel is made here. They are interface: docs/nft.md lists them. */
+
+export const tableName = "virtwall";
+
+/** Just before everybody else's filter chains, so that our verdict is there when theirs ask (nft(8): filter is 0). */
+export const filterPriority = -5;
+/** Just before everybody else's dstnat (-100) and srcnat (100): the first nat chain that matches wins. */
+export const dstnatPriority = -105;
+export const srcnatPriority = 95;
+
+export const aliasSet = (alias: string, family: Family) => `alias_${alias}${family}`;
+export const groupSet = (group: string, family: Family) => `group_${group}${family}`;
+export const publishMap = (family: Family) => `publish${family}`;
+export const publishRangesMap = (family: Family) => `publish${family}_ranges`;
+export const admitMap = (family: Family) => `admit${family}`;
+export const admitRangesMap = (family: Family) => `admit${family}_ranges`;
+
+/** The chain of guests that are in exactly these groups. A `/` stands in no group's name, so two lists never share a name. */
+export const ingressChain = (groups: readonly string[]) => shorten(`ingress/${groups.join("/")}`);
+export const egressChain = (groups: readonly string[]) => shorten(`egress/${groups.join("/")}`);
+
+/** The chain that admits exactly these peers; `peers` is their canonical text. */
+export const fromChain = (peers: string) => `from/${hash(peers)}`;
+
+/** nft 1.0.6 prints names of any length, but tools in front of it cut at 31 bytes. */
+const longestName = 31;
+
+function shorten(name: string): string {
+  if (name.length <= longestName) return name;
+  const tail = hash(name);
+  return `${name.slice(0, longestName - tail.length - 1)}.${tail}`;
+}
+
+/** 64 bits of FNV-1a in hex: for names, not for secrets. */
+function hash(text: string): string {
+  let value = 0xcbf29ce484222325n;
+  for (const character of text) {
+    value ^= BigInt(character.codePointAt(0) ?? 0);
+    value = (value * 0x100000001b3n) & 0xffffffffffffffffn;
+  }
+  return value.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,75 @@
+import type { Address, Prefix } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
+import type { Mac } from "../base/mac.ts";
+import type { PortProtocol, PortRange } from "../base/port.ts";
+import type { Alias, Group, Peer, Service } from "./policy.ts";
+
+/** What is to hold on this host now: policy and inventory brought together, every name resolved, no firewall's word in it. */
+export interface Intent {
+  /** The bit of the packet mark that says "allowed". */
+  readonly mark: number;
+  readonly networks: readonly NetworkIntent[];
+  readonly nics: readonly NicIntent[];
+  /** Taps on bridges that are none of ours: they belong to somebody else and may send. */
+  readonly foreignTaps: readonly InterfaceName[];
+  readonly publications: readonly PublicationIntent[];
+  readonly aliases: ReadonlyMap<string, Alias>;
+  readonly groups: ReadonlyMap<string, Group>;
+}
+
+export interface NetworkIntent {
+  /** The network's name, or the bridge's where guests sit on a bridge that no libvirt network describes. */
+  readonly name: string;
+  readonly bridge: InterfaceName;
+  /**
+   * `nat`, `route`, `isolated`: judged by us. `open`: libvirt's open network without a mode in policy: no verdict but for
+   * publications. `bridge`: guests stand in the uplink's own network.
+   */
+  readonly mode: "nat" | "route" | "isolated" | "open" | "bridge";
+  readonly subnets: readonly Prefix[];
+  /** How sources are rewritten on the way to the world, a family; absent: they are not. */
+  readonly nat4?: NatIntent;
+  readonly nat6?: NatIntent;
+  readonly isolate: boolean;
+  /** Bridges of the networks that guests of this one may reach. */
+  readonly reach: readonly InterfaceName[];
+  readonly services: readonly Service[];
+}
+
+export interface NatIntent {
+  /** Absent: the address of the interface the packet leaves by. */
+  readonly addresses?: { readonly first: Address; readonly last: Address };
+  /** Source ports for TCP and UDP. */
+  readonly ports: PortRange;
+}
+
+export interface NicIntent {
+  readonly guest: string;
+  readonly mac: Mac;
+  readonly tap?: InterfaceName;
+  readonly network?: string;
+  readonly bridge?: InterfaceName;
+  readonly addresses: readonly NicAddress[];
+  /** Sorted. */
+  readonly groups: readonly string[];
+}
+
+export interface NicAddress {
+  readonly address: Address;
+  readonly source: AddressSource;
+}
+
+/** Where a guest's address is known from, best first. */
+export type AddressSource = "policy" | "reservation" | "lease";
+
+/** One public address and port range that leads to a guest now. */
+export interface PublicationIntent {
+  readonly address: Address;
+  readonly protocol: PortProtocol;
+  readonly public: PortRange;
+  readonly guestAddress: Address;
+  /** As long as `public`. */
+  readonly guestPorts: PortRange;
+  /** Empty: anybody. */
+  readonly from: readonly Peer[];
+}

@@ -1,0 +1,40 @@
+import type { Address } from "../base/address.ts";
+import type { Mac } from "../base/mac.ts";
+import type { PortProtocol, PortRange } from "../base/port.ts";
+import type { NicAddress } from "./intent.ts";
+
+/** What became of each thing that policy and inventory name: the body of `virtwall status`. */
+export interface GuestState {
+  readonly name: string;
+  readonly nics: readonly NicState[];
+  readonly groups: readonly string[];
+}
+
+export interface NicState {
+  readonly mac: Mac;
+  readonly tap?: string;
+  readonly network?: string;
+  readonly bridge?: string;
+  readonly addresses: readonly NicAddress[];
+}
+
+export interface PublicationState {
+  readonly guest: string;
+  readonly protocol: PortProtocol;
+  /** As policy says it; absent: every address of the uplinks. */
+  readonly address?: Address;
+  readonly public: PortRange;
+  readonly guestPorts: PortRange;
+  readonly state: "active" | "pending";
+  /** Why it is pending. */
+  readonly reason?: string;
+  /** Where it leads now; empty while pending. */
+  readonly targets: readonly PublicationTarget[];
+}
+
+export interface PublicationTarget {
+  readonly address: Address;
+  readonly guestAddress: Address;
+  /** The map elements that count its connections, keys as nft prints them. */
+  readonly counters: readonly { readonly set: string; readonly key: string }[];
+}
