@@ -74,7 +74,8 @@ export function lengthOfNetmask(mask: string): number | undefined {
   return /^1*0*$/.test(bits) ? bits.lastIndexOf("1") + 1 : undefined;
 }
 
-function toBits(text: string): bigint {
+/** The value of a valid address of either family. */
+export function toBits(text: string): bigint {
   if (isIPv4(text)) return text.split(".").reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
   const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
   const plain = tail ? `${tail[1]}${embeddedIpv4(tail[2] ?? "")}` : text;
@@ -93,7 +94,8 @@ function embeddedIpv4(text: string): string {
   return `${(bits >> 16n).toString(16)}:${(bits & 0xffffn).toString(16)}`;
 }
 
-function formatAddress(family: Family, bits: bigint): Address {
+/** The address of the family with that value. */
+export function formatAddress(family: Family, bits: bigint): Address {
   if (family === 4) {
     return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 0xffn).join(".") as Address;
   }

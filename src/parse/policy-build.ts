@@ -1,0 +1,241 @@
+import {
+  parseService,
+  parseAddressWord,
+  parseInterfaceWord,
+  parseLimit,
+  parseMacWord,
+  parseMapping,
+  parseNetwork,
+  parsePeer,
+  parsePortsWord,
+} from "./words.ts";
+import { keyPlace, walk } from "./tree.ts";
+import type { Mac } from "../base/mac.ts";
+import type {
+  Group,
+  GroupRule,
+  GuestPolicy,
+  HostPolicy,
+  NameRef,
+  NatPolicy,
+  NetworkPolicy,
+  NicPolicy,
+  Policy,
+  PublicationPolicy,
+  Service,
+} from "../model/policy.ts";
+import type { Place } from "../model/problem.ts";
+import type { Parsed } from "./parsed.ts";
+import type { PolicyData } from "./policy-schema.ts";
+import type { Tree, TreePath } from "./tree.ts";
+
+const defaultMark = 0x10000000;
+const ssh: Service = { kind: "ports", protocol: "tcp", ports: { first: 22, last: 22 } };
+
+type Data<Section extends keyof PolicyData> = NonNullable<
+  NonNullable<PolicyData[Section]>[keyof NonNullable<PolicyData[Section]>]
+>;
+type RuleData = {
+  allow?: string | string[] | undefined;
+  deny?: string | string[] | undefined;
+  from?: string | string[] | undefined;
+  to?: string | string[] | undefined;
+  log?: boolean | undefined;
+  limit?: string | undefined;
+};
+
+/** Data that the schema has taken becomes a policy; the tree it was made of tells the places. */
+export function buildPolicy(data: PolicyData, tree: Tree): Policy {
+  const from = new Builder(tree);
+  return {
+    host: from.host(data.host ?? {}),
+    aliases: from.named("aliases", data.aliases, (members, path) => ({
+      name: String(path[1]),
+      members: from.words(members, path, parseNetwork),
+      at: from.keyAt(path),
+    })),
+    groups: from.named("groups", data.groups, (group, path) => from.group(group ?? {}, path)),
+    networks: from.named("networks", data.networks, (network, path) =>
+      from.network(network ?? {}, path),
+    ),
+    guests: from.named("guests", data.guests, (guest, path) => from.guest(guest ?? {}, path)),
+  };
+}
+
+class Builder {
+  private readonly tree: Tree;
+
+  constructor(tree: Tree) {
+    this.tree = tree;
+  }
+
+  host(data: NonNullable<PolicyData["host"]>): HostPolicy {
+    const path = ["host"];
+    const uplinks =
+      data.uplinks === undefined ? undefined : this.words(data.uplinks, [], parseInterfaceWord);
+    return {
+      integration: data.integration ?? "auto",
+      mark: data.mark === undefined ? defaultMark : Number(data.mark),
+      failsafe: data.failsafe === undefined ? [ssh] : this.words(data.failsafe, [], parseService),
+      topology: data.topology ?? "host",
+      ...optional("uplinks", uplinks),
+      ...optional("input", data.input && this.rules(data.input, [...path, "input"])),
+      ...optional("firewallVm", this.firewallVm(data.firewallVm)),
+      at: this.keyAt(path),
+    };
+  }
+
+  group(data: Data<"groups">, path: TreePath): Group {
+    return {
+      name: String(path[1]),
+      ingress: this.rules(data.ingress ?? [], [...path, "ingress"]),
+      egress: this.rules(data.egress ?? [], [...path, "egress"]),
+      at: this.keyAt(path),
+    };
+  }
+
+  network(data: Data<"networks">, path: TreePath): NetworkPolicy {
+    return {
+      name: String(path[1]),
+      isolate: data.isolate ?? false,
+      reach: this.names(data.reach, [...path, "reach"]),
+      services: this.words(data.services ?? [], path, parseService),
+      ...optional("mode", data.mode),
+      ...optional("nat", data.nat ? this.nat(data.nat, [...path, "nat"]) : undefined),
+      at: this.keyAt(path),
+    };
+  }
+
+  guest(data: Data<"guests">, path: TreePath): GuestPolicy {
+    return {
+      name: String(path[1]),
+      publish: (data.publish ?? []).map((entry, index) =>
+        this.publication(entry, [...path, "publish", index]),
+      ),
+      groups: this.names(data.groups ?? undefined, [...path, "groups"]),
+      nics: this.nics(data.nics ?? {}, [...path, "nics"]),
+      required: data.required ?? false,
+      ...optional("filter", this.name(data.filter, [...path, "filter"])),
+      at: this.keyAt(path),
+    };
+  }
+
+  named<In, Out>(
+    section: string,
+    data: Readonly<Record<string, In>> | null | undefined,
+    build: (value: In, path: TreePath) => Out,
+  ): ReadonlyMap<string, Out> {
+    return new Map(
+      Object.entries(data ?? {}).map(([name, value]) => [name, build(value, [section, name])]),
+    );
+  }
+
+  keyAt(path: TreePath): Place {
+    return keyPlace(this.tree, path);
+  }
+
+  /** The words of a list, or of its only element. Each was taken by the schema; one that was not is left out. */
+  words<T>(
+    words: string | readonly string[] | undefined,
+    path: TreePath,
+    parse: (text: string, at: Place) => Parsed<T>,
+  ): T[] {
+    return this.located(words, path).flatMap(({ name, at }) => {
+      const parsed = parse(name, at);
+      return parsed.ok ? [parsed.value] : [];
+    });
+  }
+
+  private nics(
+    data: NonNullable<Data<"guests">["nics"]>,
+    path: TreePath,
+  ): ReadonlyMap<Mac, NicPolicy> {
+    const nics = new Map<Mac, NicPolicy>();
+    for (const [key, value] of Object.entries(data)) {
+      const mac = parseMacWord(key);
+      if (!mac.ok) continue;
+      const here = [...path, key];
+      nics.set(mac.value, {
+        mac: mac.value,
+        addresses: this.words(value?.address, [...here, "address"], parseAddressWord),
+        parameters: new Map(
+          Object.entries(value?.parameters ?? {}).map(([name, values]) => [name, [values].flat()]),
+        ),
+        ...optional("filter", this.name(value?.filter, [...here, "filter"])),
+        at: this.keyAt(here),
+      });
+    }
+    return nics;
+  }
+
+  private rules(data: readonly RuleData[], path: TreePath): GroupRule[] {
+    return data.map((rule, index) => {
+      const here = [...path, index];
+      const verdict = rule.allow === undefined ? "deny" : "allow";
+      const side = rule.from === undefined ? "to" : "from";
+      return {
+        verdict,
+        services: this.words(rule[verdict], here, parseService),
+        peers: this.words(rule[side], [...here, side], parsePeer),
+        log: rule.log ?? false,
+        ...optional("limit", value(rule.limit, parseLimit)),
+        at: walk(this.tree, here).tree.at,
+      };
+    });
+  }
+
+  private publication(
+    data: NonNullable<Data<"guests">["publish"]>[number],
+    path: TreePath,
+  ): PublicationPolicy {
+    return {
+      ports: this.words(data.ports, [...path, "ports"], parseMapping),
+      from: this.words(data.from, [...path, "from"], parsePeer),
+      ...optional("address", value(data.address, parseAddressWord)),
+      at: walk(this.tree, path).tree.at,
+    };
+  }
+
+  private nat(data: NonNullable<Data<"networks">["nat"]>, path: TreePath): NatPolicy {
+    return {
+      ...optional("address", value(data.address, parseAddressWord)),
+      ...optional("ports", value(data.ports, parsePortsWord)),
+      at: this.keyAt(path),
+    };
+  }
+
+  private firewallVm(
+    data: NonNullable<PolicyData["host"]>["firewallVm"],
+  ): HostPolicy["firewallVm"] {
+    const wan = value(data?.wan, parseInterfaceWord);
+    return data === undefined || wan === undefined ? undefined : { guest: data.guest, wan };
+  }
+
+  private names(names: string | readonly string[] | undefined, path: TreePath): NameRef[] {
+    return this.located(names, path);
+  }
+
+  private name(name: string | undefined, path: TreePath): NameRef | undefined {
+    return this.located(name, path)[0];
+  }
+
+  private located(words: string | readonly string[] | undefined, path: TreePath): NameRef[] {
+    if (typeof words === "string") return [{ name: words, at: walk(this.tree, path).tree.at }];
+    return (words ?? []).map((name, index) => ({
+      name,
+      at: walk(this.tree, [...path, index]).tree.at,
+    }));
+  }
+}
+
+function value<T>(text: string | undefined, parse: (text: string) => Parsed<T>): T | undefined {
+  const parsed = text === undefined ? undefined : parse(text);
+  return parsed?.ok ? parsed.value : undefined;
+}
+
+function optional<Key extends string, Value>(
+  key: Key,
+  present: Value | undefined,
+): Partial<Record<Key, Value>> {
+  return present === undefined ? {} : ({ [key]: present } as Record<Key, Value>);
+}

@@ -1,0 +1,213 @@
+import { z } from "zod";
+import {
+  parseAddressWord,
+  parseInterfaceWord,
+  parseLibvirtName,
+  parseLimit,
+  parseMacWord,
+  parseMapping,
+  parseNetwork,
+  parseOwnName,
+  parsePeer,
+  parsePortsWord,
+  parseService,
+} from "./words.ts";
+import type { Parsed } from "./parsed.ts";
+
+/** Words are only judged here; where they stand is known to whoever builds the policy from them. */
+const nowhere = { file: "", line: 1, column: 1 };
+
+const port = "[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?";
+
+const address = word(parseAddressWord, { examples: ["203.0.113.10", "2001:db8::10"] });
+const network = word(parseNetwork, { examples: ["198.51.100.0/24", "2001:db8::/32"] });
+const service = word(parseService, {
+  pattern: `^(any|icmp|(tcp|udp)(/${port})?)$`,
+  examples: ["tcp/80", "udp/5000-5010", "tcp", "icmp", "any"],
+});
+const mapping = word((text) => parseMapping(text, nowhere), {
+  pattern: `^(tcp|udp)/${port}(:${port})?$`,
+  examples: ["tcp/80", "tcp/2222:22", "udp/5000-5010:6000-6010"],
+});
+const peer = word((text) => parsePeer(text, nowhere), {
+  examples: ["any", "host", "admin", "group:web", "198.51.100.0/24"],
+});
+const ports = word(parsePortsWord, { pattern: `^${port}$`, examples: ["1024-65535"] });
+const limit = word(parseLimit, {
+  pattern: "^[1-9][0-9]{0,6}/(second|minute|hour|day)$",
+  examples: ["10/minute"],
+});
+const interfaceName = word(parseInterfaceWord, {
+  pattern: "^[A-Za-z0-9_.@+-]{1,15}$",
+  examples: ["eth0"],
+});
+const ownName = word(parseOwnName, { pattern: "^[A-Za-z][A-Za-z0-9_-]{0,19}$", examples: ["web"] });
+const libvirtName = word(parseLibvirtName, { pattern: "^[^/\\n\\u0000]+$", examples: ["web1"] });
+const mac = word(parseMacWord, {
+  pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$",
+  examples: ["52:54:00:12:34:56"],
+});
+const plainText = z.string();
+
+const mark = z
+  .union([z.number(), z.string()])
+  .superRefine((value, context) => {
+    const number =
+      typeof value === "string" && /^0x[0-9a-f]{1,8}$/i.test(value) ? Number(value) : value;
+    if (typeof number === "number" && isOneBit(number)) return;
+    context.addIssue({
+      code: "custom",
+      message: "the mark is one bit of 32",
+      params: { hint: "write it like 0x10000000" },
+    });
+  })
+  .describe("The bit of the packet mark that carries virtwall's verdict.");
+
+const ruleShape = {
+  allow: oneOrMany(service).describe("Services that may be reached.").optional(),
+  deny: oneOrMany(service).describe("Services that may not; wins over every allow.").optional(),
+  log: z.boolean().describe("Log new connections that match.").optional(),
+  limit: limit.describe("New connections beyond it do not match.").optional(),
+};
+const ruleMeta = { oneOf: [{ required: ["allow"] }, { required: ["deny"] }] };
+
+const ingressRule = z
+  .strictObject({
+    ...ruleShape,
+    from: oneOrMany(peer).describe("Who may connect; absent: anybody.").optional(),
+  })
+  .superRefine(hasOneVerdict)
+  .meta(ruleMeta);
+const egressRule = z
+  .strictObject({
+    ...ruleShape,
+    to: oneOrMany(peer).describe("Where to; absent: anywhere.").optional(),
+  })
+  .superRefine(hasOneVerdict)
+  .meta(ruleMeta);
+
+const host = z.strictObject({
+  integration: z
+    .enum(["auto", "print", "off"])
+    .describe("Pass rules in other firewalls: put where needed, only shown, or none.")
+    .optional(),
+  mark: mark.optional(),
+  uplinks: oneOrMany(interfaceName)
+    .describe("Interfaces that face outside; absent: those with a default route.")
+    .optional(),
+  input: z.array(ingressRule).describe("What may reach the hypervisor itself.").optional(),
+  failsafe: oneOrMany(service).describe("Never cut by any apply.").optional(),
+  topology: z.enum(["host", "firewall-vm"]).optional(),
+  firewallVm: z.strictObject({ guest: libvirtName, wan: interfaceName }).optional(),
+});
+
+const group = z.strictObject({
+  ingress: z.array(ingressRule).nullable().optional(),
+  egress: z.array(egressRule).nullable().optional(),
+});
+
+const networkPolicy = z.strictObject({
+  mode: z.enum(["nat", "route", "isolated", "open"]).optional(),
+  nat: z
+    .strictObject({ address: address.optional(), ports: ports.optional() })
+    .describe("Source address and ports of guests outside; absent: masquerade.")
+    .nullable()
+    .optional(),
+  isolate: z.boolean().describe("Guests of this network do not reach each other.").optional(),
+  reach: oneOrMany(libvirtName)
+    .describe("Networks to which guests of this one may open connections.")
+    .optional(),
+  services: oneOrMany(service)
+    .describe("Services of the hypervisor for these guests, beyond DHCP, DNS, TFTP and ICMP.")
+    .optional(),
+});
+
+const parameters = z.record(
+  z.string(),
+  oneOrMany(z.union([plainText, z.number().transform(String), z.boolean().transform(String)])),
+);
+
+const nic = z.strictObject({
+  address: oneOrMany(address).describe("The guest's address on this nic.").optional(),
+  filter: plainText.optional(),
+  parameters: parameters.nullable().optional(),
+});
+
+const publication = z.strictObject({
+  address: address.describe("Absent: every address of the uplinks.").optional(),
+  ports: oneOrMany(mapping).describe("PROTOCOL/PUBLIC[:GUEST]; ranges map one to one."),
+  from: oneOrMany(peer).describe("Who may connect; absent: anybody.").optional(),
+});
+
+const guest = z.strictObject({
+  publish: z.array(publication).nullable().optional(),
+  groups: oneOrMany(ownName).nullable().optional(),
+  filter: plainText.optional(),
+  nics: z.record(mac, nic.nullable()).nullable().optional(),
+  required: z
+    .boolean()
+    .describe("The guest may not start while virtwall cannot answer.")
+    .optional(),
+});
+
+/** The policy file. One definition: what parsePolicy takes and what policyJsonSchema tells editors. */
+export const policySchema = z.strictObject({
+  host: host.nullable().optional(),
+  aliases: z.record(ownName, oneOrMany(network)).nullable().optional(),
+  groups: z.record(ownName, group.nullable()).nullable().optional(),
+  networks: z.record(libvirtName, networkPolicy.nullable()).nullable().optional(),
+  guests: z.record(libvirtName, guest.nullable()).nullable().optional(),
+});
+
+export type PolicyData = z.output<typeof policySchema>;
+
+/** JSON Schema (2020-12) of one policy file, for editors. */
+export function policyJsonSchema(): unknown {
+  return {
+    ...z.toJSONSchema(policySchema, { io: "input" }),
+    title: "virtwall policy",
+    description: "One file of a virtwall policy; files of a folder are merged.",
+  };
+}
+
+export function isOneBit(value: number): boolean {
+  return (
+    Number.isInteger(value) &&
+    value >= 1 &&
+    value <= 0x80000000 &&
+    Number.isInteger(Math.log2(value))
+  );
+}
+
+function hasOneVerdict(
+  rule: { allow?: unknown; deny?: unknown },
+  context: { addIssue: (issue: { code: "custom"; message: string; params: object }) => void },
+): void {
+  if ((rule.allow === undefined) !== (rule.deny === undefined)) return;
+  context.addIssue({
+    code: "custom",
+    message:
+      rule.allow === undefined ? "a rule without 'allow' or 'deny'" : "both 'allow' and 'deny'",
+    params: { hint: "one of them a rule, as in { allow: tcp/22 }" },
+  });
+}
+
+function word(
+  parse: (text: string) => Parsed<unknown>,
+  meta: { pattern?: string; examples: string[] },
+) {
+  return z
+    .string()
+    .superRefine((text, context) => {
+      const parsed = parse(text);
+      if (parsed.ok) return;
+      const { message, hint } = parsed;
+      context.addIssue({ code: "custom", message, params: { hint } });
+    })
+    .meta(meta);
+}
+
+/** Wherever a list is expected, its only element will do. */
+function oneOrMany<Item extends z.ZodType>(item: Item) {
+  return z.union([item, z.array(item)]);
+}

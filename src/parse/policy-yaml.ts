@@ -1,0 +1,193 @@
+import { isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml";
+import { quote } from "../base/quote.ts";
+import { placesOf } from "./text-places.ts";
+import type { Place, Problem } from "../model/problem.ts";
+import type { SourceText } from "../model/source-text.ts";
+import type { MapEntry, Tree } from "./tree.ts";
+
+/** A policy for ten thousand guests has 1 MB. */
+const maxLength = 4 * 1024 * 1024;
+/** A policy nests seven deep; the composer of the yaml package recurses. */
+const maxDepth = 32;
+/** Values after aliases are followed, which is what an alias bomb blows up. */
+const maxValues = 1_000_000;
+
+/** One file as a tree; undefined for an empty file, and for one that is not YAML at all. */
+export function parseYaml(source: SourceText): { tree: Tree | undefined; problems: Problem[] } {
+  const placeAt = placesOf(source);
+  const fail = (code: string, message: string, at = placeAt(0)) => ({
+    tree: undefined,
+    problems: [problem(code, at, message)],
+  });
+  if (source.text.length > maxLength) {
+    return fail("TOO_LARGE", `the file is larger than ${maxLength} characters`);
+  }
+  const deep = deepFlow(source.text);
+  if (deep !== undefined) {
+    return fail("TOO_DEEP", `values nest more than ${maxDepth} deep`, placeAt(deep));
+  }
+  const document = parseDocument(source.text, {
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: "silent",
+    keepSourceTokens: false,
+  });
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) {
+    return {
+      tree: undefined,
+      problems: faults.map((fault) =>
+        problem("BAD_YAML", placeAt(fault.pos[0]), fault.message, yamlHint(fault.code)),
+      ),
+    };
+  }
+  const builder = new TreeBuilder(placeAt);
+  const tree = document.contents === null ? undefined : builder.build(document.contents, 0);
+  return { tree, problems: builder.problems };
+}
+
+class TreeBuilder {
+  readonly problems: Problem[] = [];
+  private readonly placeAt: (offset: number) => Place;
+  private readonly anchors = new Map<string, unknown>();
+  private readonly open = new Set<unknown>();
+  private values = 0;
+
+  constructor(placeAt: (offset: number) => Place) {
+    this.placeAt = placeAt;
+  }
+
+  build(node: unknown, depth: number): Tree | undefined {
+    const at = this.placeOf(node);
+    this.values += 1;
+    if (this.values > maxValues) {
+      if (this.values === maxValues + 1) {
+        this.report("TOO_LARGE", at, `more than ${maxValues} values, aliases followed`);
+      }
+      return undefined;
+    }
+    if (depth > maxDepth)
+      return this.report("TOO_DEEP", at, `values nest more than ${maxDepth} deep`);
+    if (isAlias(node)) return this.follow(node.source, at, depth);
+    if (node === null || node === undefined) return { kind: "scalar", at, value: null, source: "" };
+    if (isScalar(node))
+      return this.scalar(node.value, node.source, { at, anchor: node.anchor, node });
+    if (!isMap(node) && !isSeq(node)) return this.report("BAD_YAML", at, "this is not a value");
+    if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
+    this.open.add(node);
+    const tree = isMap(node) ? this.map(node.items, at, depth) : this.list(node.items, at, depth);
+    this.open.delete(node);
+    return tree;
+  }
+
+  private scalar(
+    value: unknown,
+    source: string | undefined,
+    from: { at: Place; anchor: string | undefined; node: unknown },
+  ): Tree | undefined {
+    if (from.anchor !== undefined) this.anchors.set(from.anchor, from.node);
+    const plain =
+      value === null || ["string", "number", "boolean"].includes(typeof value)
+        ? (value as string | number | boolean | null)
+        : String(value);
+    return { kind: "scalar", at: from.at, value: plain, source: source ?? String(plain ?? "") };
+  }
+
+  private map(items: readonly { key: unknown; value: unknown }[], at: Place, depth: number): Tree {
+    const entries = new Map<string, MapEntry>();
+    for (const { key, value } of items) {
+      const keyTree = this.build(key, depth + 1);
+      const valueTree = this.build(value, depth + 1);
+      if (keyTree === undefined || valueTree === undefined) continue;
+      const keyAt = keyTree.at;
+      if (keyTree.kind !== "scalar" || keyTree.source === "__proto__") {
+        this.report("BAD_KEY", keyAt, "this cannot be a key");
+        continue;
+      }
+      const name = typeof keyTree.value === "string" ? keyTree.value : keyTree.source;
+      const first = entries.get(name);
+      if (first === undefined) {
+        // An empty value has no token of its own, or one at the start of the next line.
+        const shown =
+          value === null || isEmptyScalar(value) ? { ...valueTree, at: keyAt } : valueTree;
+        entries.set(name, { keyAt, value: shown });
+      } else {
+        this.problems.push(duplicate(name, keyAt, first.keyAt));
+      }
+    }
+    return { kind: "map", at, entries };
+  }
+
+  private list(items: readonly unknown[], at: Place, depth: number): Tree {
+    return { kind: "list", at, items: items.flatMap((item) => this.build(item, depth + 1) ?? []) };
+  }
+
+  private follow(name: string, at: Place, depth: number): Tree | undefined {
+    const target = this.anchors.get(name);
+    if (target === undefined || this.open.has(target)) {
+      return this.report("BAD_YAML", at, `the alias ${quote(name)} has no value yet`);
+    }
+    return this.build(target, depth + 1);
+  }
+
+  private report(code: string, at: Place, message: string): undefined {
+    this.problems.push(problem(code, at, message));
+    return undefined;
+  }
+
+  private placeOf(node: unknown): Place {
+    const range = (node as { range?: [number, number, number] | null } | null)?.range;
+    return this.placeAt(range?.[0] ?? 0);
+  }
+}
+
+/** The same key for the second time: at `second`, after it stood at `first`. */
+export function duplicate(name: string, second: Place, first: Place): Problem {
+  return {
+    code: "DUPLICATE_KEY",
+    severity: "error",
+    at: second,
+    message: `${quote(name)} is given twice: here and at ${first.file}:${first.line}:${first.column}`,
+    hint: "remove one of them",
+  };
+}
+
+function problem(code: string, at: Place, message: string, hint?: string): Problem {
+  return { code, severity: "error", at, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function isEmptyScalar(node: unknown): boolean {
+  return isScalar(node) && node.value === null && (node.source ?? "") === "";
+}
+
+/**
+ * The offset at which brackets or compact block entries (`- - -`, `? ? ?`) nest beyond any policy. Quotes and comments are not looked at: a policy has no
+ * such run in them.
+ */
+function deepFlow(text: string): number | undefined {
+  const compact = /(?:^|\n)[ \t]*(?:[-?:][ \t]+){32}/.exec(text);
+  if (compact) return compact.index;
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === 0x5b || char === 0x7b) depth += 1;
+    else if ((char === 0x5d || char === 0x7d) && depth > 0) depth -= 1;
+    if (depth > maxDepth * 8) return i;
+  }
+  return undefined;
+}
+
+function yamlHint(code: string): string | undefined {
+  switch (code) {
+    case "TAB_AS_INDENT":
+      return "indent with spaces";
+    case "MULTIPLE_DOCS":
+      return "one document a file: split it into files of policy.d";
+    case "BAD_SCALAR_START":
+      return "put the value between quotes";
+    case "BLOCK_AS_IMPLICIT_KEY":
+      return "check the indentation, and quote a value that holds ': '";
+    default:
+      return undefined;
+  }
+}
