@@ -1,0 +1,262 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Inventory } from "../model/inventory.ts";
+import type { Policy } from "../model/policy.ts";
+import type { Element, Expression } from "../nft/ast.ts";
+import { compile } from "./compile.ts";
+import {
+  address,
+  at,
+  device,
+  guest,
+  guestPolicy,
+  inventory,
+  lease,
+  mac,
+  network,
+  policy,
+  prefix,
+  publish,
+} from "./sample.fake.ts";
+
+/** An element as a person writes it: `198.51.100.1 . tcp . 80 : 10.20.0.11 . 80`. */
+function text(element: Element): string {
+  const data = element.data;
+  if (data === undefined) return expression(element.key);
+  const value =
+    data.kind === "goto" || data.kind === "jump"
+      ? `${data.kind} ${data.chain}`
+      : expression(data as Expression);
+  return `${expression(element.key)} : ${value}`;
+}
+
+function expression(part: Expression): string {
+  switch (part.kind) {
+    case "value":
+      return String(part.value);
+    case "range":
+      return `${part.first}-${part.last}`;
+    case "prefix":
+      return `${part.address}/${part.length}`;
+    case "concat":
+      return part.parts.map(expression).join(" . ");
+    default:
+      return part.kind;
+  }
+}
+
+function set(name: string, wanted: Policy, actual: Inventory, family = "inet"): string[] {
+  const table = compile(wanted, actual).tables.find((candidate) => candidate.family === family);
+  const found = table?.sets.find((candidate) => candidate.name === name);
+  return (found?.elements ?? []).map(text);
+}
+
+const web = inventory({
+  networks: [network("default")],
+  guests: [guest(1, "default")],
+  leases: [lease(1, "10.20.0.11", "br-default")],
+});
+
+function publishing(...publications: ReturnType<typeof publish>[]): Policy {
+  return policy({ guests: new Map([["g1", guestPolicy("g1", { publish: publications })]]) });
+}
+
+describe("publications", () => {
+  it("lead from every address of the uplinks to the guest's address of that family", () => {
+    const wanted = publishing(publish("tcp", [8080, 8080], [80, 80]));
+    expect(set("publish4", wanted, web)).toEqual(["198.51.100.1 . tcp . 8080 : 10.20.0.11 . 80"]);
+    expect(set("publish6", wanted, web)).toEqual([]);
+    expect(set("admit4", wanted, web)).toEqual(["198.51.100.1 . tcp . 8080 : goto published"]);
+  });
+
+  it("keep a range that keeps its ports as one element", () => {
+    const wanted = publishing(publish("udp", [5000, 5010]));
+    expect(set("publish4_ranges", wanted, web)).toEqual([
+      "198.51.100.1 . udp . 5000-5010 : 10.20.0.11",
+    ]);
+    expect(set("publish4", wanted, web)).toEqual([]);
+  });
+
+  it("list a range that shifts port by port", () => {
+    const wanted = publishing(publish("udp", [5000, 5001], [6000, 6001]));
+    expect(set("publish4", wanted, web)).toEqual([
+      "198.51.100.1 . udp . 5000 : 10.20.0.11 . 6000",
+      "198.51.100.1 . udp . 5001 : 10.20.0.11 . 6001",
+    ]);
+  });
+
+  it("admit restricted peers by a chain of their own, which the same peers share", () => {
+    const from = [{ kind: "prefix" as const, prefix: prefix("192.0.2.0/24"), at }];
+    const wanted = publishing(
+      { ...publish("tcp", [80, 80]), from },
+      { ...publish("tcp", [443, 443]), from },
+    );
+    const admitted = set("admit4", wanted, web);
+    expect(admitted).toHaveLength(2);
+    expect(new Set(admitted.map((element) => element.split(" : ")[1])).size).toBe(1);
+  });
+
+  it("are pending, with the reason, until the guest runs and has an address", () => {
+    const wanted = publishing(publish("tcp", [80, 80]));
+    const reasons = [inventory(), { ...web, leases: [] }].map(
+      (actual) => compile(wanted, actual).publications[0],
+    );
+    expect(reasons).toMatchObject([
+      { state: "pending", reason: "the guest does not run", targets: [] },
+      { state: "pending", reason: "the guest has no known address", targets: [] },
+    ]);
+  });
+
+  it("name the elements that count their connections", () => {
+    const [state] = compile(publishing(publish("tcp", [80, 80])), web).publications;
+    expect(state?.targets[0]?.counters).toEqual([
+      { set: "admit4", key: "198.51.100.1 . tcp . 80" },
+    ]);
+  });
+});
+
+describe("addresses of a guest", () => {
+  const reservation = { mac: mac("52:54:00:00:00:01"), address: address("10.20.0.12") };
+  const reserved = { ...web, networks: [network("default", { reservations: [reservation] })] };
+
+  it("come from a reservation before a lease", () => {
+    expect(compile(policy(), reserved).guests[0]?.nics[0]?.addresses).toEqual([
+      { address: "10.20.0.12", source: "reservation" },
+    ]);
+  });
+
+  it("come from policy before anything else, a family at a time", () => {
+    const nic = {
+      mac: mac("52:54:00:00:00:01"),
+      addresses: [address("fd00::5")],
+      parameters: new Map(),
+      at,
+    };
+    const wanted = policy({
+      guests: new Map([["g1", guestPolicy("g1", { nics: new Map([[nic.mac, nic]]) })]]),
+    });
+    expect(compile(wanted, reserved).guests[0]?.nics[0]?.addresses).toEqual([
+      { address: "10.20.0.12", source: "reservation" },
+      { address: "fd00::5", source: "policy" },
+    ]);
+  });
+
+  it("are not taken from a lease that another bridge gave to the same MAC", () => {
+    const elsewhere = { ...web, leases: [lease(1, "10.30.0.5", "br-other")] };
+    expect(compile(policy(), elsewhere).guests[0]?.nics[0]?.addresses).toEqual([]);
+  });
+});
+
+describe("networks", () => {
+  it("that libvirt calls open are not judged until policy gives them a mode", () => {
+    const open = inventory({ networks: [network("lab", { forward: "open" })] });
+    const moded = policy({
+      networks: new Map([
+        ["lab", { name: "lab", mode: "nat", isolate: false, reach: [], services: [], at }],
+      ]),
+    });
+    expect(set("judged", policy(), open)).toEqual([]);
+    expect(set("bridges", policy(), open)).toEqual(["br-lab"]);
+    expect(set("judged", moded, open)).toEqual(["br-lab"]);
+    expect(set("nat4", moded, open)).toEqual(["br-lab . 10.20.0.0/24"]);
+  });
+
+  it("whose bridge is an uplink are bridged, whatever their XML says", () => {
+    const onUplink = inventory({
+      networks: [network("lan", { bridge: device("eth0"), forward: "open" })],
+    });
+    expect(set("bridged", policy(), onUplink)).toEqual(["eth0 . eth0"]);
+    expect(set("bridges", policy(), onUplink)).toEqual([]);
+  });
+
+  it("rewrite IPv6 only where libvirt's XML or policy says so", () => {
+    const subnets = [{ prefix: prefix("fd00:20::/64"), gateway: address("fd00:20::1") }];
+    const plain = inventory({ networks: [network("v6", { subnets })] });
+    const asked = inventory({ networks: [network("v6", { subnets, nat6: true })] });
+    expect(set("nat6", policy(), plain)).toEqual([]);
+    expect(set("nat6", policy(), asked)).toEqual(["br-v6 . fd00:20::/64"]);
+  });
+});
+
+describe("taps", () => {
+  it("of known guests and of bridges that are none of ours may send", () => {
+    const taps = ["tap7", "tap8"].map((name, index) => ({
+      name: device(name),
+      addresses: [],
+      hasDefaultRoute: false,
+      kind: "tun",
+      master: device(index === 0 ? "br-lan" : "br-default"),
+    }));
+    const actual = { ...web, host: { interfaces: taps } };
+    expect(set("ports", policy(), actual, "bridge")).toEqual(["tap7", "vnet1"]);
+  });
+});
+
+describe("the ruleset", () => {
+  const many = inventory({
+    networks: [
+      network("a"),
+      network("b", {
+        subnets: [{ prefix: prefix("10.21.0.0/24"), gateway: address("10.21.0.1") }],
+      }),
+    ],
+    guests: [guest(1, "a"), guest(2, "b"), guest(3, "a")],
+    leases: [
+      lease(1, "10.20.0.11", "br-a"),
+      lease(2, "10.21.0.12", "br-b"),
+      lease(3, "10.20.0.13", "br-a"),
+    ],
+  });
+  const entries = [1, 2, 3].map((number) => {
+    const groups = [
+      { name: "web", at },
+      { name: "db", at },
+    ].slice(0, number % 3);
+    const name = `g${number}`;
+    return [
+      name,
+      guestPolicy(name, { groups, publish: [publish("tcp", [8000 + number, 8000 + number])] }),
+    ] as const;
+  });
+  const allow = { verdict: "allow", peers: [], log: false, at } as const;
+  const groups = ["web", "db"].map(
+    (name) =>
+      [
+        name,
+        { name, ingress: [{ ...allow, services: [{ kind: "any" }] }], egress: [], at },
+      ] as const,
+  );
+  const build = (guests: typeof entries) =>
+    policy({ guests: new Map(guests), groups: new Map(groups) });
+
+  it("is the same whatever the order of the input", () => {
+    const expected = JSON.stringify(compile(build(entries), many).tables);
+    const shuffled = <T>(values: readonly T[]) =>
+      fc.shuffledSubarray([...values], { minLength: values.length });
+    fc.assert(
+      fc.property(
+        shuffled(entries),
+        shuffled(many.networks),
+        shuffled(many.guests),
+        shuffled(many.leases),
+        (guests, networks, running, leases) => {
+          const actual = { ...many, networks, guests: running, leases };
+          expect(JSON.stringify(compile(build(guests), actual).tables)).toBe(expected);
+        },
+      ),
+    );
+  });
+
+  it("has no more rules for more guests in the same groups", () => {
+    const rules = (actual: Inventory) =>
+      compile(build(entries), actual).tables.flatMap((table) =>
+        table.chains.flatMap((chain) => chain.rules),
+      ).length;
+    const clones = Array.from({ length: 50 }, (_, index) => ({
+      ...guest(1, "a"),
+      name: "g1",
+      nics: guest(1, "a").nics.map((nic) => ({ ...nic, tap: device(`vnet${100 + index}`) })),
+    }));
+    expect(rules({ ...many, guests: [...many.guests, ...clones] })).toBe(rules(many));
+  });
+});
