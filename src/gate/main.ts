@@ -1,0 +1,89 @@
+/**
+ * The gate: the one process that writes our tables, and owns them.
+ *
+ * It is a process of its own for two reasons. A table's owner is a netlink socket, and the kernel gives the table up when that
+ * socket is closed, so the owner must outlive restarts and upgrades of the daemon. And libnftables can abort its caller: 1.0.6 does
+ * so on some set elements, 1.1 on fewer. The daemon must not die of that. So the gate knows no policy and reads nobody's files: it
+ * takes one transaction at a time from root, tries it, commits it, and answers in the kernel's words. When it dies, the tables
+ * persist, and the next gate adopts them with their rules and counts.
+ */
+import { parseArgs } from "node:util";
+import packageFile from "../../package.json" with { type: "json" };
+import { defaultGateSocket } from "../wire/gate-protocol.ts";
+import { Gate } from "./gate.ts";
+import { MissingError, openLibnftables, RefusedError } from "./libnftables.ts";
+import { OwnedElsewhereError } from "./own-tables.ts";
+import { AlreadyServedError, claimSocket, listen, serveStream } from "./serve.ts";
+
+const usage = `usage: virtwall gate [--socket PATH]   serve until SIGTERM (default ${defaultGateSocket})
+       virtwall gate --once            answer the requests on standard input, then end`;
+
+class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const options = readOptions(argv);
+  if (options.help === true) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
+  if (process.getuid?.() !== 0) throw new RefusedError("only root may change the ruleset");
+  // For libnftables before 1.1, which takes a misspelt address for a host name: at least it does not wait for DNS.
+  process.env["RES_OPTIONS"] = "attempts:1 timeout:1";
+  const { nftables, tryLock } = await openLibnftables();
+  if (options.once === true) {
+    serveStream(process.stdin, process.stdout, new Gate(nftables, packageFile.version));
+    return;
+  }
+  const socket = options.socket ?? defaultGateSocket;
+  claimSocket(socket, tryLock);
+  const server = await listen(socket, new Gate(nftables, packageFile.version));
+  // The signal ends the process and nothing else: the tables persist, and a socket file without a server is replaced.
+  const end = (): void => process.exit(0);
+  process.once("SIGTERM", end).once("SIGINT", end);
+  server.on("error", fail);
+  process.stdout.write("ready\n");
+}
+
+function readOptions(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: argv[0] === "gate" ? argv.slice(1) : [...argv],
+      options: {
+        socket: { type: "string" },
+        once: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function fail(error: unknown): never {
+  if (error instanceof UsageError) {
+    process.stderr.write(`virtwall gate: ${error.message}\n${usage}\n`);
+    process.exit(2);
+  }
+  if (isRefusal(error)) {
+    process.stderr.write(`virtwall gate: ${error.message}\n`);
+    process.exit(3);
+  }
+  throw error;
+}
+
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof MissingError ||
+    error instanceof RefusedError ||
+    error instanceof AlreadyServedError ||
+    error instanceof OwnedElsewhereError ||
+    (error instanceof Error && "syscall" in error)
+  );
+}
+
+// Whoever started the gate may be gone when it has something to say.
+process.stdout.on("error", () => undefined);
+process.stderr.on("error", () => undefined);
+main(process.argv.slice(2)).catch(fail);

@@ -1,0 +1,94 @@
+/**
+ * Requests and replies on the gate's socket, one JSON value a line. The gate answers in the order of the requests; a reply bears
+ * the id of its request. Both sides are one program of one version in the normal case; {@link gateProtocol} tells them apart while
+ * an old gate outlives an upgrade of the daemon.
+ */
+export const gateProtocol = 1;
+
+export const defaultGateSocket = "/run/virtwall/gate.sock";
+
+/** The tables that the gate creates and owns, and the only ones that are ours. */
+export const ownTables = [
+  { family: "inet", name: "virtwall" },
+  { family: "bridge", name: "virtwall" },
+] as const;
+
+export type OwnTable = (typeof ownTables)[number];
+
+export type GateRequest =
+  /** What the gate is and what it owns, as of the moment it last adopted. */
+  | { readonly kind: "status" }
+  /** Creates own tables that are missing and takes those that nobody owns. */
+  | { readonly kind: "adopt" }
+  /**
+   * One transaction, dry-run first. Lines that do nothing but add an own table are left out, because the gate has made that
+   * table already, with flags that nft 1.0.6 cannot say.
+   */
+  | { readonly kind: "commit"; readonly script: string }
+  /** Deletes both own tables in one transaction. */
+  | { readonly kind: "remove" };
+
+export type GateReply =
+  | { readonly id: number; readonly kind: "done"; readonly status: GateStatus }
+  /** Nothing was changed. `message` holds the kernel's or nft's words. */
+  | { readonly id: number; readonly kind: "refused"; readonly message: string };
+
+export interface GateStatus {
+  readonly protocol: number;
+  readonly version: string;
+  readonly pid: number;
+  readonly tables: readonly TableOwnership[];
+}
+
+export interface TableOwnership {
+  readonly family: OwnTable["family"];
+  readonly name: string;
+  readonly owned: boolean;
+  /** Why it is not owned. */
+  readonly reason?: string;
+}
+
+export type NumberedGateRequest = GateRequest & { readonly id: number };
+
+/** Undefined for anything that is not a request. */
+export function readGateRequest(value: unknown): NumberedGateRequest | undefined {
+  if (!isObject(value)) return undefined;
+  const { id, kind, script } = value as Partial<Record<string, unknown>>;
+  if (typeof id !== "number") return undefined;
+  switch (kind) {
+    case "status":
+    case "adopt":
+    case "remove":
+      return { id, kind };
+    case "commit":
+      return typeof script === "string" ? { id, kind, script } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Undefined for anything that is not a reply of this protocol. */
+export function readGateReply(value: unknown): GateReply | undefined {
+  if (!isObject(value)) return undefined;
+  const { id, kind, message, status } = value as Partial<Record<string, unknown>>;
+  if (typeof id !== "number") return undefined;
+  if (kind === "refused" && typeof message === "string") return { id, kind, message };
+  if (kind === "done" && isGateStatus(status)) return { id, kind, status };
+  return undefined;
+}
+
+function isGateStatus(value: unknown): value is GateStatus {
+  if (!isObject(value)) return false;
+  const { protocol, version, pid, tables } = value as Partial<Record<string, unknown>>;
+  return (
+    protocol === gateProtocol &&
+    typeof version === "string" &&
+    typeof pid === "number" &&
+    Array.isArray(tables) &&
+    tables.every(isObject)
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
