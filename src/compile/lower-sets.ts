@@ -1,5 +1,6 @@
 import { familyOf, type Family } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
+import { portProtocols, type PortProtocol, type PortRange } from "../base/port.ts";
 import type { Intent, NetworkIntent } from "../model/intent.ts";
 import type { Peer, Service } from "../model/policy.ts";
 import type { Element, Expression, SetDefinition } from "../nft/ast.ts";
@@ -8,6 +9,7 @@ import { isDefaultNat } from "./lower-nat.ts";
 import {
   distinctElements,
   distinctPrefixes,
+  distinctRanges,
   families,
   portExpression,
   prefixExpression,
@@ -113,9 +115,11 @@ function everything(network: NetworkIntent, family: Family): Expression[] {
 /** Services of the hypervisor that policy opens to a network, beyond those every network has. */
 function hostServices(networks: readonly NetworkIntent[]): SetDefinition {
   const elements = networks.flatMap(({ bridge, services }) =>
-    services.flatMap(portsOf).map(({ protocol, ports }) => ({
-      key: concat(value(bridge), value(protocol), portExpression(ports)),
-    })),
+    portProtocols.flatMap((protocol) =>
+      distinctRanges(services.flatMap((service) => portsOf(service, protocol))).map((ports) => ({
+        key: concat(value(bridge), value(protocol), portExpression(ports)),
+      })),
+    ),
   );
   return {
     name: "host_services",
@@ -126,15 +130,13 @@ function hostServices(networks: readonly NetworkIntent[]): SetDefinition {
   };
 }
 
-const allPorts = { first: 0, last: 65535 };
-
-function portsOf(service: Service) {
-  if (service.kind === "ports") return [service];
-  const protocols = service.kind === "any" ? (["tcp", "udp"] as const) : [service.protocol];
-  return protocols.flatMap((protocol) =>
-    protocol === "icmp" ? [] : [{ protocol, ports: allPorts }],
-  );
+function portsOf(service: Service, protocol: PortProtocol): PortRange[] {
+  if (service.kind === "any") return [allPorts];
+  if (service.protocol !== protocol) return [];
+  return [service.kind === "ports" ? service.ports : allPorts];
 }
+
+const allPorts = { first: 0, last: 65535 };
 
 /** The sets of addresses that rules refer to: aliases, and members of groups. Only those in use exist. */
 export function peerAddressSets(intent: Intent): SetDefinition[] {
