@@ -1,18 +1,53 @@
 /** The rules that iptables and ip6tables keep, for the tables that only they may change. */
 export interface Xtables {
-  /** Base chains of the `filter` table whose policy or rules may drop, or an empty list where iptables keeps nothing. */
+  /**
+   * Built-in chains of the tables that run after ours, or an empty list where iptables is not installed or keeps nothing.
+   * Looking creates no table. Throws {@link XtablesError} when a listing fails: a failed listing is not an empty one.
+   */
   read(): Promise<readonly XtablesChain[]>;
-  /** Puts `-m mark --mark BITS/BITS -j ACCEPT` with our comment at the head of each chain, and removes any other copy. */
+  /** Puts one pass rule into each chain, at `passPosition`, and removes its copies in `passRules`: one transaction a command. */
   putPassRules(chains: readonly XtablesChain[], mark: number): Promise<void>;
-  /** Removes every rule with our comment. */
-  removePassRules(): Promise<void>;
+  /** Removes every rule with our comment, in whatever table and chain; the answer is how many there were. */
+  removePassRules(): Promise<number>;
 }
 
+/** Plain names stand for the variant that keeps its rules in nf_tables. */
+export type XtablesCommand = "iptables" | "ip6tables" | "iptables-legacy" | "ip6tables-legacy";
+
 export interface XtablesChain {
-  readonly command: "iptables" | "ip6tables" | "iptables-legacy" | "ip6tables-legacy";
+  readonly command: XtablesCommand;
+  readonly table: "filter" | "security";
   readonly chain: "INPUT" | "FORWARD" | "OUTPUT";
   readonly policy: "ACCEPT" | "DROP";
+  /** By policy or by a rule; libvirt's jumps to its guest filters aside. */
   readonly mayDrop: boolean;
-  /** Positions (from 1) of rules that bear our comment. */
-  readonly passRules: readonly number[];
+  /** The first rule that may drop, positions counted from 1. */
+  readonly firstDrop?: { readonly position: number; readonly text: string };
+  /** Position of the last jump to libvirt's guest filters (nwfilter), which a pass rule must not bypass; 0 without one. */
+  readonly guestFilters: number;
+  /** Where a new pass rule goes once the present copies are gone: the head, or right after the guest filters. */
+  readonly passPosition: number;
+  /** Rules that bear our comment, in order. */
+  readonly passRules: readonly XtablesPassRule[];
+}
+
+export interface XtablesPassRule {
+  readonly position: number;
+  /** Absent where the rule bears our comment and is no pass rule of ours in form. */
+  readonly mark?: number;
+  /** The rule as iptables-save prints it, less `-A CHAIN`. */
+  readonly text: string;
+}
+
+/** iptables refused, in its own words. */
+export class XtablesError extends Error {
+  override readonly name = "XtablesError";
+  readonly command: string;
+  readonly script: string | undefined;
+
+  constructor(message: string, evidence: { command: string; script?: string; cause?: unknown }) {
+    super(message, evidence.cause === undefined ? {} : { cause: evidence.cause });
+    this.command = evidence.command;
+    this.script = evidence.script;
+  }
 }

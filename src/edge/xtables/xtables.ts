@@ -1,0 +1,155 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+
+import {
+  XtablesError,
+  type Xtables,
+  type XtablesChain,
+  type XtablesCommand,
+} from "../../ports/xtables.ts";
+import { printPassRules, printRemoval, readChains } from "../../xtables/pass-rule.ts";
+import { readSave, type SavedTable } from "../../xtables/save.ts";
+
+/** One installed variant of iptables: the programs that list and change its rules. */
+interface Variant {
+  readonly command: XtablesCommand;
+  readonly save: string;
+  readonly restore: string;
+}
+
+/**
+ * Rules through iptables' own programs. iptables-save without `-t` lists the tables that exist and makes none, in both variants
+ * (1.8.9); with `-t` the legacy variant would make the table.
+ */
+export class XtablesPrograms implements Xtables {
+  async read(): Promise<readonly XtablesChain[]> {
+    const listings = await this.list();
+    return listings.flatMap(({ variant, tables }) =>
+      readChains(tables).map((chain) => ({ command: variant.command, ...chain })),
+    );
+  }
+
+  async putPassRules(chains: readonly XtablesChain[], mark: number): Promise<void> {
+    for (const variant of await variants()) {
+      const own = chains.filter((chain) => chain.command === variant.command);
+      if (own.length > 0) await restore(variant, printPassRules(own, mark));
+    }
+  }
+
+  async removePassRules(): Promise<number> {
+    let removed = 0;
+    for (const { variant, tables } of await this.list()) {
+      const { script, count } = printRemoval(tables);
+      if (count > 0) await restore(variant, script);
+      removed += count;
+    }
+    return removed;
+  }
+
+  private async list(): Promise<
+    readonly { readonly variant: Variant; readonly tables: readonly SavedTable[] }[]
+  > {
+    const found = await variants();
+    return Promise.all(
+      found.map(async (variant) => ({ variant, tables: readSave(await run(variant.save, [])) })),
+    );
+  }
+}
+
+async function variants(): Promise<readonly Variant[]> {
+  const [v4, v6] = await Promise.all([variantsOf("iptables"), variantsOf("ip6tables")]);
+  return [...v4, ...v6];
+}
+
+/** The legacy variant is asked only where the kernel already holds tables of it: asking earlier could load its modules. */
+async function variantsOf(name: "iptables" | "ip6tables"): Promise<readonly Variant[]> {
+  const isPlainLegacy = await plainIsLegacy(name);
+  const found: Variant[] = [];
+  if (isPlainLegacy === false) {
+    found.push({ command: name, save: `${name}-save`, restore: `${name}-restore` });
+  } else if (await isInstalled(`${name}-nft-save`)) {
+    found.push({ command: name, save: `${name}-nft-save`, restore: `${name}-nft-restore` });
+  }
+  if (!(await hasLegacyTables(name))) return found;
+  const legacy = isPlainLegacy === true ? name : `${name}-legacy`;
+  if (isPlainLegacy !== true && !(await isInstalled(`${legacy}-save`))) return found;
+  return [
+    ...found,
+    { command: `${name}-legacy`, save: `${legacy}-save`, restore: `${legacy}-restore` },
+  ];
+}
+
+/** Undefined where the plain name is not installed. */
+async function plainIsLegacy(name: string): Promise<boolean | undefined> {
+  const program = `${name}-save`;
+  const known = legacyByProgram.get(program);
+  if (known !== undefined) return known;
+  const version = await runIfInstalled(program, ["--version"]);
+  if (version === undefined) return undefined;
+  const isLegacy = !version.includes("nf_tables");
+  legacyByProgram.set(program, isLegacy);
+  return isLegacy;
+}
+
+/** A program does not change its variant while we run, or the daemon is restarted with the package; asking costs a process. */
+const legacyByProgram = new Map<string, boolean>();
+
+async function isInstalled(program: string): Promise<boolean> {
+  return (await runIfInstalled(program, ["--version"])) !== undefined;
+}
+
+async function hasLegacyTables(name: "iptables" | "ip6tables"): Promise<boolean> {
+  const file = name === "iptables" ? "ip_tables_names" : "ip6_tables_names";
+  try {
+    return (await readFile(`/proc/net/${file}`, "utf8")).trim() !== "";
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw new XtablesError(`cannot read /proc/net/${file}`, { command: name, cause: error });
+  }
+}
+
+/** `-w`: wait for another iptables instead of failing; the nf_tables variant takes it and needs no lock. */
+async function restore(variant: Variant, script: string): Promise<void> {
+  await run(variant.restore, ["--noflush", "-w", "5"], script);
+}
+
+async function runIfInstalled(
+  program: string,
+  args: readonly string[],
+): Promise<string | undefined> {
+  try {
+    return await run(program, args);
+  } catch (error) {
+    if (error instanceof XtablesError && isMissing(error.cause)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+function run(program: string, args: readonly string[], input?: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      program,
+      args,
+      { maxBuffer: 256 * 1024 * 1024, env: { ...process.env, LC_ALL: "C" } },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve(stdout);
+        const message = stderr.trim() === "" ? error.message : stderr.trim();
+        const evidence = { command: program, cause: error };
+        reject(
+          new XtablesError(
+            `${program}: ${message}`,
+            input === undefined ? evidence : { ...evidence, script: input },
+          ),
+        );
+      },
+    );
+    child.stdin?.on("error", () => {
+      // The program ended before it read its input; its exit status tells why.
+    });
+    child.stdin?.end(input ?? "");
+  });
+}

@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+
+import { KernelError, type ForeignRule, type ForeignTable, type Kernel } from "../ports/kernel.ts";
+import { FakeXtables } from "../ports/xtables.fake.ts";
+import { PassRuleKeeper } from "./pass-rules-keeper.ts";
+
+const settings = { mark: 0x10000000, integration: "auto" } as const;
+
+function table(name: string, rules: readonly ForeignRule[] = []): ForeignTable {
+  return {
+    family: "inet",
+    name,
+    chains: [{ name: "forward", hook: "forward", priority: 0, policy: "drop", rules }],
+  };
+}
+
+/** Refuses what names a table of `refusals`. */
+class ForeignKernel implements Pick<Kernel, "readForeign" | "commit"> {
+  tables: readonly ForeignTable[] = [];
+  readonly refusals = new Map<string, string>();
+  readonly scripts: string[] = [];
+
+  readForeign(): Promise<readonly ForeignTable[]> {
+    return Promise.resolve(this.tables);
+  }
+
+  commit(script: string): Promise<void> {
+    this.scripts.push(script);
+    for (const [name, words] of this.refusals) {
+      if (script.includes(` ${name} `)) return Promise.reject(new KernelError(words, { script }));
+    }
+    return Promise.resolve();
+  }
+}
+
+function machine() {
+  const kernel = new ForeignKernel();
+  const xtables = new FakeXtables();
+  return { kernel, xtables, keeper: new PassRuleKeeper({ kernel, xtables }) };
+}
+
+test("what was put shows as passed", async () => {
+  const { kernel, xtables, keeper } = machine();
+  kernel.tables = [table("a"), table("b")];
+  xtables.listings.set("iptables", "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n");
+  const outcome = await keeper.keep(settings);
+  expect(outcome.isChanged).toBe(true);
+  expect(outcome.report.map((line) => line.state)).toEqual(["passed", "passed", "passed"]);
+  expect(kernel.scripts).toHaveLength(1);
+  expect(xtables.scripts).toHaveLength(1);
+  expect((await keeper.keep(settings)).report.at(-1)).toMatchObject({ state: "passed" });
+  expect(xtables.scripts).toHaveLength(1);
+});
+
+test("an owned table costs one attempt, and the others get their rule all the same", async () => {
+  const { kernel, keeper } = machine();
+  kernel.tables = [table("firewalld"), table("mine")];
+  kernel.refusals.set("firewalld", "Error: Could not process rule: Operation not permitted");
+  const first = await keeper.keep(settings);
+  expect(first.failures).toEqual([]);
+  expect(first.report.map((line) => line.state)).toEqual(["owned", "passed"]);
+  kernel.tables = [table("firewalld")];
+  const attempts = kernel.scripts.length;
+  const second = await keeper.keep(settings);
+  expect(kernel.scripts).toHaveLength(attempts);
+  expect(second.report.map((line) => line.state)).toEqual(["owned"]);
+});
+
+test("a table that vanished in between is tried again the next time", async () => {
+  const { kernel, keeper } = machine();
+  kernel.tables = [table("gone")];
+  kernel.refusals.set("gone", "No such file or directory");
+  expect((await keeper.keep(settings)).failures).toEqual(["inet gone: No such file or directory"]);
+  kernel.refusals.clear();
+  expect((await keeper.keep(settings)).report[0]?.state).toBe("passed");
+});
+
+test("iptables refusing to list keeps nobody's native chain from its rule", async () => {
+  const { kernel, xtables, keeper } = machine();
+  kernel.tables = [table("mine")];
+  xtables.refusal = "iptables-save: Could not fetch rule set generation id";
+  const outcome = await keeper.keep(settings);
+  expect(outcome.failures).toEqual([xtables.refusal]);
+  expect(outcome.report.map((line) => line.state)).toEqual(["passed"]);
+});
+
+test("removal takes the rules of both kinds", async () => {
+  const { kernel, xtables, keeper } = machine();
+  const rule = { handle: 7, comment: "virtwall", mayDrop: false, passes: settings.mark };
+  kernel.tables = [table("a", [rule])];
+  const text = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n";
+  xtables.listings.set("iptables", text);
+  await keeper.keep(settings);
+  expect(await keeper.remove()).toEqual([]);
+  expect(kernel.scripts.at(-1)).toBe("delete rule inet a forward handle 7\n");
+  expect(xtables.listings.get("iptables")).toBe(text);
+});

@@ -1,0 +1,147 @@
+import { KernelError, type ForeignTable, type Kernel } from "../ports/kernel.ts";
+import { XtablesError, type Xtables, type XtablesChain } from "../ports/xtables.ts";
+import {
+  looksLikeXtables,
+  planPassRuleRemoval,
+  planPassRules,
+  tableKey,
+  type PassRuleInput,
+  type PassRulePlan,
+  type PassRuleReport,
+} from "./pass-rules.ts";
+
+export interface PassRuleOutcome {
+  /** As it is after the run: what was put shows as `passed`. */
+  readonly report: readonly PassRuleReport[];
+  /** Something was written. */
+  readonly isChanged: boolean;
+  /** Refusals and failed listings, in the machine's words. The next run tries again. */
+  readonly failures: readonly string[];
+}
+
+/**
+ * Holds the foreign tables to the pass rules. It remembers which tables belong to another process, so that their refusal costs
+ * one attempt and not one an event. Runs must not overlap.
+ */
+export class PassRuleKeeper {
+  private readonly kernel: Pick<Kernel, "readForeign" | "commit">;
+  private readonly xtables: Xtables;
+  private readonly owned = new Map<string, string>();
+
+  constructor(machine: {
+    readonly kernel: Pick<Kernel, "readForeign" | "commit">;
+    readonly xtables: Xtables;
+  }) {
+    this.kernel = machine.kernel;
+    this.xtables = machine.xtables;
+  }
+
+  /** Throws {@link KernelError} only where the foreign tables cannot be listed. */
+  async keep(settings: Pick<PassRuleInput, "mark" | "integration">): Promise<PassRuleOutcome> {
+    if (settings.integration === "off") return { report: [], isChanged: false, failures: [] };
+    const failures: string[] = [];
+    const reading = this.readXtables(failures);
+    const foreign = await this.kernel.readForeign();
+    this.forgetOwned(foreign);
+    // Asking iptables takes tens of milliseconds in which a reloaded firewall would drop; only its own tables wait for that.
+    const managed = foreign.some(looksLikeXtables) ? await reading : [];
+    const plan = planPassRules({ ...settings, foreign, xtables: managed, owned: this.owned });
+    const native = await this.commit(plan, failures);
+    const chains = await reading;
+    const whole = planPassRules({ ...settings, foreign, xtables: chains, owned: this.owned });
+    const isXtablesPut = await this.putXtables(whole.xtables, settings.mark, failures);
+    const report = whole.report.map((line) =>
+      line.state === "needed" && (line.by === "nft" ? native.has(tableKeyOf(line)) : isXtablesPut)
+        ? { ...line, state: "passed" as const }
+        : line,
+    );
+    return { report, isChanged: native.size > 0 || isXtablesPut, failures };
+  }
+
+  /** Takes every pass rule away again. The answer tells what could not be removed; empty: all are gone. */
+  async remove(): Promise<readonly string[]> {
+    const failures: string[] = [];
+    const foreign = await this.kernel.readForeign();
+    const chains = (await this.readXtables(failures)) ?? [];
+    await this.commit(planPassRuleRemoval(foreign, chains), failures);
+    try {
+      await this.xtables.removePassRules();
+    } catch (error) {
+      failures.push(refusalOf(error));
+    }
+    return failures;
+  }
+
+  private async readXtables(failures: string[]): Promise<readonly XtablesChain[] | undefined> {
+    try {
+      return await this.xtables.read();
+    } catch (error) {
+      failures.push(refusalOf(error));
+      return undefined;
+    }
+  }
+
+  /** The keys of the tables that were changed. */
+  private async commit(
+    plan: Pick<PassRulePlan, "nftScript" | "tables">,
+    failures: string[],
+  ): Promise<ReadonlySet<string>> {
+    const changed = new Set<string>();
+    if (plan.nftScript === "") return changed;
+    if (plan.tables.length > 1 && (await this.tryCommit(plan.nftScript)) === undefined) {
+      return new Set(plan.tables.map(tableKey));
+    }
+    // One table refused: the others get theirs all the same.
+    for (const table of plan.tables) {
+      const refusal = await this.tryCommit(table.script);
+      if (refusal === undefined) changed.add(tableKey(table));
+      else if (isOwnedByOther(refusal)) this.owned.set(tableKey(table), "another process");
+      else failures.push(`${tableKey(table)}: ${refusal.message}`);
+    }
+    return changed;
+  }
+
+  private async tryCommit(script: string): Promise<KernelError | undefined> {
+    try {
+      await this.kernel.commit(script);
+      return undefined;
+    } catch (error) {
+      if (error instanceof KernelError) return error;
+      throw error;
+    }
+  }
+
+  private async putXtables(
+    chains: readonly XtablesChain[],
+    mark: number,
+    failures: string[],
+  ): Promise<boolean> {
+    if (chains.length === 0) return false;
+    try {
+      await this.xtables.putPassRules(chains, mark);
+      return true;
+    } catch (error) {
+      failures.push(refusalOf(error));
+      return false;
+    }
+  }
+
+  private forgetOwned(foreign: readonly ForeignTable[]): void {
+    const present = new Set(foreign.map(tableKey));
+    for (const key of this.owned.keys()) if (!present.has(key)) this.owned.delete(key);
+  }
+}
+
+function tableKeyOf(line: PassRuleReport): string {
+  return tableKey({ family: line.family, name: line.table });
+}
+
+function refusalOf(error: unknown): string {
+  if (error instanceof XtablesError) return error.message;
+  throw error;
+}
+
+/** The kernel answers EPERM for a table that another socket owns (nf_tables_api.c, nft_table_lookup). */
+function isOwnedByOther(error: KernelError): boolean {
+  return error.message.includes("Operation not permitted");
+}
