@@ -1,0 +1,33 @@
+#!/bin/busybox sh
+# PID 1 of a lab guest. The kernel command line names the guest (`guest=NAME`).
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+exec >/dev/console 2>&1
+export PATH=/bin:/usr/bin
+
+for word in $(cat /proc/cmdline); do
+  case $word in guest=*) guest=${word#guest=} ;; esac
+done
+hostname "$guest"
+
+for module in $(cat /modules/order); do
+  insmod "/modules/$module" || echo "guest: no module $module"
+done
+# busybox's httpd names this word in its page, so that a fetch tells who answered.
+echo "I am $guest" >/www/index.html
+
+ip link set lo up
+ip link set eth0 up
+# One try a second: libvirt's bridge forwards nothing for its first 4 s (STP), and its dnsmasq pings an address for
+# 3 s before it offers it. The offer for any try of a round is taken.
+udhcpc -i eth0 -t 60 -T 1 -A 1 -b -S -F "$guest" -x "hostname:$guest" -s /bin/lease >/dev/console 2>&1 &
+
+# Echo on port 7: UDP by perl, since busybox's nc knows TCP only.
+perl /bin/udp-echo.pl &
+nc -ll -p 7 -e /bin/cat &
+httpd -p 80 -h /www
+echo "guest $guest: serving at $(cut -d" " -f1 /proc/uptime)"
+# PID 1 must not end, and has to wait for the orphans of httpd and nc.
+while :; do wait; sleep 1; done

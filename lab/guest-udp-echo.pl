@@ -1,0 +1,13 @@
+# UDP echo on port 7, IPv4 and IPv6 in one socket. Runs in the guest with the machine's own perl-base.
+use strict;
+use warnings;
+use Socket qw(:DEFAULT IPPROTO_IPV6 IPV6_V6ONLY IN6ADDR_ANY pack_sockaddr_in6);
+
+socket(my $echo, AF_INET6, SOCK_DGRAM, 0) or die "socket: $!";
+setsockopt($echo, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+setsockopt($echo, SOL_SOCKET, SO_RCVBUF, 4_000_000);
+bind($echo, pack_sockaddr_in6(7, IN6ADDR_ANY)) or die "bind: $!";
+while (1) {
+    my $sender = recv($echo, my $datagram, 2048, 0);
+    send($echo, $datagram, 0, $sender) if $sender;
+}

@@ -1,0 +1,216 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { guestImage, type GuestImage } from "./guest-image.ts";
+import { LabError, runProgram } from "./run-program.ts";
+import type { World } from "./world.ts";
+
+/** A real libvirtd in a world. */
+export interface Libvirt {
+  virsh(...words: readonly string[]): Promise<string>;
+  /** Defines and starts a network from its XML. */
+  startNetwork(xml: string): Promise<void>;
+  /** Starts a real guest; {@link untilServing} waits until it answers. */
+  startGuest(guest: GuestWish): Promise<void>;
+  /** Resolves with the guest's address once a lease names it, and its page can be fetched from the hypervisor. */
+  untilServing(guest: string, timeoutMs?: number): Promise<string>;
+  /** What libvirtd does on `systemctl reload libvirtd`. */
+  reload(): Promise<void>;
+  /** Ends and starts libvirtd; guests go on running. */
+  restart(): Promise<void>;
+}
+
+export interface GuestWish {
+  readonly name: string;
+  readonly mac: string;
+  /** Default `default`. */
+  readonly network?: string;
+  /** More elements for `<interface>`, such as a `<filterref>`. */
+  readonly interfaceXml?: string;
+  /** More elements for `<domain>`, such as `<metadata>`. */
+  readonly domainXml?: string;
+  /** Not run, only made: enough for XML, taps and leases of others. */
+  readonly paused?: boolean;
+}
+
+const neededPrograms = {
+  libvirtd: "libvirt-daemon",
+  virtlogd: "libvirt-daemon",
+  virsh: "libvirt-clients",
+  dnsmasq: "dnsmasq-base",
+  iptables: "iptables",
+  "qemu-system-x86_64": "qemu-system-x86",
+  cpio: "cpio",
+} as const;
+
+/** The network that Debian's libvirt brings along, as its package has it. */
+const defaultNetworkFile = "/usr/share/libvirt/networks/default.xml";
+
+const qemuSettings = `
+user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+remember_owner = 0
+`;
+
+/** Starts virtlogd and libvirtd in the world, and the `default` network. */
+export async function startLibvirt(
+  world: World,
+  log: (line: string) => void = () => {},
+): Promise<Libvirt> {
+  for (const [program, debianPackage] of Object.entries(neededPrograms)) {
+    const found = await runProgram(["sh", "-c", 'command -v "$1"', "sh", program]);
+    if (found.status !== 0) {
+      throw new LabError(`${program} is missing: apt install ${debianPackage}`);
+    }
+  }
+  const settings = world.pathOf("/etc/libvirt/qemu.conf");
+  await writeFile(settings, (await readFile(settings, "utf8")) + qemuSettings);
+  const image = guestImage(world.folder, log);
+  // Handled where a guest is started; until then a failure must not end the process.
+  image.catch(() => undefined);
+
+  const virsh = (...words: readonly string[]) =>
+    world.must(["virsh", "--quiet", ...words], { timeoutMs: 60_000 });
+  await startDaemons(world);
+  const libvirt = makeLibvirt(world, virsh, image);
+  // The layer over /etc starts from whatever the machine has under this name; the lab's own is Debian's.
+  await virsh("net-destroy", "default").catch(() => undefined);
+  await virsh("net-undefine", "default").catch(() => undefined);
+  await virsh("net-define", defaultNetworkFile);
+  await virsh("net-start", "default");
+  return libvirt;
+}
+
+async function startDaemons(world: World): Promise<void> {
+  await world.must(["virtlogd", "-d"]);
+  await world.must(["libvirtd", "-d"]);
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const answer = await world.run(["virsh", "version"]);
+    if (answer.status === 0) return;
+    if (Date.now() > deadline) {
+      throw new LabError(`libvirtd does not answer after 30 s: ${answer.stderr}`);
+    }
+    await pause(50);
+  }
+}
+
+function makeLibvirt(world: World, virsh: Libvirt["virsh"], image: Promise<GuestImage>): Libvirt {
+  return {
+    virsh,
+    startNetwork: async (xml) => {
+      const name = /<name>([^<]+)<\/name>/.exec(xml)?.[1] ?? "";
+      const file = join(world.folder, `network-${name}.xml`);
+      await writeFile(file, xml);
+      await virsh("net-define", file);
+      await virsh("net-start", name);
+    },
+    startGuest: async (guest) => {
+      const file = join(world.folder, `guest-${guest.name}.xml`);
+      await writeFile(file, guestXml(guest, await image, world.folder));
+      await virsh("create", file, ...(guest.paused === true ? ["--paused"] : []));
+    },
+    untilServing: (guest, timeoutMs = 30_000) => untilServing(world, virsh, guest, timeoutMs),
+    reload: async () => {
+      await world.must(["sh", "-c", 'kill -HUP "$(cat /run/libvirtd.pid)"']);
+    },
+    restart: async () => {
+      const stop =
+        'p=$(cat /run/libvirtd.pid); kill "$p"; for i in $(seq 200); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1';
+      await world.must(["sh", "-c", stop]);
+      await startDaemons(world);
+    },
+  };
+}
+
+async function untilServing(
+  world: World,
+  virsh: Libvirt["virsh"],
+  guest: string,
+  timeoutMs: number,
+): Promise<string> {
+  const deadline = Date.now() + timeoutMs;
+  let seen = "no lease";
+  while (Date.now() < deadline) {
+    const leases = await virsh("domifaddr", guest).catch(() => "");
+    const address = /ipv4\s+([\d.]+)/.exec(leases)?.[1];
+    if (address !== undefined) {
+      seen = `lease ${address}, no page`;
+      const page = await fetchFrom(world, [], `http://${address}/`, 2_000);
+      if (page.includes(`I am ${guest}`)) return address;
+    }
+    await pause(100);
+  }
+  const console = await readFile(consoleFile(world.folder, guest), "utf8").catch(() => "");
+  throw new LabError(
+    `guest ${guest} does not serve after ${timeoutMs} ms (${seen}). The end of its console:\n` +
+      console.slice(-2_000),
+  );
+}
+
+function consoleFile(folder: string, guest: string): string {
+  return join(folder, `console-${guest}.log`);
+}
+
+function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
+  return `<domain type='qemu'>
+  <name>${guest.name}</name>
+  ${guest.domainXml ?? ""}
+  <memory unit='MiB'>96</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>${image.kernel}</kernel>
+    <initrd>${image.initramfs}</initrd>
+    <cmdline>console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable guest=${guest.name}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <on_poweroff>destroy</on_poweroff>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <interface type='network'>
+      <mac address='${guest.mac}'/>
+      <source network='${guest.network ?? "default"}'/>
+      <model type='virtio'/>
+      ${guest.interfaceXml ?? ""}
+    </interface>
+    <serial type='file'><source path='${consoleFile(folder, guest.name)}'/></serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+`;
+}
+
+/** Run by Node in the world: busybox's wget crashes there, being static and loading the machine's NSS. */
+const fetchProgram = `
+const [url, timeoutMs] = process.argv.slice(1);
+fetch(url, { signal: AbortSignal.timeout(Number(timeoutMs)) })
+  .then((reply) => reply.text())
+  .then((text) => process.stdout.write(text))
+  .catch((cause) => { console.error(cause.cause?.code ?? cause.name); process.exitCode = 1; });
+`;
+
+/**
+ * Fetches a page with a program of the world; `who` is what stands before the command, for instance
+ * {@link asClient}. Returns the empty string when nothing answers.
+ */
+export async function fetchFrom(
+  world: World,
+  who: readonly string[],
+  url: string,
+  timeoutMs = 5_000,
+): Promise<string> {
+  const result = await world.run(
+    [...who, process.execPath, "-e", fetchProgram, url, String(timeoutMs)],
+    { timeoutMs: timeoutMs + 10_000 },
+  );
+  return result.status === 0 ? result.stdout : "";
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
