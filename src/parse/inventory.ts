@@ -1,15 +1,125 @@
-import type { HostInterface, Inventory } from "../model/inventory.ts";
-import type { Problem } from "../model/problem.ts";
+import { quote } from "../base/quote.ts";
+import { capProblems } from "../model/problem-list.ts";
+import { parseGuestXml } from "./guest-xml.ts";
+import { parseLeases } from "./leases.ts";
+import { parseNetworkXml } from "./network-xml.ts";
+import type { Guest, HostInterface, Inventory, Network, Nic } from "../model/inventory.ts";
+import type { Place, Problem } from "../model/problem.ts";
 import type { LibvirtTexts } from "../model/source-text.ts";
 
-/** What libvirt says, understood as far as it can be: a text or a part that makes no sense is left out with a problem. */
+/**
+ * What libvirt says, understood as far as it can be: a text or a part of it that makes no sense is left out with a problem, and takes nothing else along.
+ * Of two things that cannot both be, the first stays.
+ */
 export function parseInventory(
   texts: LibvirtTexts,
   interfaces: readonly HostInterface[],
 ): { inventory: Inventory; problems: Problem[] } {
-  void texts;
+  const problems: Problem[] = [];
+  const networks = distinctNetworks(
+    texts.networks.flatMap((text) => {
+      const parsed = parseNetworkXml(text);
+      problems.push(...parsed.problems);
+      return parsed.network ?? [];
+    }),
+    problems,
+  );
+  const guests = distinctGuests(
+    texts.guests.flatMap((text) => {
+      const parsed = parseGuestXml(text);
+      problems.push(...parsed.problems);
+      return parsed.guest ?? [];
+    }),
+    problems,
+  );
+  const leases = texts.leases.flatMap((text) => {
+    const parsed = parseLeases(text);
+    problems.push(...parsed.problems);
+    return parsed.leases;
+  });
   return {
-    inventory: { networks: [], guests: [], leases: [], host: { interfaces } },
-    problems: [],
+    inventory: {
+      networks,
+      guests: withDistinctNics(guests, networks, problems),
+      leases,
+      host: { interfaces },
+    },
+    problems: capProblems(problems),
   };
+}
+
+function distinctNetworks(networks: readonly Network[], problems: Problem[]): Network[] {
+  const names = new Map<string, Place>();
+  const bridges = new Map<string, Place>();
+  return networks.filter((network) => {
+    const what = `network ${quote(network.name)} is left out`;
+    // A bridge of the host's may carry several networks; one that libvirt made carries one.
+    const bridge = network.forward === "bridge" ? undefined : network.bridge;
+    const first = names.get(network.name) ?? (bridge && bridges.get(bridge));
+    if (first !== undefined) {
+      const same = names.has(network.name) ? "its name" : `its bridge ${bridge}`;
+      const message = `${what}: ${same} is that of ${placeText(first)}`;
+      problems.push({ code: "DUPLICATE_NETWORK", severity: "error", at: network.at, message });
+      return false;
+    }
+    names.set(network.name, network.at);
+    if (bridge !== undefined) bridges.set(bridge, network.at);
+    return true;
+  });
+}
+
+function distinctGuests(guests: readonly Guest[], problems: Problem[]): Guest[] {
+  const seen = new Map<string, Place>();
+  return guests.filter((guest) => {
+    const keys = [`name ${guest.name}`, ...(guest.uuid === "" ? [] : [`uuid ${guest.uuid}`])];
+    const key = keys.find((candidate) => seen.has(candidate));
+    const first = key === undefined ? undefined : seen.get(key);
+    if (key !== undefined && first !== undefined) {
+      const same = key.startsWith("name ") ? "name" : "UUID";
+      const message = `guest ${quote(guest.name)} is left out: its ${same} is that of ${placeText(first)}`;
+      problems.push({ code: "DUPLICATE_GUEST", severity: "warning", at: guest.at, message });
+      return false;
+    }
+    for (const candidate of keys) seen.set(candidate, guest.at);
+    return true;
+  });
+}
+
+/** A tap is one nic's, and on one bridge a MAC address is one nic's; on two bridges it does no harm. */
+function withDistinctNics(
+  guests: readonly Guest[],
+  networks: readonly Network[],
+  problems: Problem[],
+): Guest[] {
+  const bridgeOf = new Map(networks.map((network) => [network.name, network.bridge]));
+  const taps = new Map<string, Place>();
+  const macs = new Map<string, Place>();
+  const isDistinct = (guest: Guest, nic: Nic) => {
+    const bridge = nic.bridge ?? bridgeOf.get(nic.network ?? "") ?? nic.network;
+    const macKey = bridge === undefined ? undefined : `${bridge} ${nic.mac}`;
+    const sameTap = nic.tap && taps.get(nic.tap);
+    const sameMac = macKey && macs.get(macKey);
+    const what = `a nic of guest ${quote(guest.name)} is left out`;
+    if (sameTap) {
+      const message = `${what}: its tap ${nic.tap} is that of ${placeText(sameTap)}`;
+      problems.push({ code: "DUPLICATE_TAP", severity: "warning", at: nic.at, message });
+      return false;
+    }
+    if (sameMac) {
+      const message = `${what}: its MAC address ${nic.mac} is that of ${placeText(sameMac)} on the same bridge`;
+      problems.push({ code: "DUPLICATE_MAC", severity: "warning", at: nic.at, message });
+      return false;
+    }
+    if (nic.tap !== undefined) taps.set(nic.tap, nic.at);
+    if (macKey !== undefined) macs.set(macKey, nic.at);
+    return true;
+  };
+  return guests.map((guest) => ({
+    ...guest,
+    nics: guest.nics.filter((nic) => isDistinct(guest, nic)),
+  }));
+}
+
+function placeText(place: Place): string {
+  return `${place.file}:${place.line}`;
 }

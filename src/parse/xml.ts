@@ -1,0 +1,135 @@
+import { parseXml, XmlElement, XmlError } from "@rgrove/parse-xml";
+import { placesOf } from "./text-places.ts";
+import type { Place } from "../model/problem.ts";
+import type { SourceText } from "../model/source-text.ts";
+
+/** libvirt sends no longer string over its own protocol (REMOTE_STRING_MAX, libvirt 9.0 remote_protocol.x). */
+const maxLength = 4 * 1024 * 1024;
+/** libvirt's XML nests about ten deep, metadata apart; the reader recurses. */
+const maxDepth = 200;
+
+/** An element with its place. */
+export interface Xml {
+  readonly name: string;
+  readonly at: Place;
+  /** The attribute's value; undefined if there is none. */
+  attribute(name: string): string | undefined;
+  child(name: string): Xml | undefined;
+  children(name: string): readonly Xml[];
+  /** The text in it, without white space at both ends. */
+  text(): string;
+}
+
+/** Why a text is not the XML it should be. */
+export interface XmlFault {
+  readonly at: Place;
+  readonly message: string;
+}
+
+/**
+ * The root element, which has the given name. Strict, and safe on any text: documents with a DTD, and so with entities of their own,
+ * are refused unread, as are those that are too long or nest too deep.
+ */
+export function parseXmlText(
+  source: SourceText,
+  rootName: string,
+): { root: Xml } | { fault: XmlFault } {
+  const start = { file: source.file, line: 1, column: 1 };
+  if (source.text.length > maxLength) {
+    return { fault: { at: start, message: `the text is larger than ${maxLength} characters` } };
+  }
+  // Offsets count in the text as the reader sees it: without a byte order mark, lines ended by \n alone.
+  const text = source.text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  const placeAt = placesOf({ file: source.file, text });
+  const refused = refuseUnread(text);
+  if (refused !== undefined) {
+    return { fault: { at: placeAt(refused.offset), message: refused.message } };
+  }
+  const root = readRoot(text);
+  if (!(root instanceof XmlElement)) {
+    return { fault: { at: placeAt(root.offset), message: root.message } };
+  }
+  return root.name === rootName
+    ? { root: located(root, placeAt) }
+    : {
+        fault: { at: placeAt(root.start), message: `the root element is not <${rootName}>` },
+      };
+}
+
+function readRoot(text: string): XmlElement | { offset: number; message: string } {
+  try {
+    return (
+      parseXml(text, { includeOffsets: true }).root ?? { offset: 0, message: "no root element" }
+    );
+  } catch (error) {
+    if (!(error instanceof XmlError)) throw error;
+    const message = (error.message.split("\n")[0] ?? "").replace(/ \(line \d+, column \d+\)$/, "");
+    return { offset: error.pos, message };
+  }
+}
+
+function located(element: XmlElement, placeAt: (offset: number) => Place): Xml {
+  const elements = element.children.filter(
+    (node): node is XmlElement => node instanceof XmlElement,
+  );
+  const children = (name: string) =>
+    elements.filter((child) => child.name === name).map((child) => located(child, placeAt));
+  return {
+    name: element.name,
+    at: placeAt(element.start),
+    attribute: (name) => element.attributes[name],
+    child: (name) => {
+      const found = elements.find((child) => child.name === name);
+      return found && located(found, placeAt);
+    },
+    children,
+    text: () => element.text.trim(),
+  };
+}
+
+/** Finds a DTD or too deep a nesting in one pass over the tags, before anything recurses. */
+function refuseUnread(text: string): { offset: number; message: string } | undefined {
+  let depth = 0;
+  for (let i = text.indexOf("<"); i >= 0; i = text.indexOf("<", i)) {
+    const skipped = skipNonElement(text, i);
+    if (skipped !== undefined) {
+      i = skipped;
+      continue;
+    }
+    if (text.startsWith("<!", i)) return { offset: i, message: "a document type is refused" };
+    const end = tagEnd(text, i);
+    if (text[i + 1] === "/") depth -= 1;
+    else if (text[end - 1] !== "/") depth += 1;
+    if (depth > maxDepth) {
+      return { offset: i, message: `elements nest more than ${maxDepth} deep` };
+    }
+    i = end + 1;
+  }
+  return undefined;
+}
+
+/** The end of a comment, CDATA section or processing instruction that starts at the offset. */
+function skipNonElement(text: string, start: number): number | undefined {
+  for (const [open, close] of [
+    ["<!--", "-->"],
+    ["<![CDATA[", "]]>"],
+    ["<?", "?>"],
+  ] as const) {
+    if (!text.startsWith(open, start)) continue;
+    const end = text.indexOf(close, start + open.length);
+    return end < 0 ? text.length : end + close.length;
+  }
+  return undefined;
+}
+
+/** The offset of the `>` that ends the tag; attribute values may hold one too. */
+function tagEnd(text: string, start: number): number {
+  let quoted = "";
+  for (let i = start; i < text.length; i++) {
+    const char = text[i] ?? "";
+    if (quoted !== "") quoted = char === quoted ? "" : quoted;
+    else if (char === '"' || char === "'") quoted = char;
+    else if (char === ">") return i;
+  }
+  return text.length;
+}
