@@ -1,7 +1,7 @@
 /**
  * nft's language as values, in nft(8)'s own words. A table here is in normal form: what `nft list` shows of it, less what the
  * kernel counts or numbers by itself (handles, packet counts, owner). Two tables are the same ruleset exactly if their normal
- * forms are deeply equal.
+ * forms are deeply equal. `normalise` brings any table into it.
  */
 
 export type TableFamily = "ip" | "ip6" | "inet" | "bridge" | "arp" | "netdev";
@@ -11,6 +11,8 @@ export interface Table {
   readonly name: string;
   readonly sets: readonly SetDefinition[];
   readonly chains: readonly Chain[];
+  /** All its base chains are switched off (`flags dormant`); only somebody else's hand does that to a table of ours. */
+  readonly dormant?: true;
 }
 
 /** A named set, or with `data` a named map. */
@@ -24,6 +26,8 @@ export interface SetDefinition {
   /** Each element counts its matches. */
   readonly counter: boolean;
   readonly elements: readonly Element[];
+  /** Properties this reader does not know (size, timeout, comment ...), as nft's JSON. Never printed. */
+  readonly unknown?: string;
 }
 
 export type SetFlag = "constant" | "interval" | "timeout" | "dynamic";
@@ -31,6 +35,8 @@ export type SetFlag = "constant" | "interval" | "timeout" | "dynamic";
 export interface Element {
   readonly key: Expression;
   readonly data?: Expression | Verdict;
+  /** As {@link SetDefinition.unknown}. */
+  readonly unknown?: string;
 }
 
 export interface Chain {
@@ -79,13 +85,22 @@ export type Statement =
       readonly port?: Expression;
     }
   | { readonly kind: "masquerade"; readonly port?: Expression }
+  | { readonly kind: "redirect"; readonly port?: Expression }
   | { readonly kind: "mangle"; readonly key: Expression; readonly value: Expression }
-  | { readonly kind: "log"; readonly prefix?: string; readonly group?: number }
+  | {
+      readonly kind: "log";
+      readonly prefix?: string;
+      readonly group?: number;
+      /** syslog's word; absent means `warn`. */
+      readonly level?: string;
+    }
   | {
       readonly kind: "limit";
       readonly rate: number;
       readonly per: "second" | "minute" | "hour" | "day";
       readonly burst: number;
+      /** Matches what exceeds the rate. */
+      readonly over?: true;
     }
   | { readonly kind: "reject"; readonly type?: string; readonly code?: string }
   | {
@@ -115,3 +130,11 @@ export type Expression =
   | { readonly kind: "|" | "&" | "^"; readonly left: Expression; readonly right: Expression }
   | { readonly kind: "map"; readonly key: Expression; readonly data: Expression }
   | { readonly kind: "unknown"; readonly json: string };
+
+/** The packet count of one element of a set with `counter`; the key as nft prints it. */
+export interface ElementCount {
+  readonly table: string;
+  readonly set: string;
+  readonly key: string;
+  readonly packets: number;
+}

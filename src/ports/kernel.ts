@@ -1,4 +1,4 @@
-import type { Table, TableFamily } from "../nft/ast.ts";
+import type { ElementCount, Table, TableFamily } from "../nft/ast.ts";
 
 /** The packet filter of the running kernel, as far as virtwall needs it. */
 export interface Kernel {
@@ -42,6 +42,8 @@ export type KernelEvent =
 export interface ForeignTable {
   readonly family: TableFamily;
   readonly name: string;
+  /** The program that holds the table for itself (`flags owner`), where the listing says so: nobody else can change it. */
+  readonly owner?: string;
   readonly chains: readonly ForeignChain[];
 }
 
@@ -60,13 +62,6 @@ export interface ForeignRule {
   readonly mayDrop: boolean;
   /** It is a pass rule for the given mark bits: `meta mark & bits == bits accept`. */
   readonly passes?: number;
-}
-
-export interface ElementCount {
-  readonly table: string;
-  readonly set: string;
-  readonly key: string;
-  readonly packets: number;
 }
 
 /** The machine refused: nft's or the kernel's own words, with the script where one was at fault. */

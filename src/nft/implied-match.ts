@@ -1,0 +1,92 @@
+import type { Expression, Statement } from "./ast.ts";
+
+/**
+ * nft adds a match on the protocol in front of a payload field, and hides it again when it lists, whoever wrote it: after
+ * `ether type ip iifname . ip saddr @x` it lists `iifname . ip saddr @x`. Both load to the same rule, so the normal form has the
+ * short one.
+ */
+export function withoutImpliedMatches(statements: readonly Statement[]): Statement[] {
+  return statements.filter((statement, index) => {
+    const implied = protocolsImplying(statement);
+    if (implied === undefined) return true;
+    return !isImplied(statements.slice(index + 1), implied);
+  });
+}
+
+/**
+ * nft hides the match even where a statement with an effect of its own, such as `log`, stands between; without the match that
+ * would then happen to more packets, so there the normal form keeps it.
+ */
+function isImplied(later: readonly Statement[], protocols: ReadonlySet<string>): boolean {
+  const next = later.find((statement) => statement.kind !== "match" || uses(statement, protocols));
+  return next !== undefined && uses(next, protocols);
+}
+
+/** Payload protocols that make nft add exactly this match by itself. */
+function protocolsImplying(statement: Statement): ReadonlySet<string> | undefined {
+  if (statement.kind !== "match" || statement.op !== "==" || statement.right.kind !== "value") {
+    return undefined;
+  }
+  const layer = layerOf(statement.left);
+  return layer === undefined ? undefined : implications[layer]?.[String(statement.right.value)];
+}
+
+type Layer = "ether" | "nfproto" | "l4proto";
+
+const implications: Readonly<Record<Layer, Readonly<Record<string, ReadonlySet<string>>>>> = {
+  ether: {
+    ip: new Set(["ip", "icmp"]),
+    ip6: new Set(["ip6", "icmpv6"]),
+    arp: new Set(["arp"]),
+  },
+  nfproto: {
+    ipv4: new Set(["ip", "icmp"]),
+    ipv6: new Set(["ip6", "icmpv6"]),
+  },
+  l4proto: {
+    tcp: new Set(["tcp"]),
+    udp: new Set(["udp"]),
+    icmp: new Set(["icmp"]),
+    "ipv6-icmp": new Set(["icmpv6"]),
+  },
+};
+
+function layerOf(left: Expression): Layer | undefined {
+  if (left.kind === "meta" && (left.key === "nfproto" || left.key === "l4proto")) return left.key;
+  if (left.kind !== "payload") return undefined;
+  return left.protocol === "ether" && left.field === "type" ? "ether" : undefined;
+}
+
+function uses(statement: Statement, protocols: ReadonlySet<string>): boolean {
+  switch (statement.kind) {
+    case "match":
+      return mentions(statement.left, protocols);
+    case "vmap":
+    case "set":
+      return mentions(statement.key, protocols);
+    case "dnat":
+    case "snat":
+      return statement.address !== undefined && mentions(statement.address, protocols);
+    case "reject":
+      return protocols.has(statement.type ?? "");
+    default:
+      return false;
+  }
+}
+
+function mentions(expression: Expression, protocols: ReadonlySet<string>): boolean {
+  switch (expression.kind) {
+    case "payload":
+      return protocols.has(expression.protocol);
+    case "concat":
+      return expression.parts.some((part) => mentions(part, protocols));
+    case "map":
+      return mentions(expression.key, protocols);
+    case "|":
+    case "&":
+    case "^":
+      return mentions(expression.left, protocols);
+    default:
+      return false;
+  }
+}

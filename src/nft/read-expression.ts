@@ -1,0 +1,141 @@
+import type { Element, Expression, Verdict } from "./ast.ts";
+import {
+  asArray,
+  asList,
+  asNumber,
+  asObject,
+  asString,
+  asTagged,
+  asWord,
+  isObject,
+  type Json,
+  type JsonObject,
+  unknownProperties,
+} from "./json.ts";
+
+/** What has no place in the AST becomes `unknown`; what contradicts nft's own schema throws. */
+export function readExpression(json: Json): Expression {
+  if (typeof json === "string") return readWord(json);
+  if (typeof json === "number") return { kind: "value", value: json };
+  // fib's `exists` and `missing`.
+  if (typeof json === "boolean") return { kind: "value", value: json ? "exists" : "missing" };
+  if (Array.isArray(json)) return { kind: "flags", values: json.map(asString) };
+  const [tag, value] = asTagged(json) ?? ["", undefined];
+  const read = readers[tag];
+  return read?.(value) ?? unknownExpression(json);
+}
+
+const readers: Readonly<Record<string, (value: Json) => Expression | undefined>> = {
+  meta: (value) => only(asObject(value), ["key"]) && meta(asObject(value)),
+  ct: (value) => only(asObject(value), ["key", "dir"]) && ct(asObject(value)),
+  payload: (value) => only(asObject(value), ["protocol", "field"]) && payload(asObject(value)),
+  fib: (value) => only(asObject(value), ["result", "flags"]) && fib(asObject(value)),
+  concat: (value) => ({ kind: "concat", parts: asArray(value).map(readExpression) }),
+  prefix: readPrefix,
+  range: readRange,
+  set: (value) => ({ kind: "elements", elements: asList(value).map(readElement) }),
+  map: (value) => {
+    const { key, data } = asObject(value);
+    return { kind: "map", key: readExpression(key), data: readExpression(data) };
+  },
+  elem: (value) =>
+    only(asObject(value), ["val"]) ? readExpression(asObject(value)["val"]) : undefined,
+  "|": (value) => operation("|", value),
+  "&": (value) => operation("&", value),
+  "^": (value) => operation("^", value),
+};
+
+function readWord(text: string): Expression {
+  return text.startsWith("@")
+    ? { kind: "reference", name: text.slice(1) }
+    : { kind: "value", value: text };
+}
+
+function unknownExpression(json: Json): Expression {
+  return { kind: "unknown", json: JSON.stringify(json) ?? "" };
+}
+
+function only(object: JsonObject, known: readonly string[]): true | undefined {
+  return unknownProperties(object, known) === undefined ? true : undefined;
+}
+
+function meta(object: JsonObject): Expression {
+  return { kind: "meta", key: asString(object["key"]) };
+}
+
+function ct(object: JsonObject): Expression {
+  const key = asString(object["key"]);
+  if (object["dir"] === undefined) return { kind: "ct", key };
+  return { kind: "ct", key, direction: asWord(object["dir"], ["original", "reply"]) };
+}
+
+/** Raw payload (`@th,0,16`) has other properties and becomes `unknown`. */
+function payload(object: JsonObject): Expression {
+  return {
+    kind: "payload",
+    protocol: asString(object["protocol"]),
+    field: asString(object["field"]),
+  };
+}
+
+function fib(object: JsonObject): Expression {
+  return {
+    kind: "fib",
+    result: asString(object["result"]),
+    flags: asList(object["flags"]).map(asString),
+  };
+}
+
+function readPrefix(json: Json): Expression | undefined {
+  const { addr, len } = asObject(json);
+  if (typeof addr !== "string") return undefined;
+  return { kind: "prefix", address: addr, length: asNumber(len) };
+}
+
+function readRange(json: Json): Expression | undefined {
+  const [first, last] = asArray(json);
+  return isConstant(first) && isConstant(last) ? { kind: "range", first, last } : undefined;
+}
+
+function isConstant(json: Json): json is string | number {
+  return typeof json === "string" || typeof json === "number";
+}
+
+/** nft 1.0.6 writes `a | b | c` nested, later versions as one array. */
+function operation(kind: "|" | "&" | "^", json: Json): Expression | undefined {
+  const [first, second, ...more] = asArray(json).map(readExpression);
+  if (first === undefined || second === undefined) return undefined;
+  return [second, ...more].reduce((left, right) => ({ kind, left, right }), first);
+}
+
+/** `KEY`, `[KEY, DATA]`, and either key as `{elem: {val: KEY, counter: ...}}`. */
+export function readElement(json: Json): Element {
+  if (!Array.isArray(json)) return readKey(json);
+  const [key, data] = asArray(json);
+  return { ...readKey(key), data: readVerdict(data) ?? readExpression(data) };
+}
+
+function readKey(json: Json): Element {
+  const elem = isObject(json) ? json["elem"] : undefined;
+  if (!isObject(elem)) return { key: readExpression(json) };
+  const key = readExpression(elem["val"]);
+  const unknown = unknownProperties(elem, ["val", "counter"]);
+  return unknown === undefined ? { key } : { key, unknown };
+}
+
+/** Undefined for what is no verdict. */
+export function readVerdict(json: Json): Verdict | undefined {
+  const [tag, value] = asTagged(json) ?? ["", undefined];
+  switch (tag) {
+    case "accept":
+    case "drop":
+    case "return":
+    case "continue":
+      return { kind: tag };
+    case "jump":
+    case "goto":
+      return { kind: tag, chain: asString(asObject(value)["target"]) };
+    default:
+      return undefined;
+  }
+}

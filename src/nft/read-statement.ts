@@ -1,0 +1,132 @@
+import type { Rule, Statement } from "./ast.ts";
+import {
+  asArray,
+  asNumber,
+  asString,
+  asTagged,
+  asWord,
+  isObject,
+  type Json,
+  type JsonObject,
+  unknownProperties,
+} from "./json.ts";
+import { readExpression, readVerdict } from "./read-expression.ts";
+
+export function readRule(json: JsonObject): Rule {
+  const statements = asArray(json["expr"]).map(readStatement);
+  return json["comment"] === undefined
+    ? { statements }
+    : { statements, comment: asString(json["comment"]) };
+}
+
+/** What has no place in the AST becomes `unknown`, a known statement with a property that has none among it. */
+function readStatement(json: Json): Statement {
+  const verdict = readVerdict(json);
+  if (verdict !== undefined) return verdict;
+  const [tag, value] = asTagged(json) ?? ["", undefined];
+  const reader = readers[tag];
+  const body = isObject(value) ? value : {};
+  if (reader === undefined || unknownProperties(body, reader.properties) !== undefined) {
+    return { kind: "unknown", json: JSON.stringify(json) ?? "" };
+  }
+  return reader.read(body);
+}
+
+interface StatementReader {
+  readonly properties: readonly string[];
+  readonly read: (body: JsonObject) => Statement;
+}
+
+const readers: Readonly<Record<string, StatementReader>> = {
+  match: { properties: ["op", "left", "right"], read: readMatch },
+  counter: { properties: ["packets", "bytes"], read: () => ({ kind: "counter" }) },
+  vmap: {
+    properties: ["key", "data"],
+    read: ({ key, data }) => ({
+      kind: "vmap",
+      key: readExpression(key),
+      data: readExpression(data),
+    }),
+  },
+  dnat: natReader("dnat"),
+  snat: natReader("snat"),
+  masquerade: {
+    properties: ["port"],
+    read: (body) => ({ kind: "masquerade", ...readPort(body) }),
+  },
+  redirect: { properties: ["port"], read: (body) => ({ kind: "redirect", ...readPort(body) }) },
+  mangle: {
+    properties: ["key", "value"],
+    read: ({ key, value }) => ({
+      kind: "mangle",
+      key: readExpression(key),
+      value: readExpression(value),
+    }),
+  },
+  log: { properties: ["prefix", "group", "level"], read: readLog },
+  limit: { properties: ["rate", "per", "burst", "inv"], read: readLimit },
+  reject: { properties: ["type", "expr"], read: readReject },
+  set: {
+    properties: ["op", "set", "elem"],
+    read: ({ op, set, elem }) => ({
+      kind: "set",
+      op: asWord(op, ["add", "update", "delete"]),
+      set: asString(set).replace(/^@/, ""),
+      key: readExpression(elem),
+    }),
+  },
+};
+
+const matchOperators = ["==", "!=", "<", ">", "<=", ">=", "in"] as const;
+
+function readMatch({ op, left, right }: JsonObject): Statement {
+  return {
+    kind: "match",
+    op: asWord(op, matchOperators),
+    left: readExpression(left),
+    right: readExpression(right),
+  };
+}
+
+function natReader(kind: "dnat" | "snat"): StatementReader {
+  return {
+    properties: ["family", "addr", "port"],
+    read: (body) => ({
+      kind,
+      ...(body["family"] === undefined ? {} : { family: asWord(body["family"], ["ip", "ip6"]) }),
+      ...(body["addr"] === undefined ? {} : { address: readExpression(body["addr"]) }),
+      ...readPort(body),
+    }),
+  };
+}
+
+function readPort({ port }: JsonObject) {
+  return port === undefined ? {} : { port: readExpression(port) };
+}
+
+function readLog({ prefix, group, level }: JsonObject): Statement {
+  return {
+    kind: "log",
+    ...(prefix === undefined ? {} : { prefix: asString(prefix) }),
+    ...(group === undefined ? {} : { group: asNumber(group) }),
+    ...(level === undefined ? {} : { level: asString(level) }),
+  };
+}
+
+function readLimit({ rate, per, burst, inv }: JsonObject): Statement {
+  return {
+    kind: "limit",
+    rate: asNumber(rate),
+    per: asWord(per, ["second", "minute", "hour", "day"]),
+    burst: asNumber(burst),
+    ...(inv === true ? { over: true } : {}),
+  };
+}
+
+function readReject({ type, expr }: JsonObject): Statement {
+  return {
+    kind: "reject",
+    ...(type === undefined ? {} : { type: asString(type) }),
+    ...(expr === undefined ? {} : { code: asString(expr) }),
+  };
+}

@@ -1,0 +1,168 @@
+import type {
+  BaseChain,
+  Chain,
+  ElementCount,
+  Rule,
+  SetDefinition,
+  SetFlag,
+  Table,
+  TableFamily,
+} from "./ast.ts";
+import { type Datatypes, datatypesOf } from "./datatype.ts";
+import {
+  asArray,
+  asList,
+  asNumber,
+  asObject,
+  asString,
+  asWord,
+  isObject,
+  type Json,
+  type JsonObject,
+  unknownProperties,
+} from "./json.ts";
+import { normalise } from "./normalise.ts";
+import { printExpression } from "./print-expression.ts";
+import { readElement, readExpression } from "./read-expression.ts";
+import { readRule } from "./read-statement.ts";
+
+/**
+ * The tables of `nft -j list table` or `list ruleset`, in normal form. Stateful objects, flowtables and the comments of chains and
+ * tables are passed over: without a rule that names them they do nothing. Throws `UnexpectedJson` for what nft never prints.
+ */
+export function readTables(json: Json): Table[] {
+  const objects = readObjects(json);
+  const chains = bodiesOf(objects, "chain");
+  const rules = rulesByChain(bodiesOf(objects, "rule"));
+  const sets = [...bodiesOf(objects, "set", "map")];
+  return bodiesOf(objects, "table").map((table) => {
+    const family = readFamily(table["family"]);
+    const name = asString(table["name"]);
+    const isMember = (body: JsonObject) => body["family"] === family && body["table"] === name;
+    return normalise({
+      family,
+      name,
+      sets: sets.filter(isMember).map(readSet),
+      chains: chains.filter(isMember).map((chain) => readChain(chain, rules)),
+      ...(isDormant(table) ? { dormant: true } : {}),
+    });
+  });
+}
+
+/** Counts of all elements that have a counter, in the order of the listing. */
+export function readElementCounts(json: Json): ElementCount[] {
+  return bodiesOf(readObjects(json), "set", "map").flatMap((set) => {
+    const types = readTypes(set["type"]);
+    return asList(set["elem"]).flatMap((element) => {
+      const key: Json = Array.isArray(element) ? element[0] : element;
+      const elem = isObject(key) ? key["elem"] : undefined;
+      if (!isObject(elem) || !isObject(elem["counter"])) return [];
+      return {
+        table: asString(set["table"]),
+        set: asString(set["name"]),
+        key: printExpression(readExpression(elem["val"]), types),
+        packets: asNumber(elem["counter"]["packets"]),
+      };
+    });
+  });
+}
+
+function readObjects(json: Json): readonly JsonObject[] {
+  return asArray(asObject(json)["nftables"]).map(asObject);
+}
+
+function bodiesOf(objects: readonly JsonObject[], ...tags: readonly string[]): JsonObject[] {
+  return objects.flatMap((object) =>
+    tags.filter((tag) => tag in object).map((tag) => asObject(object[tag])),
+  );
+}
+
+const families = ["ip", "ip6", "inet", "bridge", "arp", "netdev"] as const satisfies TableFamily[];
+
+function readFamily(json: Json): TableFamily {
+  return asWord(json, families);
+}
+
+/** nft 1.0.6 prints stray memory as the flags of a table with an owner, so only a word that is known counts. */
+function isDormant(table: JsonObject): boolean {
+  return asList(table["flags"]).includes("dormant");
+}
+
+function rulesByChain(rules: readonly JsonObject[]): ReadonlyMap<string, readonly Rule[]> {
+  const byChain = new Map<string, Rule[]>();
+  for (const rule of rules) {
+    const key = chainKey(rule, rule["chain"]);
+    const list = byChain.get(key) ?? [];
+    list.push(readRule(rule));
+    byChain.set(key, list);
+  }
+  return byChain;
+}
+
+function chainKey(body: JsonObject, chain: Json): string {
+  return [body["family"], body["table"], chain].map(asString).join(" ");
+}
+
+function readChain(json: JsonObject, rules: ReadonlyMap<string, readonly Rule[]>): Chain {
+  const name = asString(json["name"]);
+  const chain = { name, rules: rules.get(chainKey(json, name)) ?? [] };
+  return json["hook"] === undefined ? chain : { ...chain, base: readBase(json) };
+}
+
+const hooks = [
+  "prerouting",
+  "input",
+  "forward",
+  "output",
+  "postrouting",
+  "ingress",
+  "egress",
+] as const satisfies BaseChain["hook"][];
+
+function readBase(json: JsonObject): BaseChain {
+  return {
+    type: asWord(json["type"], ["filter", "nat", "route"]),
+    hook: asWord(json["hook"], hooks),
+    priority: asNumber(json["prio"]),
+    policy: json["policy"] === undefined ? "accept" : asWord(json["policy"], ["accept", "drop"]),
+  };
+}
+
+const knownSetProperties = [
+  "family",
+  "name",
+  "table",
+  "type",
+  "map",
+  "handle",
+  "flags",
+  "elem",
+  "stmt",
+];
+
+const setFlags = ["constant", "interval", "timeout", "dynamic"] as const satisfies SetFlag[];
+
+function readSet(json: JsonObject): SetDefinition {
+  const statements = asList(json["stmt"]).map(asObject);
+  const isCounter =
+    statements.length === 1 && statements[0] !== undefined && "counter" in statements[0];
+  const known = isCounter || statements.length === 0 ? knownSetProperties : withoutStatements;
+  const unknown = unknownProperties(json, known);
+  return {
+    name: asString(json["name"]),
+    type: readTypes(json["type"]),
+    ...(json["map"] === undefined ? {} : { data: readTypes(json["map"]) }),
+    flags: asList(json["flags"]).map((flag) => asWord(flag, setFlags)),
+    counter: isCounter,
+    elements: asList(json["elem"]).map(readElement),
+    ...(unknown === undefined ? {} : { unknown }),
+  };
+}
+
+const withoutStatements = knownSetProperties.filter((property) => property !== "stmt");
+
+/** `"ipv4_addr"`, `"ipv4_addr . inet_service"`, `["ipv4_addr", "inet_service"]` or `{typeof: EXPRESSION}`. */
+function readTypes(json: Json): Datatypes {
+  if (isObject(json)) return datatypesOf(readExpression(json["typeof"]));
+  return asList(json).flatMap((type) => asString(type).split(" . "));
+}
