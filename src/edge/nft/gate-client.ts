@@ -1,0 +1,134 @@
+import { connect, type Socket } from "node:net";
+import { KernelError } from "../../ports/kernel.ts";
+import { FrameReader, printFrame } from "../../wire/frame.ts";
+import {
+  readGateReply,
+  type GateReply,
+  type GateRequest,
+  type GateStatus,
+} from "../../wire/gate-protocol.ts";
+
+/** A byte stream to a gate: its socket, or the standard input and output of one started with `--once`. */
+export interface GateStream {
+  readonly send: (text: string) => void;
+  readonly close: () => void;
+  /** `error` where the stream broke; none where the gate ended it. */
+  readonly onEnd: (listener: (error?: Error) => void) => void;
+  readonly onData: (listener: (chunk: Uint8Array) => void) => void;
+}
+
+interface Waiting {
+  readonly request: GateRequest;
+  readonly resolve: (status: GateStatus) => void;
+  readonly reject: (error: KernelError) => void;
+}
+
+/**
+ * Requests to the gate. Opens its stream at the first request and again after the stream ended, so a gate that was restarted is
+ * found by the next request.
+ */
+export class GateClient {
+  readonly #open: () => Promise<GateStream>;
+  readonly #waiting = new Map<number, Waiting>();
+  #stream: Promise<GateStream> | undefined;
+  #lastId = 0;
+
+  constructor(open: () => Promise<GateStream>) {
+    this.#open = open;
+  }
+
+  /**
+   * Throws {@link KernelError} when the gate refuses, cannot be reached, or ends before it has answered. In the last case a commit
+   * may have happened or not: list the tables to know.
+   */
+  async ask(request: GateRequest): Promise<GateStatus> {
+    const stream = await this.#connect();
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { request, resolve, reject });
+      stream.send(printFrame({ ...request, id }));
+    });
+  }
+
+  close(): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    void stream?.then(
+      ({ close }) => close(),
+      () => undefined,
+    );
+  }
+
+  #connect(): Promise<GateStream> {
+    this.#stream ??= this.#open().then(
+      (stream) => {
+        this.#attach(stream);
+        return stream;
+      },
+      (error: unknown) => {
+        this.#stream = undefined;
+        throw error;
+      },
+    );
+    return this.#stream;
+  }
+
+  #attach(stream: GateStream): void {
+    const frames = new FrameReader();
+    stream.onEnd((error) => this.#end("the gate ended before it answered", error));
+    stream.onData((chunk) => {
+      try {
+        for (const value of frames.push(chunk)) this.#take(readGateReply(value));
+      } catch (error) {
+        stream.close();
+        this.#end("the gate does not speak our protocol", error);
+      }
+    });
+  }
+
+  #take(reply: GateReply | undefined): void {
+    const waiting = reply && this.#waiting.get(reply.id);
+    if (reply === undefined || waiting === undefined) throw new Error("not a reply to a request");
+    this.#waiting.delete(reply.id);
+    if (reply.kind === "done") return waiting.resolve(reply.status);
+    waiting.reject(new KernelError(reply.message, scriptOf(waiting.request)));
+  }
+
+  #end(message: string, cause: unknown): void {
+    this.#stream = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { request, reject } of waiting) {
+      reject(new KernelError(message, { ...scriptOf(request), cause }));
+    }
+  }
+}
+
+function scriptOf(request: GateRequest): { script?: string } {
+  return request.kind === "commit" ? { script: request.script } : {};
+}
+
+/** Rejects with the system's error (ENOENT, ECONNREFUSED) while no gate serves the socket. */
+export function openGateSocket(path: string): Promise<GateStream> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve(socketStream(socket));
+    });
+  });
+}
+
+function socketStream(socket: Socket): GateStream {
+  let failure: Error | undefined;
+  socket.on("error", (error) => {
+    failure = error;
+  });
+  return {
+    send: (text) => void socket.write(text),
+    close: () => void socket.destroy(),
+    onEnd: (listener) => void socket.on("close", () => listener(failure)),
+    onData: (listener) => void socket.on("data", listener),
+  };
+}

@@ -1,0 +1,97 @@
+import type { ElementCount, Table } from "../../nft/ast.ts";
+import { readElementCounts, readTables } from "../../nft/read.ts";
+import {
+  KernelError,
+  type ForeignTable,
+  type Kernel,
+  type KernelEvent,
+  type Ownership,
+} from "../../ports/kernel.ts";
+import { ownTables, type GateStatus } from "../../wire/gate-protocol.ts";
+import { foreignTables, readForeignTable } from "./foreign.ts";
+import type { GateClient } from "./gate-client.ts";
+import { listChains, listTable, withTrueFlags, type Listing } from "./list.ts";
+import { watchRuleset } from "./monitor.ts";
+import { refusal, runNft } from "./run-nft.ts";
+
+/** The kernel through nft for what is read, and through a gate, where there is one, for what is written. */
+export class NftKernel implements Kernel {
+  readonly #gate: GateClient | undefined;
+  readonly #reason: string;
+
+  /** A gate, or why there is none. */
+  constructor(gate: GateClient | string) {
+    this.#gate = typeof gate === "string" ? undefined : gate;
+    this.#reason = typeof gate === "string" ? gate : "";
+  }
+
+  /** Lets go of the gate, which lives on if it is a lasting one. */
+  close(): void {
+    this.#gate?.close();
+  }
+
+  async readTables(): Promise<readonly Table[]> {
+    return (await listOwnTables()).flatMap((listing) => readTables(listing));
+  }
+
+  async readForeign(): Promise<readonly ForeignTable[]> {
+    const tables: ForeignTable[] = [];
+    for (const table of foreignTables(await listChains())) {
+      const listing = await listTable(table, { isTerse: true });
+      // Gone since the chains were listed.
+      if (listing !== undefined) tables.push(readForeignTable(table, listing));
+    }
+    return tables;
+  }
+
+  async commit(script: string): Promise<void> {
+    if (this.#gate !== undefined) {
+      await this.#gate.ask({ kind: "commit", script });
+      return;
+    }
+    for (const args of [
+      ["-c", "-f", "-"],
+      ["-f", "-"],
+    ]) {
+      const result = await runNft(args, script);
+      if (result.status !== 0) {
+        throw new KernelError(
+          refusal(result, "nft -f -").message.replaceAll("/dev/stdin:", "line "),
+          { script },
+        );
+      }
+    }
+  }
+
+  async ownership(): Promise<Ownership> {
+    return this.#gate === undefined
+      ? { mode: "restore", reason: this.#reason }
+      : ownershipOf(await this.#gate.ask({ kind: "adopt" }));
+  }
+
+  watch(listener: (event: KernelEvent) => void): () => void {
+    return watchRuleset(listener);
+  }
+
+  async readCounters(): Promise<readonly ElementCount[]> {
+    return (await listOwnTables()).flatMap((listing) => readElementCounts(listing));
+  }
+}
+
+function ownershipOf(status: GateStatus): Ownership {
+  const reasons = new Set(
+    status.tables.filter((table) => !table.owned).map((table) => table.reason ?? "not owned"),
+  );
+  return reasons.size === 0
+    ? { mode: "owner" }
+    : { mode: "restore", reason: [...reasons].join("; ") };
+}
+
+async function listOwnTables(): Promise<readonly Listing[]> {
+  const listings: Listing[] = [];
+  for (const table of ownTables) {
+    const listing = await listTable(table, { isTerse: false });
+    if (listing !== undefined) listings.push(await withTrueFlags(listing, table));
+  }
+  return listings;
+}

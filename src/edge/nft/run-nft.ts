@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { KernelError } from "../../ports/kernel.ts";
+
+/**
+ * The oldest nft that virtwall's ruleset was loaded into and listed back from, equal: Debian 12's. The listing is compared with
+ * what is desired, so a version that lists in another form would show drift for ever.
+ */
+const oldestVersion = [1, 0, 6] as const;
+
+/** Exit status, or the signal's name, with all that was printed. */
+export interface NftResult {
+  readonly status: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs nft, with `input` on its standard input. Throws {@link KernelError} only where nft cannot be started or is too old. */
+export async function runNft(args: readonly string[], input?: string): Promise<NftResult> {
+  await requireVersion();
+  return start(args, input);
+}
+
+/** Throws {@link KernelError} with nft's words when it fails. */
+export async function nftOutput(args: readonly string[]): Promise<string> {
+  const result = await runNft(args);
+  if (result.status !== 0) throw refusal(result, `nft ${args.join(" ")}`);
+  return result.stdout;
+}
+
+export function refusal(result: NftResult, command: string): KernelError {
+  const words = result.stderr.trim();
+  return new KernelError(words === "" ? `${command}: ended with ${result.status}` : words);
+}
+
+/** nft prints the kernel's words in the language of the locale, and absence is told by words alone. */
+export const nftEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, LC_ALL: "C" });
+
+export function nftCannotStart(error: NodeJS.ErrnoException): KernelError {
+  return error.code === "ENOENT"
+    ? new KernelError("nft is not installed", { missing: "nftables", cause: error })
+    : new KernelError(`nft cannot be started: ${error.message}`, { cause: error });
+}
+
+let versionCheck: Promise<void> | undefined;
+
+/** Once a process; a failure is asked again, since the package may be installed in between. */
+function requireVersion(): Promise<void> {
+  versionCheck ??= checkVersion().catch((error: unknown) => {
+    versionCheck = undefined;
+    throw error;
+  });
+  return versionCheck;
+}
+
+async function checkVersion(): Promise<void> {
+  const { stdout } = await start(["--version"]);
+  const version = /\bv?(\d+)\.(\d+)(?:\.(\d+))?/
+    .exec(stdout)
+    ?.slice(1)
+    .map((part) => Number(part || 0));
+  if (version === undefined || !isAtLeast(version, oldestVersion)) {
+    throw new KernelError(
+      `${stdout.trim()} is too old; virtwall needs nft ${oldestVersion.join(".")} or newer`,
+      { missing: "nftables" },
+    );
+  }
+}
+
+export function isAtLeast(version: readonly number[], floor: readonly number[]): boolean {
+  const index = floor.findIndex((part, at) => (version[at] ?? 0) !== part);
+  return index < 0 || (version[index] ?? 0) > (floor[index] ?? 0);
+}
+
+function start(args: readonly string[], input?: string): Promise<NftResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("nft", args, { stdio: ["pipe", "pipe", "pipe"], env: nftEnvironment() });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.on("error", (error) => reject(nftCannotStart(error)));
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk)).on("error", reject);
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk)).on("error", reject);
+    child.on("close", (code, signal) =>
+      resolve({
+        status: code ?? signal ?? "no status",
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      }),
+    );
+    // nft that ends before it has read everything says why by its exit status.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input ?? "");
+  });
+}

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { KernelError } from "../../ports/kernel.ts";
+import { openGateSocket, type GateStream } from "./gate-client.ts";
+
+/** The gate's program and its first arguments. In the bundle it stands beside the daemon's and the command's. */
+export const gateCommand: readonly string[] = [
+  process.execPath,
+  fileURLToPath(new URL("./gate.js", import.meta.url)),
+];
+
+/**
+ * Connects to the gate on the socket, and starts one if there is none. It becomes the leader of a session of its own: the signals
+ * that end this process leave it, and with it the ownership of the tables.
+ */
+export async function openLastingGate(
+  socket: string,
+  command: readonly string[] = gateCommand,
+): Promise<GateStream> {
+  try {
+    return await openGateSocket(socket);
+  } catch (error) {
+    if (!isUnserved(error)) throw new KernelError(`${socket}: ${String(error)}`, { cause: error });
+  }
+  await startLastingGate(socket, command);
+  return openGateSocket(socket).catch((error: unknown) => {
+    throw new KernelError(`${socket}: ${String(error)}`, { cause: error });
+  });
+}
+
+/** No gate serves the socket, as opposed to one that cannot be reached. */
+export function isUnserved(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOENT" || code === "ECONNREFUSED";
+}
+
+function startLastingGate(socket: string, command: readonly string[]): Promise<void> {
+  const [program = "", ...args] = command;
+  const child = spawn(program, [...args, "gate", "--socket", socket], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return new Promise((resolve, reject) => {
+    let words = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      words += text;
+    });
+    child.on("error", (error) => reject(new KernelError(error.message, { cause: error })));
+    child.on("close", () => reject(gateRefusal(words)));
+    child.stdout.once("data", () => {
+      // It serves. What it says from now on is for its own log; this process neither waits for it nor keeps its pipes.
+      child.removeAllListeners("close");
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      resolve();
+    });
+  });
+}
+
+/** A gate for this process alone: it ends with it, and the tables persist without an owner. */
+export function openTransientGate(command: readonly string[] = gateCommand): Promise<GateStream> {
+  const [program = "", ...args] = command;
+  const child = spawn(program, [...args, "gate", "--once"], { stdio: ["pipe", "pipe", "pipe"] });
+  let words = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    words += text;
+  });
+  // A gate that ends says why on stderr; its closed input is no news.
+  child.stdin.on("error", () => undefined);
+  return new Promise((resolve, reject) => {
+    child.once("error", (error) => reject(new KernelError(error.message, { cause: error })));
+    child.once("spawn", () =>
+      resolve({
+        send: (text) => void child.stdin.write(text),
+        close: () => void child.stdin.end(),
+        onEnd: (listener) =>
+          void child.on("close", () => listener(words === "" ? undefined : gateRefusal(words))),
+        onData: (listener) => void child.stdout.on("data", listener),
+      }),
+    );
+  });
+}
+
+function gateRefusal(words: string): KernelError {
+  const message = words.replace(/^virtwall gate: /, "").trim();
+  const missing = /(?:the npm package|install the package) (\S+)/.exec(message)?.[1];
+  return new KernelError(message === "" ? "the gate ended without a word" : message, {
+    ...(missing !== undefined && { missing }),
+  });
+}
