@@ -1,0 +1,72 @@
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+
+/** A program in a namespace that runs until its standard input is closed. */
+export class Program {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #argv: readonly string[];
+  #stdout = "";
+  #stderr = "";
+  readonly #ended: Promise<number | null>;
+
+  constructor(namespace: string, argv: readonly string[]) {
+    this.#argv = argv;
+    this.#child = spawn("ip", ["netns", "exec", namespace, ...argv]);
+    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => (this.#stdout += text));
+    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
+    this.#child.stdin.on("error", () => undefined);
+    this.#ended = new Promise((resolve, reject) => {
+      this.#child.on("error", reject).on("close", resolve);
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Resolves once it has printed a line with the word; throws when it ends before. */
+  async said(word: string, timeoutMs = 20_000): Promise<void> {
+    const until = performance.now() + timeoutMs;
+    while (!this.#stdout.split("\n").some((line) => line.includes(word))) {
+      if (this.#child.exitCode !== null || performance.now() > until)
+        this.#fail(`never said ${word}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Closes its input and gives all it printed. */
+  async finish(): Promise<string> {
+    this.#child.stdin.end();
+    const status = await this.#ended;
+    if (status !== 0) this.#fail(`ended with ${String(status)}`);
+    return this.#stdout;
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    if (this.#child.exitCode === null) this.#child.kill(signal);
+    await this.#ended;
+  }
+
+  #fail(what: string): never {
+    throw new Error(`${this.#argv.join(" ")} ${what}\n${this.#stdout}${this.#stderr}`);
+  }
+}
+
+/** Runs a program in a namespace to its end and gives its output. */
+export async function run(
+  namespace: string,
+  argv: readonly string[],
+  input?: string,
+): Promise<string> {
+  const child = spawn("ip", ["netns", "exec", namespace, ...argv]);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input);
+  const status = await new Promise((resolve, reject) => {
+    child.on("error", reject).on("close", resolve);
+  });
+  if (status !== 0) throw new Error(`${argv.join(" ")} ended with ${String(status)}: ${stderr}`);
+  return stdout;
+}
