@@ -55,9 +55,13 @@ function failure(error) {
   return { outcome: "unreachable", error: error.code };
 }
 
-function openTcp({ host, port, source, timeoutMs }) {
+function openTcp({ host, port, source, sourcePort, timeoutMs }) {
   return new Promise((resolve) => {
-    const socket = net.connect({ host, port, ...(source ? { localAddress: source } : {}) });
+    const local = {
+      ...(source && { localAddress: source }),
+      ...(sourcePort && { localPort: sourcePort }),
+    };
+    const socket = net.connect({ host, port, ...local });
     let text = "";
     const end = (result) => {
       clearTimeout(timer);
@@ -69,8 +73,7 @@ function openTcp({ host, port, source, timeoutMs }) {
       text += data;
       const line = text.indexOf("\n");
       if (line < 0) return;
-      const local = plain(socket.localAddress);
-      end({ outcome: "answered", local, ...JSON.parse(text.slice(0, line)) });
+      end({ outcome: "answered", ...JSON.parse(text.slice(0, line)) });
     });
   });
 }
@@ -117,7 +120,7 @@ function release({ flow }) {
   return {};
 }
 
-function sendUdp({ host, port, source, timeoutMs }) {
+function sendUdp({ host, port, source, sourcePort, timeoutMs }) {
   return new Promise((resolve) => {
     const socket = dgram.createSocket(net.isIPv4(host) ? "udp4" : "udp6");
     const word = String(Math.random());
@@ -130,10 +133,10 @@ function sendUdp({ host, port, source, timeoutMs }) {
     socket.on("error", (error) => end(failure(error)));
     socket.on("message", (message) => {
       const { echo, ...answer } = JSON.parse(String(message));
-      if (echo === word) end({ outcome: "answered", local: socket.address().address, ...answer });
+      if (echo === word) end({ outcome: "answered", ...answer });
     });
     const connect = () => socket.connect(port, host, (error) => !error && socket.send(word));
-    if (source) socket.bind(0, source, connect);
+    if (source || sourcePort) socket.bind(sourcePort, source, connect);
     else connect();
   });
 }

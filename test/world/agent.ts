@@ -11,16 +11,15 @@ export interface Attempt {
   readonly port?: number;
   /** The client's address as the listener saw it. */
   readonly saw?: string;
-  /** The client's own address as it knows it. */
-  readonly local?: string;
   readonly error?: string;
 }
 
 export interface Target {
   readonly host: string;
   readonly port: number;
-  /** The client's own address; absent: routing chooses. */
+  /** The client's own address and port; absent: routing chooses, and the kernel. */
   readonly source?: string;
+  readonly sourcePort?: number;
   readonly timeoutMs: number;
 }
 
