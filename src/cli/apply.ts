@@ -1,0 +1,112 @@
+import { openKernel } from "./open-kernel.ts";
+import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { StateFolder } from "../edge/files/state-folder.ts";
+import { printRuleset } from "../nft/print.ts";
+import { StateError } from "../ports/state.ts";
+import { planTables } from "../reconcile/plan-tables.ts";
+import type { Problem } from "../model/problem.ts";
+import { collect } from "./collect.ts";
+import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { printJson, type Output } from "./output.ts";
+import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+/** The body of `virtwall apply --json`. */
+export interface ApplyResult {
+  readonly state: "applied" | "unchanged" | "refused";
+  /** Who wrote: the daemon that runs, or this command. */
+  readonly by: "daemon" | "command";
+  readonly changes: readonly string[];
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly string[];
+}
+
+export interface ApplyOptions {
+  readonly isConfirmed: boolean;
+}
+
+export async function runApply(
+  settings: Settings,
+  output: Output,
+  options: ApplyOptions,
+): Promise<ExitStatus> {
+  if (options.isConfirmed) {
+    throw new UsageError("--confirm is not in this version: apply without it");
+  }
+  demandRoot("apply");
+  const texts = new Map<string, string>();
+  const result = (await applyByDaemon(settings)) ?? (await applyAlone(settings, texts));
+  if (settings.json) printJson(output, result);
+  else printApply(result, texts, output);
+  return result.state === "refused" || hasErrors(result.problems)
+    ? exitStatus.problems
+    : exitStatus.ok;
+}
+
+async function applyByDaemon(settings: Settings): Promise<ApplyResult | undefined> {
+  const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
+  if (reply?.kind !== "reload") return undefined;
+  const { state, changes, problems, error } = reply.result;
+  if (state === "failed") throw new RefusedError(error ?? "the daemon could not apply it");
+  return {
+    state: state === "last-good" ? "refused" : changes.length > 0 ? "applied" : "unchanged",
+    by: "daemon",
+    changes,
+    problems,
+    warnings: [],
+  };
+}
+
+async function applyAlone(settings: Settings, texts: Map<string, string>): Promise<ApplyResult> {
+  const { decision, policyTexts, texts: read } = await collect(settings);
+  for (const [file, text] of read) texts.set(file, text);
+  const { problems, desired } = decision;
+  if (!desired) return { state: "refused", by: "command", changes: [], problems, warnings: [] };
+  const { tables } = desired.compiled;
+  const warnings: string[] = [];
+  const { kernel, close } = openKernel(settings);
+  try {
+    const plan = planTables(await kernel.readTables(), tables);
+    if (plan.script !== "") await kernel.commit(plan.script);
+    warnings.push(
+      "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
+    );
+    const state = plan.script === "" ? "unchanged" : "applied";
+    await save(settings, { policy: policyTexts, ruleset: printRuleset(tables) }, warnings);
+    return { state, by: "command", changes: plan.changes, problems, warnings };
+  } finally {
+    close();
+  }
+}
+
+async function save(
+  settings: Settings,
+  state: Parameters<StateFolder["save"]>[0],
+  warnings: string[],
+): Promise<void> {
+  try {
+    await new StateFolder(settings.stateFolder).save(state);
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    warnings.push(error.message);
+  }
+}
+
+function printApply(result: ApplyResult, texts: ReadonlyMap<string, string>, output: Output): void {
+  output.err(printProblems(result.problems, texts));
+  output.out(result.changes.map((change) => `${change}\n`).join(""));
+  output.out(`${sentenceOf(result)}\n`);
+  for (const warning of result.warnings) output.err(`warning: ${warning}\n`);
+}
+
+function sentenceOf(result: ApplyResult): string {
+  const who = result.by === "daemon" ? " by the daemon" : "";
+  switch (result.state) {
+    case "applied":
+      return `applied${who}`;
+    case "unchanged":
+      return "the kernel holds this already";
+    case "refused":
+      return `${verdictOf(result.problems)}: nothing was changed`;
+  }
+}

@@ -1,0 +1,56 @@
+import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
+import type { SourceText } from "../model/source-text.ts";
+import { parseInventory } from "../parse/inventory.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { decide, type Decision, type Written } from "../reconcile/decide.ts";
+import type { Settings } from "./settings.ts";
+
+/** What is written and what follows from it, with the texts in which problems have their places. */
+export interface Collected {
+  readonly written: Written;
+  readonly decision: Decision;
+  readonly policyTexts: readonly SourceText[];
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/** Reads everything once. `replaced` stands for a policy file that is not written yet. */
+export async function collect(settings: Settings, replaced?: SourceText): Promise<Collected> {
+  const sources = openSources(settings);
+  try {
+    return await collectFrom(sources, replaced);
+  } finally {
+    sources.close();
+  }
+}
+
+async function collectFrom(sources: Sources, replaced?: SourceText): Promise<Collected> {
+  const [read, libvirt, interfaces] = await Promise.all([
+    sources.policy.read(),
+    sources.libvirt.read(),
+    sources.host.read(),
+  ]);
+  const policyTexts = replaced ? replaceText(read, replaced) : read;
+  const { policy, problems: policyProblems } = parsePolicy(policyTexts);
+  const { inventory, problems: inventoryProblems } = parseInventory(libvirt, interfaces);
+  const inventoryTexts = [...libvirt.networks, ...libvirt.guests, ...libvirt.leases];
+  const written = {
+    policy,
+    policyProblems,
+    inventory,
+    inventoryProblems,
+    inventoryFiles: new Set(inventoryTexts.map((text) => text.file)),
+  };
+  return {
+    written,
+    decision: decide(written, undefined),
+    policyTexts,
+    texts: new Map([...policyTexts, ...inventoryTexts].map(({ file, text }) => [file, text])),
+  };
+}
+
+/** The files with one of them replaced, or added at its place: the main file stands first. */
+export function replaceText(texts: readonly SourceText[], replaced: SourceText): SourceText[] {
+  return texts.some((text) => text.file === replaced.file)
+    ? texts.map((text) => (text.file === replaced.file ? replaced : text))
+    : [replaced, ...texts];
+}

@@ -1,0 +1,20 @@
+/** Rows with their cells aligned, two spaces between; the last cell of a row is not padded. */
+export function printColumns(rows: readonly (readonly string[])[], indent = "  "): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    }
+  }
+  return rows
+    .map((row) => {
+      const cells = row.map((cell, index) => cell.padEnd(widths[index] ?? 0));
+      return `${indent}${cells.join("  ").trimEnd()}\n`;
+    })
+    .join("");
+}
+
+/** `1 guest`, `2 guests` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

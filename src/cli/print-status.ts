@@ -1,0 +1,136 @@
+import { escapeControls } from "../base/quote.ts";
+import { formatPortRange, type PortRange } from "../base/port.ts";
+import type { GuestState, NicState } from "../model/state.ts";
+import type {
+  DaemonStatus,
+  Gap,
+  IntegrationStatus,
+  NetworkStatus,
+  PolicyStatus,
+  ProtectionStatus,
+  PublicationStatus,
+} from "../wire/daemon-status.ts";
+import { counted, printColumns } from "./columns.ts";
+import { verdictOf } from "./print-problems.ts";
+
+/** `virtwall status` for people, in 80 columns where names are of usual length. */
+export function printStatus(status: DaemonStatus): string {
+  const text = [
+    printColumns(summary(status), ""),
+    section("networks", status.networks.map(networkRow)),
+    section("guests", status.guests.flatMap(guestRows)),
+    section("publications", status.publications.map(publicationRow)),
+    section("other firewalls", integrationRows(status.integration)),
+  ].join("");
+  return text
+    .split("\n")
+    .map((line) => escapeControls(line))
+    .join("\n");
+}
+
+function section(title: string, rows: readonly (readonly string[])[]): string {
+  return rows.length === 0 ? "" : `\n${title}\n${printColumns(rows)}`;
+}
+
+function summary(status: DaemonStatus): string[][] {
+  const { daemon, gate, gaps } = status;
+  return [
+    ["daemon", `running since ${daemon.since.slice(0, 19)}Z, pid ${daemon.pid}, ${daemon.version}`],
+    ["gate", gate ? `running, pid ${gate.pid}` : "not running"],
+    ["protection", protectionText(status.protection)],
+    ["policy", policyText(status.policy)],
+    ...status.errors.map((error) => ["error", error]),
+    ...gapRow("put back", "our tables", gaps.tables),
+    ...gapRow("put back", "pass rules", gaps.passRules),
+  ];
+}
+
+function protectionText(protection: ProtectionStatus): string {
+  switch (protection.mode) {
+    case "owner":
+      return "owner: no other program can change or flush our tables";
+    case "restore":
+      return `restore: what is taken away is put back (${protection.reason})`;
+    case "unknown":
+      return `unknown: ${protection.reason}`;
+  }
+}
+
+function policyText(policy: PolicyStatus): string {
+  const files = policy.files.length === 0 ? "empty" : policy.files.join(", ");
+  const found =
+    policy.problems.length === 0 ? "" : `; ${verdictOf(policy.problems)}: virtwall check`;
+  switch (policy.inForce) {
+    case "current":
+      return `${files}${found}`;
+    case "last-good":
+      return `LAST GOOD ONE IN FORCE, ${files} has errors${found}`;
+    case "none":
+      return `NOT IN FORCE, ${files} has errors${found}`;
+  }
+}
+
+function gapRow(title: string, what: string, gap: Gap): string[][] {
+  if (gap.count === 0) return [];
+  const times = `last in ${gap.lastMs ?? 0} ms, longest ${gap.longestMs ?? 0} ms`;
+  return [[title, `${what} ${counted(gap.count, "time")}: ${times}`]];
+}
+
+function networkRow(network: NetworkStatus): string[] {
+  return [network.name, network.mode, network.bridge, network.prefixes.join(", ")];
+}
+
+function guestRows(guest: GuestState): string[][] {
+  const groups = guest.groups.length === 0 ? "" : `groups ${guest.groups.join(", ")}`;
+  const [first, ...others] = guest.nics;
+  if (!first) return [[guest.name, "no nic", "", groups]];
+  return [
+    [guest.name, ...nicCells(first), groups],
+    ...others.map((nic) => ["", ...nicCells(nic), ""]),
+  ];
+}
+
+function nicCells(nic: NicState): string[] {
+  const addresses = nic.addresses.map(({ address, source }) => `${address} (${source})`);
+  return [
+    nic.tap ?? nic.mac,
+    nic.network ?? nic.bridge ?? "-",
+    addresses.length === 0 ? "no address" : addresses.join(", "),
+  ];
+}
+
+/** `tcp/2222:22` as policy writes it. */
+export function formatMapping(mapping: {
+  readonly protocol: string;
+  readonly public: PortRange;
+  readonly guest: PortRange;
+}): string {
+  const open = formatPortRange(mapping.public);
+  const inside = formatPortRange(mapping.guest);
+  return `${mapping.protocol}/${open}${open === inside ? "" : `:${inside}`}`;
+}
+
+export function publicationRow(publication: PublicationStatus): string[] {
+  const { guest, address, state, reason, targets, connections } = publication;
+  const where = [...new Set(targets.map((target) => target.guestAddress))].join(", ");
+  return [
+    guest,
+    formatMapping({ ...publication, guest: publication.guestPorts }),
+    address ?? "uplinks",
+    state === "active" ? `active to ${where}` : `pending: ${reason ?? ""}`,
+    state === "active" && connections !== undefined ? counted(connections, "connection") : "",
+  ];
+}
+
+function integrationRows(integration: IntegrationStatus): string[][] {
+  if (integration.mode === "off") return [["not looked at: host.integration is off"]];
+  return integration.chains
+    .filter((chain) => chain.state !== "not needed")
+    .map((chain) => [
+      chain.by === "nft"
+        ? `${chain.family} ${chain.table} ${chain.chain}`
+        : `${chain.by} ${chain.table} ${chain.chain}`,
+      chain.state,
+      chain.line ?? (chain.state === "passed" ? "" : (chain.reason ?? "")),
+    ]);
+}

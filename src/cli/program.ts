@@ -1,0 +1,243 @@
+import { Command, Help, Option } from "commander";
+import packageFile from "../../package.json" with { type: "json" };
+import { parseAddress } from "../base/address.ts";
+import {
+  defaultConnectUri,
+  defaultPolicyFile,
+  defaultStateFolder,
+} from "../edge/files/default-paths.ts";
+import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
+import type { PublicationEdit } from "./edit-publications.ts";
+import { UsageError, type ExitStatus } from "./exit-status.ts";
+import type { Output } from "./output.ts";
+import { readSettings, type GlobalOptions, type Settings } from "./settings.ts";
+
+/** Arguments and options of one call of a command. */
+interface Call {
+  readonly settings: Settings;
+  readonly args: readonly unknown[];
+  readonly own: Readonly<Record<string, unknown>>;
+}
+
+interface Builder {
+  readonly output: Output;
+  add(line: string, description: string, example: string): Command;
+  run(command: Command, action: (call: Call) => Promise<ExitStatus>): Command;
+}
+
+/** The command line. Each command's code is loaded when it runs, so that `--help` is quick. */
+export function buildProgram(output: Output, finish: (status: ExitStatus) => void): Command {
+  const program = configure(new Command("virtwall"), output)
+    .description("The firewall for libvirt/KVM hosts")
+    .version(packageFile.version)
+    .addHelpText(
+      "after",
+      "\nExample:\n  virtwall publish add web1 tcp/80 --address 203.0.113.10\n" +
+        "\nExit status: 0 ok, 1 problems found, 2 wrong usage, 3 the machine refused, 4 drift",
+    );
+  const builder: Builder = {
+    output,
+    add: (line, description, example) =>
+      addCommand(program, output, { line, description, example }),
+    run: (command, action) =>
+      command.action(async () => {
+        const settings = readSettings(command.optsWithGlobals<GlobalOptions>());
+        finish(await action({ settings, args: command.processedArgs, own: command.opts() }));
+      }),
+  };
+  addReadingCommands(builder);
+  addKernelCommands(builder);
+  addDaemonCommands(builder);
+  addPublishCommands(builder);
+  addIntegrate(builder);
+  return program;
+}
+
+function configure(command: Command, output: Output): Command {
+  command
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ helpWidth: 80, groupItems: globalOptionsLast, subcommandTerm })
+    .configureOutput({
+      writeOut: (text) => output.out(text),
+      writeErr: (text) => output.err(text.replace(/^error: /, "virtwall: ")),
+    });
+  for (const option of globalOptions()) command.addOption(option);
+  return command;
+}
+
+function globalOptionsLast<Item extends Command | Option>(
+  unsorted: Item[],
+  visible: Item[],
+  getGroup: (item: Item) => string,
+): Map<string, Item[]> {
+  const groups = new Help().groupItems(unsorted, visible, getGroup);
+  const global = groups.get(globalGroup);
+  groups.delete(globalGroup);
+  if (global) groups.set(globalGroup, global);
+  return groups;
+}
+
+/** Without `[options]`: every command has some. */
+function subcommandTerm(command: Command): string {
+  const args = command.registeredArguments.map((argument) => {
+    const name = argument.variadic ? `${argument.name()}...` : argument.name();
+    return argument.required ? ` <${name}>` : ` [${name}]`;
+  });
+  return command.name() + args.join("");
+}
+
+const globalGroup = "Global options:";
+
+/** On the program and on every command, so that they may stand before and after its name. Defaults are set by readSettings. */
+function globalOptions(): Option[] {
+  return [
+    new Option("--policy <file>", `policy file (default: ${defaultPolicyFile})`),
+    new Option("--inventory <dir>", "read this folder in place of a live libvirt"),
+    new Option("--connect <uri>", `libvirt to follow (default: ${defaultConnectUri})`),
+    new Option("--state <dir>", `where state is kept (default: ${defaultStateFolder})`),
+    new Option("--socket <path>", `the daemon's socket (default: ${defaultDaemonSocket})`),
+    new Option("--json", "print JSON"),
+  ].map((option) => option.helpGroup(globalGroup));
+}
+
+function addCommand(
+  parent: Command,
+  output: Output,
+  words: { readonly line: string; readonly description: string; readonly example: string },
+): Command {
+  return configure(parent.command(words.line), output)
+    .description(words.description)
+    .addHelpText("after", `\nExample:\n  ${words.example}`);
+}
+
+function addReadingCommands({ add, run, output }: Builder): void {
+  run(
+    add(
+      "check",
+      "report every problem in policy and inventory",
+      "virtwall check --policy ./policy.yaml --inventory ./inventory",
+    ),
+    async ({ settings }) => (await import("./check.ts")).runCheck(settings, output),
+  );
+  run(
+    add(
+      "compile",
+      "print the ruleset that would be applied; touches nothing",
+      "virtwall compile | nft -c -f -",
+    ).addOption(
+      new Option("--backend <name>", "kind of ruleset")
+        .choices(["nftables", "iptables"])
+        .default("nftables"),
+    ),
+    async ({ settings, own }) =>
+      (await import("./compile.ts")).runCompile(settings, output, String(own["backend"])),
+  );
+}
+
+function addKernelCommands({ add, run, output }: Builder): void {
+  run(
+    add("diff", "compare the kernel with what is desired; 4 if they differ", "virtwall diff"),
+    async ({ settings }) => (await import("./diff.ts")).runDiff(settings, output),
+  );
+  run(
+    add(
+      "apply",
+      "bring the kernel to what is desired, in one transaction",
+      "virtwall apply",
+    ).option("--confirm <seconds>", "roll back unless confirmed (not in this version)"),
+    async ({ settings, own }) =>
+      (await import("./apply.ts")).runApply(settings, output, {
+        isConfirmed: own["confirm"] !== undefined,
+      }),
+  );
+}
+
+function addDaemonCommands({ add, run, output }: Builder): void {
+  run(
+    add(
+      "daemon",
+      "follow libvirt, policy, leases and the kernel until ended",
+      "virtwall daemon --policy /etc/virtwall/policy.yaml",
+    ),
+    async () => (await import("./daemon.ts")).runDaemon(),
+  );
+  run(
+    add("status", "show what is in force and what became of it", "virtwall status"),
+    async ({ settings }) => (await import("./status.ts")).runStatus(settings, output),
+  );
+  run(
+    add("events", "show what the daemon did", "virtwall events -f --json").option(
+      "-f, --follow",
+      "wait for more",
+    ),
+    async ({ settings, own }) =>
+      (await import("./events.ts")).runEvents(settings, output, own["follow"] === true),
+  );
+}
+
+function addPublishCommands({ add, run, output }: Builder): void {
+  const publish = add(
+    "publish",
+    "list, add or remove port forwards to guests",
+    "virtwall publish add web1 tcp/2222:22 --address 203.0.113.10",
+  );
+  publish.action(() => publish.help({ error: true }));
+  const list = { line: "list", description: "show every publication and where it leads" };
+  run(
+    addCommand(publish, output, { ...list, example: "virtwall publish list --json" }),
+    async ({ settings }) => (await import("./publish.ts")).runPublishList(settings, output),
+  );
+  const from = new Option(
+    "--from <peer>",
+    "who may connect: prefix, alias or group:NAME; repeatable",
+  ).argParser((peer: string, before: string[] = []) => [...before, peer]);
+  run(
+    addCommand(publish, output, {
+      line: "add <guest> <ports...>",
+      description: "publish ports of a guest, as proto/public[:guest]",
+      example: "virtwall publish add web1 tcp/80 tcp/2222:22 --address 203.0.113.10",
+    })
+      .option("--address <address>", "public address (default: all of the uplinks)")
+      .addOption(from),
+    async (call) =>
+      (await import("./publish.ts")).runPublishAdd(call.settings, output, editOf(call)),
+  );
+  run(
+    addCommand(publish, output, {
+      line: "remove <guest> <ports...>",
+      description: "take publications back",
+      example: "virtwall publish remove web1 tcp/2222:22",
+    }).option("--address <address>", "only those on this address"),
+    async (call) =>
+      (await import("./publish.ts")).runPublishRemove(call.settings, output, editOf(call)),
+  );
+}
+
+function editOf({ args, own }: Call): PublicationEdit {
+  const [guest, ports] = args as [string, string[]];
+  const { address, from } = own as { address?: string; from?: string[] };
+  if (address !== undefined && parseAddress(address) === undefined) {
+    throw new UsageError(`${address} is not an address`);
+  }
+  return { guest, ports, ...(address !== undefined && { address }), from: from ?? [] };
+}
+
+function addIntegrate({ add, run, output }: Builder): void {
+  run(
+    add(
+      "integrate",
+      "write our one line into the firewall file of this host",
+      "virtwall integrate --file /etc/nftables.conf --dry-run",
+    )
+      .option("--file <file>", "the firewall file (default: /etc/nftables.conf)")
+      .option("--dry-run", "show the change, write nothing")
+      .addOption(new Option("--undo", "take the line out again").conflicts("dryRun")),
+    async ({ settings, own }) =>
+      (await import("./integrate.ts")).runIntegrate(settings, output, {
+        ...(typeof own["file"] === "string" && { file: own["file"] }),
+        isDryRun: own["dryRun"] === true,
+        isUndo: own["undo"] === true,
+      }),
+  );
+}

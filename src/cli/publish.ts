@@ -1,0 +1,181 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { writeAtomically } from "../edge/files/write-atomically.ts";
+import { PolicyFiles } from "../edge/files/policy-files.ts";
+import { askDaemon } from "../edge/socket/daemon-client.ts";
+import type { Problem } from "../model/problem.ts";
+import type { PublicationState } from "../model/state.ts";
+import type { SourceText } from "../model/source-text.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { SourceError } from "../ports/sources.ts";
+import type { ReloadResult } from "../wire/daemon-protocol.ts";
+import { collect, replaceText } from "./collect.ts";
+import { printColumns } from "./columns.ts";
+import {
+  addPublication,
+  namesGuest,
+  removePublication,
+  type PublicationEdit,
+} from "./edit-publications.ts";
+import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
+import { printJson, type Output } from "./output.ts";
+import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
+import { formatMapping, publicationRow } from "./print-status.ts";
+import type { Settings } from "./settings.ts";
+
+/** The body of `virtwall publish add --json` and of `remove`. */
+export interface PublishResult {
+  /** The policy file that was written; null where nothing was. */
+  readonly file: string | null;
+  readonly problems: readonly Problem[];
+  /** What the daemon did with it; null where none runs. */
+  readonly daemon: ReloadResult | null;
+}
+
+export async function runPublishList(settings: Settings, output: Output): Promise<ExitStatus> {
+  const publications = await listPublications(settings);
+  if (settings.json) printJson(output, { publications });
+  else if (publications.length === 0) output.out("nothing is published\n");
+  else output.out(printColumns(publications.map(publicationRow), ""));
+  return exitStatus.ok;
+}
+
+async function listPublications(settings: Settings): Promise<readonly PublicationState[]> {
+  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
+  if (reply?.kind === "status") return reply.status.publications;
+  const { decision } = await collect(settings);
+  if (!decision.desired) {
+    throw new RefusedError(`the policy has ${verdictOf(decision.problems)}: virtwall check`);
+  }
+  return decision.desired.compiled.publications;
+}
+
+export async function runPublishAdd(
+  settings: Settings,
+  output: Output,
+  edit: PublicationEdit,
+): Promise<ExitStatus> {
+  const { files, published } = await readPolicy(settings);
+  const present = edit.ports.find((ports) => published.has(keyOf(edit, ports)));
+  if (present !== undefined) {
+    return complain(output, `${edit.guest} publishes ${present}${placeOf(edit)} already`);
+  }
+  const file =
+    files.find(({ text }) => namesGuest(text, edit.guest)) ??
+    files.find((text) => text.file === settings.policyFile);
+  const changed = {
+    file: file?.file ?? settings.policyFile,
+    text: addPublication(file?.text ?? "", edit),
+  };
+  return write(settings, output, { edit, files, changed, verb: "published" });
+}
+
+export async function runPublishRemove(
+  settings: Settings,
+  output: Output,
+  edit: PublicationEdit,
+): Promise<ExitStatus> {
+  const { files } = await readPolicy(settings);
+  for (const { file, text } of files) {
+    const removed = removePublication(text, edit);
+    if (removed === undefined) continue;
+    const changed = { file, text: removed };
+    return write(settings, output, { edit, files, changed, verb: "removed" });
+  }
+  const what = `${edit.ports.join(", ")}${placeOf(edit)}`;
+  return complain(output, `${edit.guest} does not publish ${what}: see virtwall publish list`);
+}
+
+function complain(output: Output, message: string): ExitStatus {
+  output.err(`virtwall: ${message}\n`);
+  return exitStatus.problems;
+}
+
+async function readPolicy(
+  settings: Settings,
+): Promise<{ files: readonly SourceText[]; published: ReadonlySet<string> }> {
+  const files = await new PolicyFiles(settings.policyFile).read();
+  const { policy } = parsePolicy(files);
+  const published = [...policy.guests.values()].flatMap((guest) =>
+    guest.publish.flatMap(({ address, ports }) =>
+      ports.map((mapping) => `${guest.name} ${address ?? ""} ${formatMapping(mapping)}`),
+    ),
+  );
+  return { files, published: new Set(published) };
+}
+
+function keyOf(edit: PublicationEdit, ports: string): string {
+  return `${edit.guest} ${edit.address ?? ""} ${ports}`;
+}
+
+function placeOf(edit: PublicationEdit): string {
+  return edit.address === undefined ? "" : ` on ${edit.address}`;
+}
+
+interface Change {
+  readonly edit: PublicationEdit;
+  readonly files: readonly SourceText[];
+  readonly changed: SourceText;
+  readonly verb: "published" | "removed";
+}
+
+/** Writes the file if the whole policy has no error then, and has the daemon take it up. */
+async function write(settings: Settings, output: Output, change: Change): Promise<ExitStatus> {
+  const files = replaceText(change.files, change.changed);
+  const problems = await examine(settings, files, change.changed);
+  if (hasErrors(problems)) {
+    const result: PublishResult = { file: null, problems, daemon: null };
+    if (settings.json) printJson(output, result);
+    else {
+      output.err(printProblems(problems, new Map(files.map(({ file, text }) => [file, text]))));
+      output.err(`${verdictOf(problems)}: ${change.changed.file} is left as it is\n`);
+    }
+    return exitStatus.problems;
+  }
+  await save(change.changed);
+  const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
+  const daemon = reply?.kind === "reload" ? reply.result : null;
+  if (settings.json) {
+    printJson(output, { file: change.changed.file, problems, daemon } satisfies PublishResult);
+  } else {
+    const { edit, verb } = change;
+    const what = `${edit.guest} ${edit.ports.join(", ")}${placeOf(edit)}`;
+    output.out(`${verb} ${what} (in ${change.changed.file})\n${outcomeOf(daemon)}\n`);
+  }
+  return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
+}
+
+function outcomeOf(daemon: ReloadResult | null): string {
+  if (!daemon) return "no daemon runs: `virtwall apply` puts it into the kernel";
+  switch (daemon.state) {
+    case "converged":
+      return "in force: the daemon has applied it";
+    case "last-good":
+      return "not in force: the daemon keeps the last good policy, see virtwall status";
+    case "failed":
+      return `not in force: ${daemon.error ?? "the daemon could not apply it"}`;
+  }
+}
+
+/** Against the inventory where it can be read; without it the policy is judged alone. */
+async function examine(
+  settings: Settings,
+  files: readonly SourceText[],
+  changed: SourceText,
+): Promise<readonly Problem[]> {
+  try {
+    return (await collect(settings, changed)).decision.problems;
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    return parsePolicy(files).problems;
+  }
+}
+
+async function save({ file, text }: SourceText): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeAtomically(file, text);
+  } catch (cause) {
+    throw new RefusedError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,44 @@
+import { dirname, join } from "node:path";
+import {
+  defaultConnectUri,
+  defaultPolicyFile,
+  defaultStateFolder,
+} from "../edge/files/default-paths.ts";
+import type { SourceSettings } from "../edge/libvirt/open-sources.ts";
+import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
+import { RefusedError } from "./exit-status.ts";
+
+/** The global options, as commander gives them. */
+export interface GlobalOptions {
+  readonly policy?: string;
+  readonly inventory?: string;
+  readonly connect?: string;
+  readonly state?: string;
+  readonly socket?: string;
+  readonly json?: boolean;
+}
+
+export interface Settings extends SourceSettings {
+  readonly stateFolder: string;
+  readonly daemonSocket: string;
+  readonly gateSocket: string;
+  readonly json: boolean;
+}
+
+export function readSettings(options: GlobalOptions): Settings {
+  const daemonSocket = options.socket ?? defaultDaemonSocket;
+  return {
+    policyFile: options.policy ?? defaultPolicyFile,
+    connectUri: options.connect ?? defaultConnectUri,
+    ...(options.inventory !== undefined && { inventoryFolder: options.inventory }),
+    stateFolder: options.state ?? defaultStateFolder,
+    daemonSocket,
+    gateSocket: join(dirname(daemonSocket), "gate.sock"),
+    json: options.json ?? false,
+  };
+}
+
+/** The rules of the kernel can be seen and changed by root only. */
+export function demandRoot(command: string): void {
+  if (process.getuid?.() !== 0) throw new RefusedError(`virtwall ${command} must run as root`);
+}

@@ -1,0 +1,70 @@
+import { connect, type Socket } from "node:net";
+import {
+  daemonProtocol,
+  readDaemonReply,
+  type DaemonReply,
+  type DaemonRequest,
+} from "../../wire/daemon-protocol.ts";
+import { FrameError, FrameReader, printFrame } from "../../wire/frame.ts";
+
+/** The daemon did not answer as it should. */
+export class DaemonError extends Error {
+  override readonly name = "DaemonError";
+}
+
+/** Undefined where no daemon listens. Throws {@link DaemonError} when one does and breaks off. */
+export async function askDaemon(
+  socketPath: string,
+  request: DaemonRequest,
+): Promise<DaemonReply | undefined> {
+  const replies = callDaemon(socketPath, request);
+  for await (const reply of replies) return reply;
+  return undefined;
+}
+
+/** Replies until the daemon closes; none where no daemon listens. */
+export async function* callDaemon(
+  socketPath: string,
+  request: DaemonRequest,
+): AsyncGenerator<DaemonReply, void> {
+  const socket = await open(socketPath);
+  if (!socket) return;
+  try {
+    socket.write(printFrame({ version: daemonProtocol, id: 1, ...request }));
+    const reader = new FrameReader();
+    let count = 0;
+    for await (const chunk of socket) {
+      for (const value of reader.push(chunk as Buffer)) {
+        count++;
+        yield readReply(value);
+      }
+    }
+    if (count === 0) throw new DaemonError("the daemon ended before it answered");
+  } catch (error) {
+    if (error instanceof FrameError || (error as NodeJS.ErrnoException).code === "ECONNRESET") {
+      throw new DaemonError("the daemon broke off in the middle of its answer", { cause: error });
+    }
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function readReply(value: unknown): DaemonReply {
+  const reply = readDaemonReply(value);
+  if (!reply) throw new DaemonError("the daemon that runs is of another version: restart it");
+  if (reply.kind === "refused") throw new DaemonError(reply.message);
+  return reply;
+}
+
+function open(path: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", (cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") resolve(undefined);
+      else if (cause.code === "EACCES") reject(new DaemonError(`${path}: permission denied`));
+      else reject(new DaemonError(`${path}: ${cause.message}`, { cause }));
+    });
+  });
+}

@@ -1,0 +1,111 @@
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import {
+  daemonProtocol,
+  readDaemonRequest,
+  type DaemonReply,
+  type DaemonRequest,
+} from "../../wire/daemon-protocol.ts";
+import { FrameReader, printFrame } from "../../wire/frame.ts";
+
+/** A request is a few words. */
+const requestLimitBytes = 64 * 1024;
+/** A client that follows and does not read is cut off here, before it fills the daemon's memory. */
+const backlogLimitBytes = 8 * 1024 * 1024;
+
+export class SocketInUseError extends Error {
+  override readonly name = "SocketInUseError";
+}
+
+/** A reply without its envelope. */
+type Bare<Reply> = Reply extends DaemonReply ? Omit<Reply, "version" | "id"> : never;
+export type DaemonAnswer = Bare<DaemonReply>;
+
+/** Answers a request by any number of replies. What it returns is called when the client leaves. */
+export type RequestHandler = (
+  request: DaemonRequest,
+  reply: (answer: DaemonAnswer) => void,
+) => (() => void) | undefined;
+
+/**
+ * Listens on the path, for root only. A socket file that nobody answers on is left over and replaced; one that answers is another
+ * daemon: {@link SocketInUseError}. The function returned ends it and removes the file.
+ */
+export async function serveDaemon(
+  path: string,
+  handle: RequestHandler,
+): Promise<() => Promise<void>> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  if (await isServed(path)) throw new SocketInUseError(`another daemon serves ${path}`);
+  await rm(path, { force: true });
+  const clients = new Set<Socket>();
+  const server = createServer((socket) => {
+    clients.add(socket);
+    socket.once("close", () => clients.delete(socket));
+    serveClient(socket, handle);
+  });
+  await listen(server, path);
+  await chmod(path, 0o600);
+  return async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const client of clients) client.destroy();
+    await closed;
+  };
+}
+
+function serveClient(socket: Socket, handle: RequestHandler): void {
+  const reader = new FrameReader(requestLimitBytes);
+  const leave: (() => void)[] = [];
+  socket.on("error", () => socket.destroy());
+  socket.once("close", () => {
+    for (const callback of leave) callback();
+  });
+  socket.on("data", (chunk) => {
+    let values: readonly unknown[];
+    try {
+      values = reader.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+    } catch {
+      socket.destroy();
+      return;
+    }
+    for (const value of values) {
+      const end = answer(socket, value, handle);
+      if (end) leave.push(end);
+    }
+  });
+}
+
+function answer(socket: Socket, value: unknown, handle: RequestHandler): (() => void) | undefined {
+  const request = readDaemonRequest(value);
+  const id = request?.id ?? 0;
+  const reply = (body: DaemonAnswer): void => {
+    if (socket.destroyed) return;
+    socket.write(printFrame({ version: daemonProtocol, id, ...body }));
+    if (socket.writableLength > backlogLimitBytes) socket.destroy();
+  };
+  if (request) return handle(request, reply);
+  reply({ kind: "refused", message: "the request is not understood: is this the same version?" });
+  return undefined;
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

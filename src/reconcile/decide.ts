@@ -1,0 +1,147 @@
+import { check } from "../check/check.ts";
+import { compile, type Compiled } from "../compile/compile.ts";
+import type { Guest, Inventory, Network } from "../model/inventory.ts";
+import type { Policy } from "../model/policy.ts";
+import type { Problem } from "../model/problem.ts";
+
+/** What is written now, as it was understood. */
+export interface Written {
+  readonly policy: Policy;
+  readonly policyProblems: readonly Problem[];
+  readonly inventory: Inventory;
+  readonly inventoryProblems: readonly Problem[];
+  /** Names of the inventory's texts: problems there are a guest's or a network's, all others the policy's. */
+  readonly inventoryFiles: ReadonlySet<string>;
+}
+
+/** What the kernel is to hold. */
+export interface Desired {
+  readonly policy: Policy;
+  readonly inventory: Inventory;
+  readonly compiled: Compiled;
+}
+
+export interface Decision {
+  /** Everything wrong with what is written now, whether in force or not. */
+  readonly problems: readonly Problem[];
+  readonly inForce: "current" | "last-good" | "none";
+  /** Absent with `none`: the kernel is left as it is. */
+  readonly desired?: Desired;
+  /** Guests that keep what was known of them, since what is written now has errors. */
+  readonly keptGuests: readonly string[];
+}
+
+/**
+ * A policy with errors leaves the last good one in force. A guest or network with errors keeps its last good description, or has
+ * none and passes nothing; either way it stops nobody else's update.
+ */
+export function decide(
+  written: Written,
+  last: Pick<Desired, "policy" | "inventory"> | undefined,
+): Decision {
+  const mended = mend(written, last?.inventory);
+  const present = examine(written.policy, mended, written, last?.inventory);
+  const policyErrors = [...written.policyProblems, ...present.problems].filter(
+    (problem) => isError(problem) && !written.inventoryFiles.has(problem.at.file),
+  );
+  const problems = [
+    ...written.policyProblems,
+    ...written.inventoryProblems,
+    ...present.problems.filter((problem) => !isRepeated(problem, written)),
+  ];
+  if (policyErrors.length === 0) {
+    return outcome("current", { policy: written.policy, ...present, problems });
+  }
+  if (last === undefined) return { problems, inForce: "none", keptGuests: [] };
+  const former = examine(last.policy, mended, written, last.inventory);
+  return outcome("last-good", { policy: last.policy, ...former, problems });
+}
+
+interface Examined {
+  readonly inventory: Inventory;
+  readonly keptGuests: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+function outcome(
+  inForce: "current" | "last-good",
+  found: Examined & { readonly policy: Policy },
+): Decision {
+  const { policy, inventory, problems, keptGuests } = found;
+  return {
+    problems,
+    inForce,
+    keptGuests,
+    desired: { policy, inventory, compiled: compile(policy, inventory) },
+  };
+}
+
+/** The inventory with the last good description in place of each guest and network that could not be understood. */
+function mend(written: Written, last: Inventory | undefined): Examined {
+  const broken = filesWithErrors(written.inventoryProblems);
+  return replaceBroken(written.inventory, broken, last);
+}
+
+/** Checks policy against inventory, and sets guests aside whose description contradicts others' until no error is left in it. */
+function examine(
+  policy: Policy,
+  mended: Examined,
+  written: Written,
+  last: Inventory | undefined,
+): Examined {
+  const problems = check(policy, mended.inventory);
+  const broken = inventoryErrors(problems, written);
+  if (broken.size === 0) return { ...mended, problems };
+  const replaced = replaceBroken(mended.inventory, broken, last);
+  const still = inventoryErrors(check(policy, replaced.inventory), written);
+  const removed = replaceBroken(replaced.inventory, still, undefined);
+  const kept = new Set([...mended.keptGuests, ...replaced.keptGuests]);
+  const present = new Set(removed.inventory.guests.map((guest) => guest.name));
+  return {
+    inventory: removed.inventory,
+    keptGuests: [...kept].filter((name) => present.has(name)),
+    problems,
+  };
+}
+
+function replaceBroken(
+  inventory: Inventory,
+  broken: ReadonlySet<string>,
+  last: Inventory | undefined,
+): Examined {
+  const keptGuests = last?.guests.filter((guest) => broken.has(guest.at.file)) ?? [];
+  const keptNetworks = last?.networks.filter((network) => broken.has(network.at.file)) ?? [];
+  const isWhole = (thing: Guest | Network) => !broken.has(thing.at.file);
+  return {
+    inventory: {
+      ...inventory,
+      guests: [...inventory.guests.filter(isWhole), ...keptGuests],
+      networks: [...inventory.networks.filter(isWhole), ...keptNetworks],
+    },
+    keptGuests: keptGuests.map((guest) => guest.name),
+    problems: [],
+  };
+}
+
+function inventoryErrors(problems: readonly Problem[], written: Written): Set<string> {
+  return filesWithErrors(problems.filter((problem) => written.inventoryFiles.has(problem.at.file)));
+}
+
+function filesWithErrors(problems: readonly Problem[]): Set<string> {
+  return new Set(problems.filter(isError).map((problem) => problem.at.file));
+}
+
+function isError(problem: Problem): boolean {
+  return problem.severity === "error";
+}
+
+/** Check may find again what the parser has told. */
+function isRepeated(problem: Problem, written: Written): boolean {
+  return [...written.policyProblems, ...written.inventoryProblems].some(
+    (told) =>
+      told.code === problem.code &&
+      told.at.file === problem.at.file &&
+      told.at.line === problem.at.line &&
+      told.at.column === problem.at.column,
+  );
+}

@@ -1,0 +1,76 @@
+import type { Problem } from "../model/problem.ts";
+import type { DaemonStatus } from "./daemon-status.ts";
+
+/**
+ * Requests and replies on the daemon's socket, one JSON value a line. A reply bears the id of its request. `events` with `follow`
+ * is answered by one reply for every event, until the client closes.
+ */
+export const daemonProtocol = 1;
+
+export const defaultDaemonSocket = "/run/virtwall/virtwall.sock";
+
+export type DaemonRequest =
+  | { readonly request: "status" }
+  /** Reads everything again and converges; answered when that is done or has failed. */
+  | { readonly request: "reload" }
+  | { readonly request: "events"; readonly follow: boolean };
+
+export type NumberedDaemonRequest = DaemonRequest & {
+  readonly version: number;
+  readonly id: number;
+};
+
+export type DaemonReply = { readonly version: number; readonly id: number } & (
+  | { readonly kind: "status"; readonly status: DaemonStatus }
+  | { readonly kind: "reload"; readonly result: ReloadResult }
+  /** What happened so far, oldest first. */
+  | { readonly kind: "events"; readonly events: readonly DaemonEvent[] }
+  /** One more, to a client that follows. */
+  | { readonly kind: "event"; readonly event: DaemonEvent }
+  /** The request was not understood. */
+  | { readonly kind: "refused"; readonly message: string }
+);
+
+export interface ReloadResult {
+  /** `converged`: the kernel holds what is written. `last-good`: what is written has errors. `failed`: see `error`. */
+  readonly state: "converged" | "last-good" | "failed";
+  /** What was changed in the kernel, in words. */
+  readonly changes: readonly string[];
+  readonly problems: readonly Problem[];
+  readonly error?: string;
+}
+
+/** A line of the daemon's journal. */
+export interface DaemonEvent {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly level: "info" | "warning" | "error";
+  /** Stable: `applied`, `restored`, `policy-refused`, `source-failed`. */
+  readonly event: string;
+  readonly message: string;
+}
+
+/** Undefined for anything that is not a request of this protocol. */
+export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { version, id, request, follow } = value as Partial<Record<string, unknown>>;
+  if (version !== daemonProtocol || typeof id !== "number") return undefined;
+  switch (request) {
+    case "status":
+    case "reload":
+      return { version, id, request };
+    case "events":
+      return { version, id, request, follow: follow === true };
+    default:
+      return undefined;
+  }
+}
+
+/** Undefined for anything that is not a reply of this protocol. The daemon is trusted for what is inside. */
+export function readDaemonReply(value: unknown): DaemonReply | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { version, id, kind } = value as Partial<Record<string, unknown>>;
+  return version === daemonProtocol && typeof id === "number" && typeof kind === "string"
+    ? (value as DaemonReply)
+    : undefined;
+}

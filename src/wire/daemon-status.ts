@@ -1,0 +1,80 @@
+import type { GuestState, PublicationState } from "../model/state.ts";
+import type { Problem } from "../model/problem.ts";
+
+/** The body of `virtwall status --json`. Lists are in order of name. */
+export interface DaemonStatus {
+  readonly daemon: { readonly pid: number; readonly since: string; readonly version: string };
+  readonly protection: ProtectionStatus;
+  /** Absent where no gate answers. */
+  readonly gate?: { readonly pid: number };
+  readonly policy: PolicyStatus;
+  /** What could not be done; tried again by itself. Empty when all is well. */
+  readonly errors: readonly string[];
+  readonly networks: readonly NetworkStatus[];
+  readonly guests: readonly GuestState[];
+  readonly publications: readonly PublicationStatus[];
+  readonly integration: IntegrationStatus;
+  /** What others took away and how long it was missing. */
+  readonly gaps: GapStatus;
+}
+
+/** How our tables are kept from other processes. */
+export type ProtectionStatus =
+  | { readonly mode: "owner" }
+  | { readonly mode: "restore"; readonly reason: string }
+  /** The kernel could not be asked. */
+  | { readonly mode: "unknown"; readonly reason: string };
+
+export interface PolicyStatus {
+  /** `none`: never was a policy without errors, the kernel is left as it is. */
+  readonly inForce: "current" | "last-good" | "none";
+  readonly files: readonly string[];
+  readonly problems: readonly Problem[];
+  /** Guests whose present description has errors: they keep what they had before. */
+  readonly keptGuests: readonly string[];
+}
+
+export interface NetworkStatus {
+  readonly name: string;
+  readonly mode: string;
+  readonly bridge: string;
+  readonly prefixes: readonly string[];
+}
+
+export interface PublicationStatus extends PublicationState {
+  /** Absent where the kernel could not be asked. */
+  readonly connections?: number;
+}
+
+export interface IntegrationStatus {
+  readonly mode: "auto" | "print" | "off";
+  readonly chains: readonly IntegratedChain[];
+}
+
+/** A base chain of somebody else that meets guest packets. */
+export interface IntegratedChain {
+  /** The program that manages it: `nft`, `iptables`. */
+  readonly by: string;
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  /** `passed`, `needed`, `not needed`, `before ours`, `owned`, `left alone` */
+  readonly state: string;
+  /** What may drop, or why nothing can be done. */
+  readonly reason?: string;
+  /** What to type where virtwall only tells. */
+  readonly line?: string;
+}
+
+export interface GapStatus {
+  /** Of our own tables, in restore mode. */
+  readonly tables: Gap;
+  readonly passRules: Gap;
+}
+
+export interface Gap {
+  readonly count: number;
+  /** Absent while nothing was ever missing. From the kernel's event to the commit. */
+  readonly lastMs?: number;
+  readonly longestMs?: number;
+}
