@@ -17,48 +17,45 @@ const worlds = [...byInventory(caseFolders("packets.txt"))].map(([folder, cases]
  * Each packets.txt, sent for real: on a host whose own firewall drops all that virtwall did not mark, with bridged frames hidden
  * from the inet chains and shown to them.
  */
-describe.each([...byInventory(caseFolders("packets.txt"))])(
-  "in the world of %s",
-  (folder, cases) => {
-    let world: World;
-    let runner: PacketRunner;
-    beforeAll(async () => {
-      const spec = await readWorldSpec(folder);
-      world = await createWorld(spec);
-      runner = new PacketRunner(world, spec);
+describe.each(worlds)("in the world of $name", ({ folder, cases }) => {
+  let world: World;
+  let runner: PacketRunner;
+  beforeAll(async () => {
+    const spec = await readWorldSpec(folder);
+    world = await createWorld(spec);
+    runner = new PacketRunner(world, spec);
+  });
+  afterAll(() => world?.close());
+
+  describe.each(cases)("$name", ({ folder: caseFolder }) => {
+    const linesOf = async () =>
+      parsePacketLines(await readFile(join(caseFolder, "packets.txt"), "utf8"));
+
+    test("packets that are to be blocked arrive where there is no ruleset", async () => {
+      const lines = await linesOf();
+      await runner.listen(lines);
+      await world.onHost(["nft", "flush", "ruleset"]);
+      await world.setBridgeNetfilter(false);
+      expect(await runner.runUnruled(lines)).toEqual([]);
     });
-    afterAll(() => world?.close());
 
-    describe.each(cases)("$name", ({ folder: caseFolder }) => {
-      const linesOf = async () =>
-        parsePacketLines(await readFile(join(caseFolder, "packets.txt"), "utf8"));
-
-      test("packets that are to be blocked arrive where there is no ruleset", async () => {
-        const lines = await linesOf();
+    test.each(["0", "1"])(
+      "packets meet their promise, bridge-nf-call-iptables=%s",
+      async (value) => {
+        const condition = `bridge-nf-call-iptables=${value}`;
+        const lines = (await linesOf()).filter(
+          (line) => line.condition === "always" || line.condition === condition,
+        );
         await runner.listen(lines);
-        await world.onHost(["nft", "flush", "ruleset"]);
-        await world.setBridgeNetfilter(false);
-        expect(await runner.runUnruled(lines)).toEqual([]);
-      });
-
-      test.each(["0", "1"])(
-        "packets meet their promise, bridge-nf-call-iptables=%s",
-        async (value) => {
-          const condition = `bridge-nf-call-iptables=${value}`;
-          const lines = (await linesOf()).filter(
-            (line) => line.condition === "always" || line.condition === condition,
-          );
-          await runner.listen(lines);
-          const { tables, problems } = await compileCase(caseFolder);
-          expect(problems).toEqual([]);
-          await loadRuleset(world, await readHostFirewall(caseFolder), tables);
-          await world.setBridgeNetfilter(value === "1");
-          expect(await runner.run(lines)).toEqual(lines.map(({ text }) => text));
-        },
-      );
-    });
-  },
-);
+        const { tables, problems } = await compileCase(caseFolder);
+        expect(problems).toEqual([]);
+        await loadRuleset(world, await readHostFirewall(caseFolder), tables);
+        await world.setBridgeNetfilter(value === "1");
+        expect(await runner.run(lines)).toEqual(lines.map(({ text }) => text));
+      },
+    );
+  });
+});
 
 test("every case says why it is there", async () => {
   for (const { folder } of caseFolders("packets.txt")) {

@@ -8,7 +8,7 @@ import { runProgram } from "./run-program.ts";
 /*
  * A hypervisor with guests and the world outside, each a network namespace of its own:
  *
- *   world (198.51.100.50, .60; 192.0.2.1 behind it)
+ *   world (198.51.100.50, .60; 192.0.2.1 behind it; routes)
  *     | wan0
  *     | eth0                      the uplink; may be a port of a bridge
  *   host (198.51.100.1) -- virbrN (gateway addresses) -- vnetN --- eth0 of a guest
@@ -99,7 +99,13 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
   };
   try {
     await Promise.all([...agents.values()].map((agent) => quieten(agent)));
-    await hostSysctl(agents, { "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1" });
+    await Promise.all(
+      ["host", "world"].map((label) =>
+        agents
+          .get(label)
+          ?.sysctl({ "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1" }),
+      ),
+    );
     await setBridgeNetfilter(false);
     await connect(spec, tag);
   } catch (error) {
