@@ -58,7 +58,6 @@ export class Gate {
   }
 
   #commit(script: string): void {
-    this.#tables.adopt();
     const text = withoutOwnedTables(script, this.#tables);
     this.#nftables.run(text, { dryRun: true });
     this.#nftables.run(text, { dryRun: false });

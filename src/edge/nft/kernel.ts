@@ -30,8 +30,14 @@ export class NftKernel implements Kernel {
     this.#gate?.close();
   }
 
+  /** With a gate both tables are always there: it makes those that are missing, before anybody plans to. */
   async readTables(): Promise<readonly Table[]> {
-    return (await listOwnTables()).flatMap((listing) => readTables(listing));
+    let listings = await listOwnTables();
+    if (listings.length < ownTables.length && this.#gate !== undefined) {
+      await this.#gate.ask({ kind: "adopt" });
+      listings = await listOwnTables();
+    }
+    return listings.flatMap((listing) => readTables(listing));
   }
 
   async readForeign(): Promise<readonly ForeignTable[]> {
