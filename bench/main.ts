@@ -2,11 +2,15 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism, release } from "node:os";
 import { join } from "node:path";
 import { assertPrivateNamespace, benchFolder } from "./bench-world.ts";
+import { coldApply } from "./cold-apply.ts";
 import { firstPacket } from "./first-packet.ts";
+import { publications } from "./publications.ts";
 import { type BenchRow, type Machine, printRow, saveReport } from "./report.ts";
 
 const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
+  publications,
   "first-packet": firstPacket,
+  "cold-apply": coldApply,
 };
 
 function describeMachine(): Machine {
