@@ -1,0 +1,146 @@
+import { execFile } from "node:child_process";
+import { chmod, chown, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+import { RulesetFileError, type RulesetFiles } from "../../ports/ruleset-file.ts";
+
+/** Ruleset files on this machine. Bytes stay what they are, in whatever encoding: one byte is one character. */
+export class LocalRulesetFiles implements RulesetFiles {
+  async read(file: string): Promise<string> {
+    return attempt(file, async () => {
+      if (!(await stat(file)).isFile()) throw new Error("not a plain file");
+      return readFile(file, "latin1");
+    });
+  }
+
+  async readBackup(file: string): Promise<string | undefined> {
+    return attempt(file, async () => {
+      try {
+        return await readFile(backupOf(await realpath(file)), "latin1");
+      } catch (error) {
+        if (codeOf(error) === "ENOENT") return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async check(file: string, text: string): Promise<string | undefined> {
+    return attempt(file, async () => {
+      const target = await realpath(file);
+      const trial = join(dirname(target), `.${basename(target)}.virtwall-check-${process.pid}`);
+      try {
+        await writeWhole(trial, text, 0o600);
+        return await refusalOf(file, trial);
+      } finally {
+        await rm(trial, { force: true });
+      }
+    });
+  }
+
+  async write(file: string, text: string): Promise<void> {
+    await attempt(file, async () => {
+      const target = await realpath(file);
+      await replace(target, target, text);
+    });
+  }
+
+  async writeBackup(file: string, text: string): Promise<string> {
+    return attempt(file, async () => {
+      const target = await realpath(file);
+      const backup = backupOf(target);
+      await replace(backup, target, text);
+      return backup;
+    });
+  }
+
+  async removeBackup(file: string): Promise<void> {
+    await attempt(file, async () => rm(backupOf(await realpath(file)), { force: true }));
+  }
+}
+
+function backupOf(target: string): string {
+  return `${target}.virtwall-backup`;
+}
+
+/** Mode and owner are those of `like`. */
+async function replace(target: string, like: string, text: string): Promise<void> {
+  const { mode, uid, gid } = await stat(like);
+  const next = join(dirname(target), `.${basename(target)}.virtwall-new-${process.pid}`);
+  try {
+    await writeWhole(next, text, 0o600);
+    await chown(next, uid, gid);
+    await chmod(next, mode & 0o7777);
+    await rename(next, target);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  }
+}
+
+async function writeWhole(file: string, text: string, mode: number): Promise<void> {
+  const handle = await open(file, "w", mode);
+  try {
+    await handle.writeFile(text, "latin1");
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * nft looks up `./` includes from where it was started, which is `/` under systemd and the file's folder for an admin at work.
+ * A file that creates what already exists is refused against the running ruleset and not in an empty namespace. One of these
+ * takes it, or it is refused.
+ */
+async function refusalOf(file: string, trial: string): Promise<string | undefined> {
+  const folder = dirname(trial);
+  const attempts = [
+    { program: "nft", args: ["-c", "-f", trial], cwd: folder },
+    { program: "nft", args: ["-c", "-f", trial], cwd: "/" },
+    { program: "unshare", args: ["--net", "nft", "-c", "-f", trial], cwd: folder },
+  ];
+  let first: string | undefined;
+  for (const { program, args, cwd } of attempts) {
+    const refusal = await run(program, args, cwd);
+    if (refusal === undefined) return undefined;
+    if (refusal.isMissing && program === "nft") {
+      throw new RulesetFileError(`nft is not installed, and ${file} cannot be checked without it`, {
+        file,
+        missing: "nftables",
+      });
+    }
+    first ??= refusal.words.replaceAll(trial, file);
+  }
+  return first;
+}
+
+function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<{ readonly words: string; readonly isMissing: boolean } | undefined> {
+  return new Promise((resolve) => {
+    const options = { cwd, env: { ...process.env, LC_ALL: "C" } };
+    execFile(program, args, options, (error, stdout, stderr) => {
+      if (error === null) return resolve(undefined);
+      const words = (stderr.trim() || stdout.trim() || error.message).trim();
+      resolve({ words, isMissing: codeOf(error) === "ENOENT" });
+    });
+  });
+}
+
+async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RulesetFileError) throw error;
+    const words = error instanceof Error ? error.message : String(error);
+    throw new RulesetFileError(`cannot change ${file}: ${words}`, { file, cause: error });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+}
