@@ -1,6 +1,7 @@
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
+import { capProblems } from "../model/problem-list.ts";
 import { libvirtNameOf } from "./libvirt-name.ts";
 import { parseXmlText } from "./xml.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
@@ -14,8 +15,8 @@ const tapTypes: readonly string[] = ["network", "bridge", "ethernet"];
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * Live XML of a guest. Problems here are warnings, so that no tenant's XML stops the others: what makes no sense is left out, and
- * a nic that is left out is unknown, so nothing passes it.
+ * Live XML of a guest. What makes no sense is left out, and a nic that is left out is unknown, so nothing passes it. Problems are
+ * errors at a place in this text, so that whoever applies the rest knows which guest they are about.
  */
 export function parseGuestXml(source: SourceText): {
   guest: Guest | undefined;
@@ -45,13 +46,13 @@ export function parseGuestXml(source: SourceText): {
     nics,
     at: root.at,
   };
-  return { guest, problems };
+  return { guest, problems: capProblems(problems) };
 }
 
 function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
   const leave = (code: string, at: Place, reason: string) => {
     const message = `a nic of guest ${quote(guest)} is left out: ${reason}`;
-    problems.push({ code, severity: "warning", at, message });
+    problems.push({ code, severity: "error", at, message });
     return undefined;
   };
   const macXml = xml.child("mac");
@@ -93,6 +94,6 @@ function leftOut(
 ): { guest: undefined; problems: Problem[] } {
   return {
     guest: undefined,
-    problems: [{ code, severity: "warning", at, message: `a guest is left out: ${message}` }],
+    problems: [{ code, severity: "error", at, message: `a guest is left out: ${message}` }],
   };
 }

@@ -1,5 +1,4 @@
 import { quote } from "../base/quote.ts";
-import { capProblems } from "../model/problem-list.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
 import { parseNetworkXml } from "./network-xml.ts";
@@ -8,8 +7,8 @@ import type { Place, Problem } from "../model/problem.ts";
 import type { LibvirtTexts } from "../model/source-text.ts";
 
 /**
- * What libvirt says, understood as far as it can be: a text or a part of it that makes no sense is left out with a problem, and takes nothing else along.
- * Of two things that cannot both be, the first stays.
+ * What libvirt says, understood as far as it can be: a text or a part of it that makes no sense is left out with a problem at its
+ * place, and takes nothing else along. Of two things that cannot both be, the first stays.
  */
 export function parseInventory(
   texts: LibvirtTexts,
@@ -44,7 +43,7 @@ export function parseInventory(
       leases,
       host: { interfaces },
     },
-    problems: capProblems(problems),
+    problems,
   };
 }
 
@@ -77,7 +76,7 @@ function distinctGuests(guests: readonly Guest[], problems: Problem[]): Guest[] 
     if (key !== undefined && first !== undefined) {
       const same = key.startsWith("name ") ? "name" : "UUID";
       const message = `guest ${quote(guest.name)} is left out: its ${same} is that of ${placeText(first)}`;
-      problems.push({ code: "DUPLICATE_GUEST", severity: "warning", at: guest.at, message });
+      problems.push({ code: "DUPLICATE_GUEST", severity: "error", at: guest.at, message });
       return false;
     }
     for (const candidate of keys) seen.set(candidate, guest.at);
@@ -102,12 +101,12 @@ function withDistinctNics(
     const what = `a nic of guest ${quote(guest.name)} is left out`;
     if (sameTap) {
       const message = `${what}: its tap ${nic.tap} is that of ${placeText(sameTap)}`;
-      problems.push({ code: "DUPLICATE_TAP", severity: "warning", at: nic.at, message });
+      problems.push({ code: "DUPLICATE_TAP", severity: "error", at: nic.at, message });
       return false;
     }
     if (sameMac) {
       const message = `${what}: its MAC address ${nic.mac} is that of ${placeText(sameMac)} on the same bridge`;
-      problems.push({ code: "DUPLICATE_MAC", severity: "warning", at: nic.at, message });
+      problems.push({ code: "DUPLICATE_MAC", severity: "error", at: nic.at, message });
       return false;
     }
     if (nic.tap !== undefined) taps.set(nic.tap, nic.at);

@@ -3,6 +3,7 @@ import { parseAddress } from "../base/address.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
+import { capProblems } from "../model/problem-list.ts";
 import { readJson } from "./json.ts";
 import type { Lease } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
@@ -58,7 +59,7 @@ export function parseLeases(source: SourceText): { leases: Lease[]; problems: Pr
       ...(hostname !== undefined && isHostname(hostname) ? { hostname } : {}),
     });
   }
-  return { leases: [...leases.values()], problems };
+  return { leases: [...leases.values()], problems: capProblems(problems) };
 }
 
 /** A guest can send any bytes as its host name. */

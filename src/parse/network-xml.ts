@@ -3,6 +3,7 @@ import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { parsePortRange } from "../base/port.ts";
 import { quote } from "../base/quote.ts";
+import { capProblems } from "../model/problem-list.ts";
 import { libvirtNameOf } from "./libvirt-name.ts";
 import { parseXmlText } from "./xml.ts";
 import type { Address } from "../base/address.ts";
@@ -12,8 +13,8 @@ import type { SourceText } from "../model/source-text.ts";
 import type { Xml } from "./xml.ts";
 
 /**
- * Live XML of a libvirt network. Problems here are errors: networks are written by the host's admin, and a bridge that is
- * overlooked is a bridge that nobody guards.
+ * Live XML of a libvirt network. What makes no sense is left out. Problems are errors at a place in this text, so that whoever
+ * applies the rest knows which network they are about.
  */
 export function parseNetworkXml(source: SourceText): {
   network: Network | undefined;
@@ -55,7 +56,7 @@ export function parseNetworkXml(source: SourceText): {
     ),
     at: root.at,
   };
-  return { network, problems };
+  return { network, problems: capProblems(problems) };
 }
 
 /** A `<forward>` without a mode is nat (libvirt, formatnetwork). */
