@@ -32,6 +32,8 @@ function describeSet(address: string, change: SetChange): string[] {
       return [`- ${name}`];
     case "replace":
       return [`~ ${name} (declaration)`];
+    case "refill":
+      return [`~ ${name} (elements)`];
     case "elements": {
       const { set } = change;
       const place = `element ${address} ${set.name}`;

@@ -110,9 +110,11 @@ function addSet(address: string, set: SetDefinition): string {
 }
 
 function deleteElements(address: string, change: SetChange): string[] {
-  if (change.kind !== "elements") return [];
+  const { kind, set } = change;
+  if (kind === "refill") return [`flush ${kindOf(set)} ${address} ${printName(set.name)}`];
+  if (kind !== "elements") return [];
   const keys = change.deleted.map(({ key }) => ({ key }));
-  return elementCommand("delete", `${address} ${change.set.name}`, printAll(change.set, keys));
+  return elementCommand("delete", `${address} ${set.name}`, printAll(set, keys));
 }
 
 function addElements(address: string, change: SetChange): string[] {

@@ -32,8 +32,6 @@ function printStatement(statement: Statement): string {
   switch (statement.kind) {
     case "match":
       return printMatch(statement);
-    case "counter":
-      return "counter";
     case "vmap":
       return `${printExpression(statement.key)} vmap ${printMap(statement.key, statement.data, [])}`;
     case "dnat":
@@ -46,6 +44,18 @@ function printStatement(statement: Statement): string {
     }
     case "mangle":
       return `${printExpression(statement.key)} set ${printExpression(statement.value, datatypesOf(statement.key))}`;
+    default:
+      return printPlain(statement);
+  }
+}
+
+/** Statements that hold no expression worth a datatype. */
+function printPlain(
+  statement: Of<"counter" | "log" | "limit" | "reject" | "set" | "unknown">,
+): string {
+  switch (statement.kind) {
+    case "counter":
+      return "counter";
     case "log":
       return printLog(statement);
     case "limit":

@@ -16,6 +16,8 @@ export type SetChange =
   | { readonly kind: "add" | "delete"; readonly set: SetDefinition }
   /** Another declaration: the kernel can only make it anew. */
   | { readonly kind: "replace"; readonly before: SetDefinition; readonly set: SetDefinition }
+  /** The same declaration, all elements taken out and put in again. */
+  | { readonly kind: "refill"; readonly set: SetDefinition }
   /** A changed element is among both. */
   | {
       readonly kind: "elements";
@@ -70,9 +72,7 @@ function setChange({ before, after }: Pair<SetDefinition>): SetChange[] {
   const deleted = without(before.elements, after.elements);
   const added = without(after.elements, before.elements);
   if (deleted.length === 0 && added.length === 0) return [];
-  if (!deleted.every((element) => isPrintable(before, element))) {
-    return [{ kind: "replace", before, set: after }];
-  }
+  if (!canChange(before, deleted)) return [{ kind: "refill", set: after }];
   return [{ kind: "elements", set: after, deleted, added }];
 }
 
@@ -90,6 +90,15 @@ function declarationKey({ type, data, flags, counter, unknown }: SetDefinition):
 function without(elements: readonly Element[], others: readonly Element[]): Element[] {
   const keys = new Set(others.map(fingerprint));
   return elements.filter((element) => !keys.has(fingerprint(element)));
+}
+
+/**
+ * nft 1.0.6 mistakes the elements it finds in an interval set of interface names: it refuses to delete them ("element does not
+ * exist") and to add others ("interval overlaps with an existing one").
+ */
+function canChange(set: SetDefinition, deleted: readonly Element[]): boolean {
+  const isNameInterval = set.type.join() === "ifname" && set.flags.includes("interval");
+  return !isNameInterval && deleted.every((element) => isPrintable(set, element));
 }
 
 /** False for what another hand put there in an alphabet or a form that we cannot name. */

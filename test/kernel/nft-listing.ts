@@ -1,0 +1,24 @@
+/**
+ * The lines of a listing less counts, with the elements of each set in order of text and on one line: nft orders the elements of
+ * hash sets by bytes in memory order, which is no order to print in.
+ */
+export function comparableListing(text: string): string[] {
+  return withoutCounts(text)
+    .replaceAll(/,\n\t\t\t {5}/g, ", ")
+    .split("\n")
+    .map((line) => line.replaceAll(/"[^"]*"|\{ ([^{}]*) \}/g, sortElements));
+}
+
+/** Less what the kernel counts. */
+export function withoutCounts(text: string): string {
+  return text
+    .replaceAll(/^(\t\t(?:elements|\t\t {5}).*)$/gm, (line) =>
+      line.replaceAll(/ counter packets \d+ bytes \d+/g, ""),
+    )
+    .replaceAll(/counter packets \d+ bytes \d+/g, "counter");
+}
+
+/** A quoted string on its own is left alone, whatever it holds. */
+function sortElements(whole: string, elements: string | undefined): string {
+  return elements === undefined ? whole : `{ ${elements.split(", ").sort().join(", ")} }`;
+}
