@@ -29,7 +29,14 @@ const gates = {
   types: ["tsc", "-p", "."],
   rooms: ["depcruise", "--output-type", "err-long", ...present("src", "test", "lab", "bench")],
   unused: ["knip", "--no-progress", "--no-config-hints"],
-  format: ["prettier", "--check", "--log-level", "warn", "."],
+  format: [
+    "prettier",
+    "--check",
+    "--cache",
+    "--cache-location=.cache/prettier",
+    "--log-level=warn",
+    ".",
+  ],
   lint: ["oxlint", "--type-aware", "--quiet"],
   lockfile: lockfileHoldsNoRegistry,
 };
