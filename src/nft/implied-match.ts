@@ -1,4 +1,5 @@
 import type { Expression, Statement } from "./ast.ts";
+import { mentions } from "./selectors.ts";
 
 /**
  * nft adds a match on the protocol in front of a payload field, and hides it again when it lists, whoever wrote it: after
@@ -58,35 +59,6 @@ function layerOf(left: Expression): Layer | undefined {
 }
 
 function uses(statement: Statement, protocols: ReadonlySet<string>): boolean {
-  switch (statement.kind) {
-    case "match":
-      return mentions(statement.left, protocols);
-    case "vmap":
-    case "set":
-      return mentions(statement.key, protocols);
-    case "dnat":
-    case "snat":
-      return statement.address !== undefined && mentions(statement.address, protocols);
-    case "reject":
-      return protocols.has(statement.type ?? "");
-    default:
-      return false;
-  }
-}
-
-function mentions(expression: Expression, protocols: ReadonlySet<string>): boolean {
-  switch (expression.kind) {
-    case "payload":
-      return protocols.has(expression.protocol);
-    case "concat":
-      return expression.parts.some((part) => mentions(part, protocols));
-    case "map":
-      return mentions(expression.key, protocols);
-    case "|":
-    case "&":
-    case "^":
-      return mentions(expression.left, protocols);
-    default:
-      return false;
-  }
+  if (statement.kind === "reject") return protocols.has(statement.type ?? "");
+  return mentions(statement, protocols);
 }

@@ -6,6 +6,7 @@ import { compareElements } from "./element-order.ts";
 import { withoutImpliedMatches } from "./implied-match.ts";
 import { expressionOf, intervalOf, mergeIntervals } from "./interval.ts";
 import { isVerdict } from "./print-expression.ts";
+import { withNamedRejects } from "./reject.ts";
 
 /**
  * The normal form of a table: the one among all that mean the same which nft itself lists, with elements in order of value. Sets
@@ -49,7 +50,8 @@ function normaliseElements(
 }
 
 function normaliseRule(rule: Rule): Rule {
-  return { ...rule, statements: withoutImpliedMatches(rule.statements.map(normaliseStatement)) };
+  const statements = rule.statements.map(normaliseStatement);
+  return { ...rule, statements: withoutImpliedMatches(withNamedRejects(statements)) };
 }
 
 function normaliseStatement(statement: Statement): Statement {
@@ -72,10 +74,6 @@ function normaliseStatement(statement: Statement): Statement {
     case "masquerade":
     case "redirect":
       return normaliseNat(statement);
-    case "reject":
-      return statement.type === "icmpx" && statement.code === "port-unreachable"
-        ? { kind: "reject" }
-        : statement;
     default:
       return statement;
   }

@@ -12,7 +12,7 @@ export function comparableListing(text: string): string[] {
 /** Less what the kernel counts. */
 export function withoutCounts(text: string): string {
   return text
-    .replaceAll(/^(\t\t(?:elements|\t\t {5}).*)$/gm, (line) =>
+    .replaceAll(/^(\t\t(?:elements|\t {5}).*)$/gm, (line) =>
       line.replaceAll(/ counter packets \d+ bytes \d+/g, ""),
     )
     .replaceAll(/counter packets \d+ bytes \d+/g, "counter");
