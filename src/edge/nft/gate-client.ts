@@ -23,6 +23,9 @@ interface Waiting {
   readonly reject: (error: KernelError) => void;
 }
 
+/** A gate that dies may still take a connection, and then drops it. */
+class GateEndedError extends KernelError {}
+
 /**
  * Requests to the gate. Opens its stream at the first request and again after the stream ended, so a gate that was restarted is
  * found by the next request.
@@ -39,9 +42,18 @@ export class GateClient {
 
   /**
    * Throws {@link KernelError} when the gate refuses, cannot be reached, or ends before it has answered. In the last case a commit
-   * may have happened or not: list the tables to know.
+   * may have happened or not: list the tables to know. All other requests may be made twice, so they are.
    */
   async ask(request: GateRequest): Promise<GateStatus> {
+    try {
+      return await this.#askOnce(request);
+    } catch (error) {
+      if (request.kind === "commit" || !(error instanceof GateEndedError)) throw error;
+      return this.#askOnce(request);
+    }
+  }
+
+  async #askOnce(request: GateRequest): Promise<GateStatus> {
     const stream = await this.#connect();
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
@@ -99,7 +111,7 @@ export class GateClient {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { request, reject } of waiting) {
-      reject(new KernelError(message, { ...scriptOf(request), cause }));
+      reject(new GateEndedError(message, { ...scriptOf(request), cause }));
     }
   }
 }
