@@ -1,4 +1,4 @@
-import { openKernel } from "./open-kernel.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { printRuleset } from "../nft/print.ts";
@@ -6,6 +6,7 @@ import { StateError } from "../ports/state.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
 import { collect } from "./collect.ts";
+import { printChanges } from "./columns.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
@@ -64,7 +65,7 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
   if (!desired) return { state: "refused", by: "command", changes: [], problems, warnings: [] };
   const { tables } = desired.compiled;
   const warnings: string[] = [];
-  const { kernel, close } = openKernel(settings);
+  const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });
   try {
     const plan = planTables(await kernel.readTables(), tables);
     if (plan.script !== "") await kernel.commit(plan.script);
@@ -75,7 +76,7 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     await save(settings, { policy: policyTexts, ruleset: printRuleset(tables) }, warnings);
     return { state, by: "command", changes: plan.changes, problems, warnings };
   } finally {
-    close();
+    kernel.close();
   }
 }
 
@@ -94,7 +95,7 @@ async function save(
 
 function printApply(result: ApplyResult, texts: ReadonlyMap<string, string>, output: Output): void {
   output.err(printProblems(result.problems, texts));
-  output.out(result.changes.map((change) => `${change}\n`).join(""));
+  output.out(printChanges(result.changes));
   output.out(`${sentenceOf(result)}\n`);
   for (const warning of result.warnings) output.err(`warning: ${warning}\n`);
 }

@@ -1,4 +1,4 @@
-import { NftKernel } from "../edge/nft/kernel.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { collect } from "./collect.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
@@ -16,8 +16,9 @@ export async function runDiff(settings: Settings, output: Output): Promise<ExitS
       output.err(`${printProblems(problems, texts)}${verdictOf(problems)}: nothing to compare\n`);
     return exitStatus.problems;
   }
-  const kernel = new NftKernel();
+  const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
   const plan = planTables(await kernel.readTables(), desired.compiled.tables);
+  kernel.close();
   if (settings.json) {
     printJson(output, { problems, ...plan });
   } else {

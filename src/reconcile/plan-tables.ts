@@ -1,6 +1,8 @@
+import { tableName } from "../compile/names.ts";
 import type { Table } from "../nft/ast.ts";
 import { describeDiff } from "../nft/describe-diff.ts";
 import { diffTables } from "../nft/diff.ts";
+import { printRuleset } from "../nft/print.ts";
 
 export interface TablePlan {
   /** One transaction in nft's language; empty when nothing differs. */
@@ -13,4 +15,14 @@ export interface TablePlan {
 export function planTables(actual: readonly Table[], desired: readonly Table[]): TablePlan {
   const script = diffTables(actual, desired);
   return { script, changes: script === "" ? [] : describeDiff(actual, desired) };
+}
+
+/** The ruleset in nft's listing form. */
+export function printTables(tables: readonly Table[]): string {
+  return printRuleset(tables);
+}
+
+/** Whether a table of this name can only be ours. */
+export function isOwnTable(table: Pick<Table, "family" | "name">): boolean {
+  return table.name === tableName && (table.family === "inet" || table.family === "bridge");
 }

@@ -1,0 +1,41 @@
+import type { RequestHandler } from "../edge/socket/daemon-server.ts";
+import type { DaemonStatus } from "../wire/daemon-status.ts";
+import type { ReloadResult } from "../wire/daemon-protocol.ts";
+import type { Follower } from "./follower.ts";
+import type { Journal } from "./journal.ts";
+
+export interface AnswerParts {
+  readonly follower: Follower;
+  readonly journal: Journal;
+  readonly readStatus: () => Promise<DaemonStatus>;
+}
+
+/** What the daemon does for those who ask on its socket. */
+export function answerRequests({ follower, journal, readStatus }: AnswerParts): RequestHandler {
+  return (request, reply) => {
+    switch (request.request) {
+      case "status":
+        void readStatus().then((status) => reply({ kind: "status", status }));
+        return undefined;
+      case "reload":
+        void reload(follower).then((result) => reply({ kind: "reload", result }));
+        return undefined;
+      case "events":
+        reply({ kind: "events", events: journal.events });
+        return request.follow
+          ? journal.follow((event) => reply({ kind: "event", event }))
+          : undefined;
+    }
+  };
+}
+
+async function reload(follower: Follower): Promise<ReloadResult> {
+  const { changes, errors } = await follower.converge();
+  const decision = follower.beliefs.decision;
+  const problems = decision?.problems ?? [];
+  if (decision?.inForce === "current" && errors.length === 0) {
+    return { state: "converged", changes, problems };
+  }
+  if (errors.length > 0) return { state: "failed", changes, problems, error: errors.join("; ") };
+  return { state: "last-good", changes, problems };
+}

@@ -1,0 +1,111 @@
+import type { HostInterface } from "../model/inventory.ts";
+import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
+import { parseInventory } from "../parse/inventory.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import type { HostSource, LibvirtSource, PolicySource } from "../ports/sources.ts";
+import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
+
+export interface SourcePorts {
+  readonly policy: PolicySource;
+  readonly libvirt: LibvirtSource;
+  readonly host: HostSource;
+}
+
+export type SourceName = keyof SourcePorts;
+
+/** What was read last from each source, and what follows from it. */
+export class Beliefs {
+  readonly #sources: SourcePorts;
+  #policyTexts: readonly SourceText[] | undefined;
+  #libvirtTexts: LibvirtTexts | undefined;
+  #interfaces: readonly HostInterface[] | undefined;
+  #policy: ReturnType<typeof parsePolicy> | undefined;
+  #last: Pick<Desired, "policy" | "inventory"> | undefined;
+  #decision: Decision | undefined;
+  #isStale = false;
+
+  constructor(sources: SourcePorts) {
+    this.#sources = sources;
+  }
+
+  get decision(): Decision | undefined {
+    return this.#decision;
+  }
+
+  get policyTexts(): readonly SourceText[] {
+    return this.#policyTexts ?? [];
+  }
+
+  /** A policy that was in force before this process: what holds while the present one has errors. */
+  remember(texts: readonly SourceText[]): void {
+    const { policy, problems } = parsePolicy(texts);
+    if (problems.some((problem) => problem.severity === "error")) return;
+    const inventory = { networks: [], guests: [], leases: [], host: { interfaces: [] } };
+    this.#last = { policy, inventory };
+  }
+
+  /** Throws what the source throws; what was read before then stays. */
+  async read(source: SourceName): Promise<void> {
+    switch (source) {
+      case "policy":
+        return this.#takePolicy(await this.#sources.policy.read());
+      case "libvirt":
+        return this.#takeLibvirt(await this.#sources.libvirt.read());
+      case "host":
+        return this.#takeHost(await this.#sources.host.read());
+    }
+  }
+
+  /** Decides anew where something that was read has changed. True if so. Needs every source to have been read once. */
+  reconsider(): boolean {
+    if (!this.#isStale || !this.#policy || !this.#libvirtTexts || !this.#interfaces) return false;
+    this.#isStale = false;
+    const { policy, problems: policyProblems } = this.#policy;
+    const { inventory, problems: inventoryProblems } = parseInventory(
+      this.#libvirtTexts,
+      this.#interfaces,
+    );
+    const { networks, guests, leases } = this.#libvirtTexts;
+    const files = [...networks, ...guests, ...leases].map((text) => text.file);
+    this.#decision = decide(
+      { policy, policyProblems, inventory, inventoryProblems, inventoryFiles: new Set(files) },
+      this.#last,
+    );
+    this.#last = this.#decision.desired ?? this.#last;
+    return true;
+  }
+
+  #takePolicy(texts: readonly SourceText[]): void {
+    if (this.#policyTexts && isSame(this.#policyTexts, texts)) return;
+    this.#policyTexts = texts;
+    this.#policy = parsePolicy(texts);
+    this.#isStale = true;
+  }
+
+  #takeLibvirt(texts: LibvirtTexts): void {
+    const old = this.#libvirtTexts;
+    if (
+      old &&
+      isSame(old.networks, texts.networks) &&
+      isSame(old.guests, texts.guests) &&
+      isSame(old.leases, texts.leases)
+    ) {
+      return;
+    }
+    this.#libvirtTexts = texts;
+    this.#isStale = true;
+  }
+
+  #takeHost(interfaces: readonly HostInterface[]): void {
+    if (JSON.stringify(interfaces) === JSON.stringify(this.#interfaces)) return;
+    this.#interfaces = interfaces;
+    this.#isStale = true;
+  }
+}
+
+function isSame(a: readonly SourceText[], b: readonly SourceText[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((text, index) => text.file === b[index]?.file && text.text === b[index]?.text)
+  );
+}

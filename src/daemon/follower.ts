@@ -1,0 +1,256 @@
+import { KernelError, type KernelEvent } from "../ports/kernel.ts";
+import { SourceError } from "../ports/sources.ts";
+import { StateError, type StateStore } from "../ports/state.ts";
+import { XtablesError } from "../ports/xtables.ts";
+import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
+import { Beliefs, type SourcePorts } from "./beliefs.ts";
+import { Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
+
+export interface FollowerPorts extends UpkeepPorts {
+  readonly sources: SourcePorts;
+  readonly state: StateStore;
+}
+
+/** What one round came to. */
+export interface Outcome {
+  /** What was changed in our tables, in words. */
+  readonly changes: readonly string[];
+  /** What could not be done. */
+  readonly errors: readonly string[];
+  /** The package to install, where a program is missing. */
+  readonly missing?: string;
+}
+
+const sourceNames = ["policy", "libvirt", "host"] as const;
+const kernelNames = ["ownership", "tables", "pass rules"] as const;
+type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "state";
+
+/** Files are written in several steps, and libvirt tells one thing in several events. */
+const gatherMs = 15;
+const firstRetryMs = 250;
+const longestRetryMs = 5_000;
+
+/**
+ * The one loop: whatever happens marks what may have changed, and a round looks at that and brings the kernel to what follows. Rounds
+ * do not overlap. A round that finds nothing different writes nothing, so the kernel's echo of our own commits ends by itself.
+ */
+export class Follower {
+  readonly #ports: FollowerPorts;
+  readonly #dirty = new Set<Concern>();
+  readonly #errors = new Map<Concern, string>();
+  readonly #disturbances = new Map<Concern, Disturbance>();
+  readonly #stops: (() => void)[] = [];
+  readonly beliefs: Beliefs;
+  readonly upkeep: Upkeep;
+  /** Kept from the first round after which the kernel holds what is desired. */
+  readonly converged: Promise<void>;
+  #tellConverged: () => void = () => undefined;
+  #waiting: ((outcome: Outcome) => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Infinity;
+  #isRunning = false;
+  #isEnded = false;
+  #retryMs = firstRetryMs;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #missing: string | undefined;
+  #told = "";
+  #savedPolicy: string | undefined;
+
+  constructor(ports: FollowerPorts) {
+    this.#ports = ports;
+    this.beliefs = new Beliefs(ports.sources);
+    this.upkeep = new Upkeep(ports);
+    this.converged = new Promise((resolve) => (this.#tellConverged = resolve));
+  }
+
+  get errors(): readonly string[] {
+    return [...this.#errors.values()];
+  }
+
+  /** Starts to watch, and answers what the first round came to. */
+  async start(): Promise<Outcome> {
+    await this.#attempt("state", async () => {
+      const saved = await this.#ports.state.load();
+      if (saved === undefined) return;
+      this.beliefs.remember(saved.policy);
+      this.#savedPolicy = JSON.stringify(saved.policy);
+    });
+    const { sources, kernel } = this.#ports;
+    for (const name of sourceNames) {
+      this.#stops.push(sources[name].watch(() => this.#mark(gatherMs, name)));
+    }
+    this.#stops.push(kernel.watch((event) => this.#hear(event)));
+    return this.converge();
+  }
+
+  /** Looks at everything again, and answers what that came to. */
+  converge(): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#mark(0, ...sourceNames, ...kernelNames);
+    });
+  }
+
+  /** The gate ended or came back: whose tables are they now? */
+  checkOwnership(): void {
+    this.#mark(0, "ownership", "tables");
+  }
+
+  /** The rules stay. */
+  end(): void {
+    this.#isEnded = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#retryTimer);
+    for (const stop of this.#stops) stop();
+  }
+
+  #hear(event: KernelEvent): void {
+    if (event.kind === "lost") return this.#mark(0, "tables", "pass rules");
+    const by = event.process && `${event.process.name} (pid ${event.process.pid})`;
+    const disturbance = { at: performance.now(), ...(by !== undefined && { by }) };
+    for (const table of event.tables) {
+      const concern = isOwnTable(table) ? "tables" : "pass rules";
+      // The first of several: that is when it went missing.
+      if (!this.#disturbances.has(concern)) this.#disturbances.set(concern, disturbance);
+      this.#mark(0, concern);
+    }
+  }
+
+  #mark(delayMs: number, ...concerns: readonly Concern[]): void {
+    for (const concern of concerns) this.#dirty.add(concern);
+    if (!this.#isRunning) this.#schedule(delayMs);
+  }
+
+  #schedule(delayMs: number): void {
+    const dueAt = performance.now() + delayMs;
+    if (this.#isEnded || dueAt >= this.#dueAt) return;
+    clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
+    this.#timer = setTimeout(() => void this.#run(), delayMs);
+  }
+
+  async #run(): Promise<void> {
+    this.#dueAt = Infinity;
+    this.#isRunning = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const dirty = new Set(this.#dirty);
+    this.#dirty.clear();
+    const changes = await this.#round(dirty);
+    this.#isRunning = false;
+    const outcome = {
+      changes,
+      errors: this.errors,
+      ...(this.#missing !== undefined && { missing: this.#missing }),
+    };
+    for (const resolve of waiting) resolve(outcome);
+    if (this.beliefs.decision?.desired && !this.#errors.has("tables")) this.#tellConverged();
+    if (this.#dirty.size > 0) this.#schedule(0);
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#retryTimer);
+    if (this.#errors.size === 0) {
+      this.#retryMs = firstRetryMs;
+      return;
+    }
+    const concerns = [...this.#errors.keys()];
+    this.#retryTimer = setTimeout(() => this.#mark(0, ...concerns), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+  }
+
+  async #round(dirty: ReadonlySet<Concern>): Promise<readonly string[]> {
+    await Promise.all(
+      sourceNames
+        .filter((name) => dirty.has(name))
+        .map((name) => this.#attempt(name, () => this.beliefs.read(name))),
+    );
+    const isNew = this.beliefs.reconsider();
+    if (isNew) this.#tellDecision();
+    if (dirty.has("ownership")) {
+      await this.#attempt("ownership", () => this.upkeep.holdOwnership());
+    }
+    const desired = this.beliefs.decision?.desired;
+    if (!desired) return [];
+    let changes: readonly string[] = [];
+    if (isNew || dirty.has("tables")) {
+      const disturbance = this.#takeDisturbance("tables");
+      await this.#attempt("tables", async () => {
+        changes = await this.upkeep.holdTables(desired, isNew ? undefined : disturbance);
+      });
+    }
+    if (isNew || dirty.has("pass rules")) {
+      const disturbance = this.#takeDisturbance("pass rules");
+      await this.#attempt("pass rules", () => this.upkeep.holdPassRules(desired, disturbance));
+    }
+    await this.#attempt("state", () => this.#save());
+    return changes;
+  }
+
+  #takeDisturbance(concern: Concern): Disturbance | undefined {
+    const disturbance = this.#disturbances.get(concern);
+    this.#disturbances.delete(concern);
+    return disturbance;
+  }
+
+  /** A refusal of the machine is remembered until the same succeeds; our own bug is not caught. */
+  async #attempt(concern: Concern, action: () => Promise<void>): Promise<void> {
+    const { journal } = this.#ports;
+    try {
+      await action();
+      if (this.#errors.delete(concern)) journal.add("info", "recovered", `${concern}: well again`);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const { message } = error;
+      if (this.#errors.get(concern) !== message) {
+        const level = concern === "state" ? "warning" : "error";
+        journal.add(level, "refused", `${concern}: ${message}`);
+      }
+      this.#errors.set(concern, message);
+      if ("missing" in error) this.#missing = error.missing;
+    }
+  }
+
+  #tellDecision(): void {
+    const decision = this.beliefs.decision;
+    if (!decision) return;
+    const errors = decision.problems.filter((problem) => problem.severity === "error");
+    const [first] = errors;
+    const told = JSON.stringify([decision.inForce, errors]);
+    if (told === this.#told) return;
+    this.#told = told;
+    const { journal } = this.#ports;
+    if (!first) return journal.add("info", "policy-taken", "policy and inventory have no errors");
+    const place = `${first.at.file}:${first.at.line}:${first.at.column}: ${first.message}`;
+    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
+    switch (decision.inForce) {
+      case "current":
+        return journal.add("error", "guest-refused", `${place}${more}`);
+      case "last-good":
+        return journal.add("error", "policy-refused", `the last good one stays: ${place}${more}`);
+      case "none":
+        return journal.add("error", "policy-refused", `nothing is applied: ${place}${more}`);
+    }
+  }
+
+  /** Only where the policy has changed: what guests do is in libvirt. */
+  async #save(): Promise<void> {
+    const { policyTexts, decision } = this.beliefs;
+    if (decision?.inForce !== "current" || !decision.desired) return;
+    const key = JSON.stringify(policyTexts);
+    if (key === this.#savedPolicy) return;
+    const ruleset = printTables(decision.desired.compiled.tables);
+    await this.#ports.state.save({ policy: policyTexts, ruleset });
+    this.#savedPolicy = key;
+  }
+}
+
+function isRefusal(error: unknown): error is SourceError | KernelError | StateError | XtablesError {
+  return (
+    error instanceof SourceError ||
+    error instanceof KernelError ||
+    error instanceof StateError ||
+    error instanceof XtablesError
+  );
+}

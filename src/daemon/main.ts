@@ -1,0 +1,106 @@
+import packageFile from "../../package.json" with { type: "json" };
+import { StateFolder } from "../edge/files/state-folder.ts";
+import { openSources } from "../edge/libvirt/open-sources.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
+import {
+  serveDaemon,
+  SocketInUseError,
+  type RequestHandler,
+} from "../edge/socket/daemon-server.ts";
+import { readGatePid, watchGate } from "../edge/socket/watch-gate.ts";
+import { XtablesPrograms } from "../edge/xtables/xtables.ts";
+import { KernelError } from "../ports/kernel.ts";
+import { answerRequests } from "./answer.ts";
+import { Follower, type Outcome } from "./follower.ts";
+import { Journal, printLogLine } from "./journal.ts";
+import { readDaemonSettings, UsageError, type DaemonSettings } from "./settings.ts";
+import { readStatus } from "./status.ts";
+
+/** The machine refuses: exit status 3. */
+class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
+async function main(): Promise<void> {
+  const settings = readDaemonSettings(process.argv.slice(2));
+  if (settings === "help") {
+    await import(new URL("cli.js", import.meta.url).href);
+    return;
+  }
+  if (process.getuid?.() !== 0) throw new RefusedError("the daemon must run as root");
+  await follow(settings);
+}
+
+async function follow(settings: DaemonSettings): Promise<void> {
+  const journal = new Journal();
+  journal.follow((event) => void process.stderr.write(printLogLine(event)));
+  let handle: RequestHandler = (_request, reply) => {
+    reply({ kind: "refused", message: "the daemon is starting: ask again" });
+    return undefined;
+  };
+  const endServer = await serveDaemon(settings.daemonSocket, (request, reply) =>
+    handle(request, reply),
+  );
+  const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
+  const sources = openSources(settings);
+  const follower = new Follower({
+    sources,
+    kernel,
+    xtables: new XtablesPrograms(),
+    state: new StateFolder(settings.stateFolder),
+    journal,
+  });
+  const identity = {
+    pid: process.pid,
+    since: new Date().toISOString(),
+    version: packageFile.version,
+  };
+  const gatePid = () => readGatePid(settings.gateSocket);
+  handle = answerRequests({
+    follower,
+    journal,
+    readStatus: () => readStatus({ identity, follower, kernel, gatePid }),
+  });
+  refuseMissing(await follower.start());
+  const endGateWatch = watchGate(settings.gateSocket, () => follower.checkOwnership());
+  const end = (): void => {
+    journal.add("info", "ended", "the daemon ends; the rules stay");
+    endGateWatch();
+    follower.end();
+    sources.close();
+    kernel.close();
+    void endServer().then(() => process.exit(0));
+  };
+  process.once("SIGTERM", end).once("SIGINT", end);
+  process.on("SIGHUP", () => void follower.converge());
+  await follower.converged;
+  process.stdout.write("ready\n");
+}
+
+/** A program that is not installed does not appear by itself. */
+function refuseMissing(outcome: Outcome): void {
+  if (outcome.missing === undefined) return;
+  throw new RefusedError(`${outcome.errors.join("; ")}: apt install ${outcome.missing}`);
+}
+
+function fail(error: unknown): never {
+  if (error instanceof UsageError) {
+    process.stderr.write(`virtwall: ${error.message}: see virtwall daemon --help\n`);
+    process.exit(2);
+  }
+  if (error instanceof KernelError) {
+    const advice = error.missing === undefined ? "" : `: apt install ${error.missing}`;
+    process.stderr.write(`virtwall: ${error.message}${advice}\n`);
+    process.exit(3);
+  }
+  if (error instanceof RefusedError || error instanceof SocketInUseError) {
+    process.stderr.write(`virtwall: ${error.message}\n`);
+    process.exit(3);
+  }
+  throw error;
+}
+
+// Whoever reads the log or waits for `ready` may be gone: that ends no firewall.
+process.stdout.on("error", () => undefined);
+process.stderr.on("error", () => undefined);
+main().catch(fail);
