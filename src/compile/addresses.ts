@@ -1,18 +1,14 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
 import type { AddressSource, NicAddress } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
-import type { Policy } from "../model/policy.ts";
+import type { Given } from "./given.ts";
 
 /**
  * Addresses of a nic, a family at a time from the best source that knows any: policy's fixed addresses, then libvirt's
  * `<dhcp><host>` reservation, then its lease.
  */
-export function addressesOf(
-  guest: Guest,
-  nic: Nic,
-  policy: Policy,
-  inventory: Inventory,
-): NicAddress[] {
+export function addressesOf(guest: Guest, nic: Nic, given: Given): NicAddress[] {
+  const { policy, inventory } = given;
   const sources: readonly (readonly [AddressSource, readonly Address[]])[] = [
     ["policy", policy.guests.get(guest.name)?.nics.get(nic.mac)?.addresses ?? []],
     ["reservation", reservedFor(guest, nic, inventory)],

@@ -45,9 +45,11 @@ function expression(part: Expression): string {
   }
 }
 
-function set(name: string, wanted: Policy, actual: Inventory, family = "inet"): string[] {
-  const table = compile(wanted, actual).tables.find((candidate) => candidate.family === family);
-  const found = table?.sets.find((candidate) => candidate.name === name);
+/** Elements of the set `NAME`, or `bridge NAME` for the bridge table's. */
+function set(name: string, wanted: Policy, actual: Inventory): string[] {
+  const [inet, bridge] = compile(wanted, actual).tables;
+  const bare = name.replace(/^bridge /, "");
+  const found = (bare === name ? inet : bridge)?.sets.find((candidate) => candidate.name === bare);
   return (found?.elements ?? []).map(text);
 }
 
@@ -188,7 +190,7 @@ describe("taps", () => {
       master: device(index === 0 ? "br-lan" : "br-default"),
     }));
     const actual = { ...web, host: { interfaces: taps } };
-    expect(set("ports", policy(), actual, "bridge")).toEqual(["tap7", "vnet1"]);
+    expect(set("bridge ports", policy(), actual)).toEqual(["tap7", "vnet1"]);
   });
 });
 
@@ -236,11 +238,13 @@ describe("the ruleset", () => {
     fc.assert(
       fc.property(
         shuffled(entries),
-        shuffled(many.networks),
-        shuffled(many.guests),
-        shuffled(many.leases),
-        (guests, networks, running, leases) => {
-          const actual = { ...many, networks, guests: running, leases };
+        fc.record({
+          networks: shuffled(many.networks),
+          guests: shuffled(many.guests),
+          leases: shuffled(many.leases),
+        }),
+        (guests, order) => {
+          const actual = { ...many, ...order };
           expect(JSON.stringify(compile(build(guests), actual).tables)).toBe(expected);
         },
       ),

@@ -26,7 +26,7 @@ export interface Compiled {
  * was there before. Expects a policy that the check room has found free of errors.
  */
 export function compile(policy: Policy, inventory: Inventory): Compiled {
-  const { intent, publications } = intend(policy, inventory);
+  const { intent, publications } = intend({ policy, inventory });
   return {
     tables: [inetTable(intent), bridgeTable(intent)],
     intent,

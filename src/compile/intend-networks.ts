@@ -1,16 +1,18 @@
 import { familyOf, type Family } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { NatIntent, NetworkIntent } from "../model/intent.ts";
-import type { Inventory, Network } from "../model/inventory.ts";
-import type { NetworkPolicy, Policy } from "../model/policy.ts";
+import type { Network } from "../model/inventory.ts";
+import type { NetworkPolicy } from "../model/policy.ts";
+import type { Given } from "./given.ts";
 import { uplinkNames } from "./uplinks.ts";
 
 /** libvirt leaves the ports below 1024 alone, because NFS servers trust them (network_conf.c); so do we. */
 const natPorts = { first: 1024, last: 65535 };
 
 /** Every bridge that carries guests, once each: libvirt's networks, then bridges that only a nic names. */
-export function intendNetworks(policy: Policy, inventory: Inventory): NetworkIntent[] {
-  const uplinks = uplinkNames(policy, inventory);
+export function intendNetworks(given: Given): NetworkIntent[] {
+  const { policy, inventory } = given;
+  const uplinks = uplinkNames(given);
   const bridgeOf = new Map(inventory.networks.map(({ name, bridge }) => [name, bridge]));
   const networks = new Map<InterfaceName, NetworkIntent>();
   for (const network of inventory.networks) {
@@ -78,11 +80,11 @@ function natOf(
   family: Family,
 ): NatIntent | undefined {
   if (family === 6 && wanted?.mode !== "nat" && !network.nat6) return undefined;
-  const fixed = wanted?.nat?.address;
-  const ports = wanted?.nat?.ports ?? network.natPorts ?? natPorts;
-  if (fixed !== undefined && familyOf(fixed) === family) {
-    return { addresses: { first: fixed, last: fixed }, ports };
-  }
-  const range = family === 4 && wanted?.nat === undefined ? network.natAddresses : undefined;
-  return range === undefined ? { ports } : { addresses: range, ports };
+  const { address, ports } = wanted?.nat ?? {};
+  const addresses =
+    address === undefined ? network.natAddresses : { first: address, last: address };
+  return {
+    ports: ports ?? network.natPorts ?? natPorts,
+    ...(addresses !== undefined && familyOf(addresses.first) === family && { addresses }),
+  };
 }

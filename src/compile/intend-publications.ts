@@ -1,7 +1,7 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
-import type { Inventory } from "../model/inventory.ts";
-import type { Policy, PortMapping, PublicationPolicy } from "../model/policy.ts";
+import type { PortMapping, PublicationPolicy } from "../model/policy.ts";
+import type { Given } from "./given.ts";
 import { uplinkAddresses } from "./uplinks.ts";
 
 /** One port mapping of one publication of one guest, and where it leads now. */
@@ -20,14 +20,10 @@ interface Known {
   readonly nics: readonly NicIntent[];
 }
 
-export function intendPublications(
-  policy: Policy,
-  inventory: Inventory,
-  known: Known,
-): IntendedPublication[] {
-  const uplinks = uplinkAddresses(policy, inventory);
+export function intendPublications(given: Given, known: Known): IntendedPublication[] {
+  const uplinks = uplinkAddresses(given);
   const addresses = addressesByGuest(known);
-  return [...policy.guests.values()].flatMap((guest) =>
+  return [...given.policy.guests.values()].flatMap((guest) =>
     guest.publish.flatMap((wanted) =>
       wanted.ports.map((mapping): IntendedPublication => {
         const reachable = addresses.get(guest.name);

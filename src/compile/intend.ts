@@ -1,8 +1,8 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
-import type { Policy } from "../model/policy.ts";
 import { addressesOf } from "./addresses.ts";
+import type { Given } from "./given.ts";
 import { intendNetworks } from "./intend-networks.ts";
 import { intendPublications, type IntendedPublication } from "./intend-publications.ts";
 
@@ -12,12 +12,13 @@ export interface Intended {
 }
 
 /** Brings policy and inventory together. Names that do not resolve are skipped: the check room has told them. */
-export function intend(policy: Policy, inventory: Inventory): Intended {
-  const networks = intendNetworks(policy, inventory);
+export function intend(given: Given): Intended {
+  const { policy, inventory } = given;
+  const networks = intendNetworks(given);
   const nics = inventory.guests.flatMap((guest) =>
-    guest.nics.map((nic) => intendNic(guest, nic, policy, inventory)),
+    guest.nics.map((nic) => intendNic(guest, nic, given)),
   );
-  const publications = intendPublications(policy, inventory, { networks, nics });
+  const publications = intendPublications(given, { networks, nics });
   const bridges = new Set(networks.map((network) => network.bridge));
   return {
     publications,
@@ -33,7 +34,8 @@ export function intend(policy: Policy, inventory: Inventory): Intended {
   };
 }
 
-function intendNic(guest: Guest, nic: Nic, policy: Policy, inventory: Inventory): NicIntent {
+function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
+  const { policy, inventory } = given;
   const bridge =
     nic.bridge ?? inventory.networks.find((network) => network.name === nic.network)?.bridge;
   const groups = (policy.guests.get(guest.name)?.groups ?? [])
@@ -45,7 +47,7 @@ function intendNic(guest: Guest, nic: Nic, policy: Policy, inventory: Inventory)
     ...(nic.tap !== undefined && { tap: nic.tap }),
     ...(nic.network !== undefined && { network: nic.network }),
     ...(bridge !== undefined && { bridge }),
-    addresses: addressesOf(guest, nic, policy, inventory),
+    addresses: addressesOf(guest, nic, given),
     groups: [...new Set(groups)].toSorted(),
   };
 }

@@ -19,9 +19,10 @@ import {
   rule,
   value,
 } from "../nft/build.ts";
+import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { guardedNics } from "./lower-groups.ts";
-import { interfaces } from "./lower-sets.ts";
-import { distinctElements, families } from "./matches.ts";
+
+import { families } from "./matches.ts";
 import { tableName } from "./names.ts";
 
 /** Bridge family's own numbers (linux/netfilter_bridge.h): NF_BR_PRI_NAT_DST_BRIDGED, NF_BR_PRI_FILTER_BRIDGED. */
@@ -43,9 +44,9 @@ export function bridgeTable(intent: Intent): Table {
     family: "bridge",
     name: tableName,
     sets: [
-      interfaces("ports", [...taps, ...intent.foreignTaps]),
-      interfaces("apart", apartTaps),
-      interfaces(
+      interfaceSet("ports", [...taps, ...intent.foreignTaps]),
+      interfaceSet("apart", apartTaps),
+      interfaceSet(
         "guarded",
         guardedNics(intent).flatMap(({ tap }) => tap ?? []),
       ),
@@ -63,13 +64,7 @@ function guardedAddresses(intent: Intent, family: 4 | 6): SetDefinition {
           .filter(({ address }) => familyOf(address) === family)
           .map(({ address }) => ({ key: concat(value(tap), value(address)) })),
   );
-  return {
-    name: `guarded${family}`,
-    type: ["ifname", `ipv${family}_addr`],
-    flags: [],
-    counter: false,
-    elements: distinctElements(elements),
-  };
+  return defineSet(`guarded${family}`, { type: ["ifname", addressType(family)] }, elements);
 }
 
 /** Taps are known by their kind, whatever their name (`tun` is what the kernel's tun driver registers); `vnet` is libvirt's prefix. */

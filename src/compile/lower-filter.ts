@@ -120,15 +120,27 @@ function input(): Chain {
   };
 }
 
-/** The host reaches its guests; their groups judge it like anybody else. */
+/**
+ * The host reaches its guests; their groups judge it like anybody else. A connection of its own to a publication was first routed
+ * to `lo`, and `oifname` says so in this hook even after nat has sent it elsewhere (nf_hook_state is made before): such packets are
+ * known by what nat did to them instead.
+ */
 function output(): Chain {
   return {
     name: "output",
     base: { type: "filter", hook: "output", priority: filterPriority, policy: "accept" },
     rules: [
+      ...families.map((family) =>
+        rule(
+          established,
+          has(ct("status"), value("dnat")),
+          equal(payload(ip(family), "daddr"), reference(`published_guests${family}`)),
+          goto("pass"),
+        ),
+      ),
+      ...admitRules(),
       rule(notEqual(oifname, reference("bridges")), accept),
       rule(established, goto("established")),
-      ...admitRules(),
       rule(isOut("judged"), goto("judge")),
     ],
   };
@@ -171,9 +183,7 @@ function egress(): Rule[] {
 }
 
 function ingress(): Rule[] {
-  return families.map((family) =>
-    rule(vmap(concat(oifname, payload(ip(family), "daddr")), `ingress${family}`)),
-  );
+  return families.map((family) => rule(vmap(payload(ip(family), "daddr"), `ingress${family}`)));
 }
 
 /** The verdict that every foreign chain's pass rule looks for. */

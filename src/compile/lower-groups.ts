@@ -1,16 +1,18 @@
-import { familyOf } from "../base/address.ts";
+import { familyOf, type Family } from "../base/address.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Group, GroupRule } from "../model/policy.ts";
 import type { Chain, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
-import { concat, drop, goto, leave, value } from "../nft/build.ts";
-import { distinctElements, families, peerMatches, serviceMatches } from "./matches.ts";
+import { concat, drop, goto, jump, leave, value } from "../nft/build.ts";
+import { addressType, defineSet } from "./define-set.ts";
+import { families, peerMatches, serviceMatches } from "./matches.ts";
 import { egressChain, ingressChain } from "./names.ts";
 
 type Direction = "ingress" | "egress";
 
 /**
- * Guests in groups are elements `bridge . address : verdict` that lead to one chain for each distinct list of groups. Egress is
- * asked first and returns what it allows; ingress, asked last, sends what it allows to `pass`.
+ * Guests in groups are elements that lead to one chain for each distinct list of groups. Egress is asked first, by
+ * `bridge . address`, and returns what it allows; ingress, asked last, sends what it allows to `pass`. Ingress goes by the
+ * address alone: in the output hook a rewritten packet still bears the name of the interface it was first routed to.
  */
 export function lowerGroups(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
   const lists = new Map<string, readonly string[]>();
@@ -19,27 +21,37 @@ export function lowerGroups(intent: Intent): { sets: SetDefinition[]; chains: Ch
     ...groupChain(intent, groups, "egress"),
     ...groupChain(intent, groups, "ingress"),
   ]);
-  return { sets: [...dispatch(intent, "egress"), ...dispatch(intent, "ingress")], chains };
+  const sets = families.flatMap((family) => [
+    egressMap(intent, family),
+    ingressMap(intent, family),
+  ]);
+  return { sets, chains };
 }
 
-function dispatch(intent: Intent, direction: Direction): SetDefinition[] {
-  return families.map((family): SetDefinition => {
-    const elements = intent.nics.flatMap(({ bridge, addresses, groups }) => {
-      if (bridge === undefined || rulesOf(intent, groups, direction).length === 0) return [];
-      const chain = direction === "egress" ? egressChain(groups) : ingressChain(groups);
-      const data: Verdict = { kind: direction === "egress" ? "jump" : "goto", chain };
-      return addresses
-        .filter(({ address }) => familyOf(address) === family)
-        .map(({ address }) => ({ key: concat(value(bridge), value(address)), data }));
-    });
-    return {
-      name: `${direction}${family}`,
-      type: ["ifname", `ipv${family}_addr`],
-      data: ["verdict"],
-      flags: [],
-      counter: false,
-      elements: distinctElements(elements),
-    };
+function egressMap(intent: Intent, family: Family): SetDefinition {
+  const elements = judgedAddresses(intent, family, "egress").map(({ bridge, address, groups }) => ({
+    key: concat(value(bridge), value(address)),
+    data: jump(egressChain(groups)),
+  }));
+  const type = ["ifname", addressType(family)];
+  return defineSet(`egress${family}`, { type, data: ["verdict"] }, elements);
+}
+
+function ingressMap(intent: Intent, family: Family): SetDefinition {
+  const elements = judgedAddresses(intent, family, "ingress").map(({ address, groups }) => ({
+    key: value(address),
+    data: goto(ingressChain(groups)),
+  }));
+  const type = [addressType(family)];
+  return defineSet(`ingress${family}`, { type, data: ["verdict"] }, elements);
+}
+
+function judgedAddresses(intent: Intent, family: Family, direction: Direction) {
+  return intent.nics.flatMap(({ bridge, addresses, groups }) => {
+    if (bridge === undefined || rulesOf(intent, groups, direction).length === 0) return [];
+    return addresses
+      .filter(({ address }) => familyOf(address) === family)
+      .map(({ address }) => ({ bridge, address, groups }));
   });
 }
 

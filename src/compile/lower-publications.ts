@@ -17,14 +17,8 @@ import {
   value,
   vmap,
 } from "../nft/build.ts";
-import {
-  distinctElements,
-  families,
-  ip,
-  peerMatches,
-  peersText,
-  portExpression,
-} from "./matches.ts";
+import { addressType, defineSet } from "./define-set.ts";
+import { families, ip, peerMatches, peersText, portExpression } from "./matches.ts";
 import { admitMap, admitRangesMap, fromChain, publishMap, publishRangesMap } from "./names.ts";
 
 /**
@@ -37,30 +31,31 @@ export function lowerPublications(intent: Intent): { sets: SetDefinition[]; chai
     const mine = intent.publications.filter(({ address }) => familyOf(address) === family);
     const singles = mine.flatMap(singlePorts);
     const ranges = mine.filter(keepsRange);
-    const address = `ipv${family}_addr`;
+    const address = addressType(family);
     const type = [address, "inet_proto", "inet_service"];
+    const interval = { type, flags: ["interval"] } as const;
+    const verdict = { data: ["verdict"], counter: true };
     return [
-      map(publishMap(family), { type, data: [address, "inet_service"] }, singles.map(toGuestPort)),
-      map(publishRangesMap(family), { type, data: [address] }, ranges.map(toGuestAddress)),
-      map(admitMap(family), { type, data: ["verdict"] }, singles.map(admission)),
-      map(admitRangesMap(family), { type, data: ["verdict"] }, ranges.map(admission)),
+      defineSet(
+        publishMap(family),
+        { type, data: [address, "inet_service"] },
+        singles.map(toGuestPort),
+      ),
+      defineSet(
+        publishRangesMap(family),
+        { ...interval, data: [address] },
+        ranges.map(toGuestAddress),
+      ),
+      defineSet(admitMap(family), { type, ...verdict }, singles.map(admission)),
+      defineSet(admitRangesMap(family), { ...interval, ...verdict }, ranges.map(admission)),
+      defineSet(
+        `published_guests${family}`,
+        { type: [address] },
+        mine.map(({ guestAddress }) => ({ key: value(guestAddress) })),
+      ),
     ];
   });
   return { sets, chains: fromChains(intent) };
-}
-
-function map(
-  name: string,
-  types: { type: readonly string[]; data: readonly string[] },
-  elements: readonly Element[],
-): SetDefinition {
-  return {
-    name,
-    ...types,
-    flags: name.endsWith("_ranges") ? ["interval"] : [],
-    counter: types.data[0] === "verdict",
-    elements: distinctElements(elements),
-  };
 }
 
 /** An interval map holds the range as one element: its value can be an address, but no moving port. */

@@ -3,11 +3,11 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import { portProtocols, type PortProtocol, type PortRange } from "../base/port.ts";
 import type { Intent, NetworkIntent } from "../model/intent.ts";
 import type { Peer, Service } from "../model/policy.ts";
-import type { Element, Expression, SetDefinition } from "../nft/ast.ts";
-import { concat, range, value } from "../nft/build.ts";
+import type { Expression, SetDefinition } from "../nft/ast.ts";
+import { concat, prefix, value } from "../nft/build.ts";
+import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { isDefaultNat } from "./lower-nat.ts";
 import {
-  distinctElements,
   distinctPrefixes,
   distinctRanges,
   families,
@@ -43,12 +43,17 @@ export function networkSets(intent: Intent): SetDefinition[] {
     ),
     pairs("reach", guestNetworks, ({ reach }) => reach),
     ...families.flatMap((family) => [
-      subnets(`sources${family}`, family, judged, everything),
-      subnets(
+      subnetSet(
+        `sources${family}`,
+        family,
+        judged.map((network) => [network.bridge, sourcesOf(network, family)]),
+      ),
+      subnetSet(
         `nat${family}`,
         family,
-        judged.filter((network) => isDefaultNat(network, family)),
-        () => [],
+        judged
+          .filter((network) => isDefaultNat(network, family))
+          .map((network) => [network.bridge, subnetsOf(network, family)]),
       ),
     ]),
     hostServices(judged),
@@ -56,15 +61,10 @@ export function networkSets(intent: Intent): SetDefinition[] {
 }
 
 function bridges(name: string, networks: readonly NetworkIntent[]): SetDefinition {
-  return interfaces(
+  return interfaceSet(
     name,
     networks.map(({ bridge }) => bridge),
   );
-}
-
-export function interfaces(name: string, names: readonly InterfaceName[]): SetDefinition {
-  const elements = distinctElements(names.map((key) => ({ key: value(key) })));
-  return { name, type: ["ifname"], flags: [], counter: false, elements };
 }
 
 function pairs(
@@ -75,41 +75,33 @@ function pairs(
   const elements = networks.flatMap((network) =>
     to(network).map((other) => ({ key: concat(value(network.bridge), value(other)) })),
   );
-  return {
-    name,
-    type: ["ifname", "ifname"],
-    flags: [],
-    counter: false,
-    elements: distinctElements(elements),
-  };
+  return defineSet(name, { type: ["ifname", "ifname"] }, elements);
 }
 
-function subnets(
+/** Elements `bridge . subnet`. */
+function subnetSet(
   name: string,
   family: Family,
-  networks: readonly NetworkIntent[],
-  otherwise: (network: NetworkIntent, family: Family) => Expression[],
+  networks: readonly (readonly [InterfaceName, readonly Expression[]])[],
 ): SetDefinition {
-  const elements = networks.flatMap((network): Element[] => {
-    const prefixes = distinctPrefixes(network.subnets.filter((s) => s.family === family));
-    const keys = [...prefixes.map(prefixExpression), ...otherwise(network, family)];
-    return keys.map((key) => ({ key: concat(value(network.bridge), key) }));
-  });
-  return {
-    name,
-    type: ["ifname", `ipv${family}_addr`],
-    flags: ["interval"],
-    counter: false,
-    elements: distinctElements(elements),
-  };
+  const elements = networks.flatMap(([bridge, subnets]) =>
+    subnets.map((subnet) => ({ key: concat(value(bridge), subnet) })),
+  );
+  return defineSet(name, { type: ["ifname", addressType(family)], flags: ["interval"] }, elements);
 }
 
-/** A network of which libvirt knows no address at all (open, addressed by the admin) has no source to hold its guests to. */
-function everything(network: NetworkIntent, family: Family): Expression[] {
-  if (network.subnets.length > 0) return [];
-  return family === 4
-    ? [range("0.0.0.0", "255.255.255.255")]
-    : [range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")];
+function subnetsOf(network: NetworkIntent, family: Family): Expression[] {
+  const subnets = network.subnets.filter((subnet) => subnet.family === family);
+  return distinctPrefixes(subnets).map(prefixExpression);
+}
+
+/**
+ * Where packets of a network's guests may come from. A network of which libvirt knows no address at all (open, addressed by the
+ * admin) has nothing to hold its guests to.
+ */
+function sourcesOf(network: NetworkIntent, family: Family): Expression[] {
+  if (network.subnets.length > 0) return subnetsOf(network, family);
+  return [family === 4 ? prefix("0.0.0.0", 0) : prefix("::", 0)];
 }
 
 /** Services of the hypervisor that policy opens to a network, beyond those every network has. */
@@ -121,13 +113,8 @@ function hostServices(networks: readonly NetworkIntent[]): SetDefinition {
       })),
     ),
   );
-  return {
-    name: "host_services",
-    type: ["ifname", "inet_proto", "inet_service"],
-    flags: ["interval"],
-    counter: false,
-    elements: distinctElements(elements),
-  };
+  const type = ["ifname", "inet_proto", "inet_service"];
+  return defineSet("host_services", { type, flags: ["interval"] }, elements);
 }
 
 function portsOf(service: Service, protocol: PortProtocol): PortRange[] {
@@ -141,36 +128,25 @@ const allPorts = { first: 0, last: 65535 };
 /** The sets of addresses that rules refer to: aliases, and members of groups. Only those in use exist. */
 export function peerAddressSets(intent: Intent): SetDefinition[] {
   const peers = usedPeers(intent);
-  return families.flatMap((family) => [
-    ...used(peers, "alias").flatMap((name) => {
-      const members = intent.aliases.get(name)?.members.filter((m) => m.family === family) ?? [];
-      if (members.length === 0) return [];
-      const elements = distinctPrefixes(members).map((m) => ({ key: prefixExpression(m) }));
-      return [addresses(aliasSet(name, family), { family, flags: ["interval"] }, elements)];
-    }),
-    ...used(peers, "group").map((name) => {
-      const elements = intent.nics
-        .filter(({ groups }) => groups.includes(name))
-        .flatMap((nic) => nic.addresses)
-        .filter(({ address }) => familyOf(address) === family)
-        .map(({ address }) => ({ key: value(address) }));
-      return addresses(groupSet(name, family), { family, flags: [] }, elements);
-    }),
-  ]);
-}
-
-function addresses(
-  name: string,
-  form: { family: Family; flags: SetDefinition["flags"] },
-  elements: readonly Element[],
-): SetDefinition {
-  return {
-    name,
-    type: [`ipv${form.family}_addr`],
-    flags: form.flags,
-    counter: false,
-    elements: distinctElements(elements),
-  };
+  return families.flatMap((family) => {
+    const type = [addressType(family)];
+    return [
+      ...used(peers, "alias").flatMap((name) => {
+        const members = intent.aliases.get(name)?.members.filter((m) => m.family === family) ?? [];
+        if (members.length === 0) return [];
+        const elements = distinctPrefixes(members).map((m) => ({ key: prefixExpression(m) }));
+        return [defineSet(aliasSet(name, family), { type, flags: ["interval"] }, elements)];
+      }),
+      ...used(peers, "group").map((name) => {
+        const elements = intent.nics
+          .filter(({ groups }) => groups.includes(name))
+          .flatMap((nic) => nic.addresses)
+          .filter(({ address }) => familyOf(address) === family)
+          .map(({ address }) => ({ key: value(address) }));
+        return defineSet(groupSet(name, family), { type }, elements);
+      }),
+    ];
+  });
 }
 
 function usedPeers(intent: Intent): Peer[] {

@@ -1,9 +1,8 @@
 import type { Address } from "../base/address.ts";
-import type { Inventory } from "../model/inventory.ts";
-import type { Policy } from "../model/policy.ts";
+import type { Given } from "./given.ts";
 
 /** Policy's uplinks, or else the interfaces that hold a default route. */
-export function uplinkNames(policy: Policy, inventory: Inventory): ReadonlySet<string> {
+export function uplinkNames({ policy, inventory }: Given): ReadonlySet<string> {
   return new Set(
     policy.host.uplinks ??
       inventory.host.interfaces
@@ -12,9 +11,9 @@ export function uplinkNames(policy: Policy, inventory: Inventory): ReadonlySet<s
   );
 }
 
-export function uplinkAddresses(policy: Policy, inventory: Inventory): Address[] {
-  const names = uplinkNames(policy, inventory);
-  const addresses = inventory.host.interfaces
+export function uplinkAddresses(given: Given): Address[] {
+  const names = uplinkNames(given);
+  const addresses = given.inventory.host.interfaces
     .filter((candidate) => names.has(candidate.name))
     .flatMap((uplink) => uplink.addresses);
   return [...new Set(addresses)];
