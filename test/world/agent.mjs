@@ -9,6 +9,8 @@ import { createInterface } from "node:readline";
 
 const label = process.argv[2] ?? "";
 const flows = new Map();
+/** Sources of all datagrams that listeners received, by port: also of those that no answer can reach. */
+const heard = new Map();
 
 const plain = (address) => (address ?? "").replace(/^::ffff:/, "");
 
@@ -39,6 +41,7 @@ async function listenUdp({ port }) {
           const socket = dgram.createSocket(family === "IPv4" ? "udp4" : "udp6");
           socket.on("error", reject);
           socket.on("message", (message, peer) => {
+            heard.set(port, [...(heard.get(port) ?? []), peer.address]);
             const answer = { ...greeting(port, peer.address), echo: String(message) };
             socket.send(JSON.stringify(answer), peer.port, peer.address);
           });
@@ -203,6 +206,12 @@ function sysctl({ values }) {
   return {};
 }
 
+function takeHeard({ port }) {
+  const sources = heard.get(port) ?? [];
+  heard.delete(port);
+  return { sources };
+}
+
 const commands = {
   hello: () => ({}),
   "listen-tcp": listenTcp,
@@ -210,6 +219,7 @@ const commands = {
   tcp: connectTcp,
   udp: sendUdp,
   icmp: ping,
+  heard: takeHeard,
   hold,
   exchange,
   release,

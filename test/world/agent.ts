@@ -100,6 +100,12 @@ export class Agent {
     return this.#request(protocol, target);
   }
 
+  /** Sources of the datagrams that reached a UDP listener since the last time it was asked. */
+  async heard(port: number): Promise<readonly string[]> {
+    const { sources } = await this.#request<{ sources: readonly string[] }>("heard", { port });
+    return sources;
+  }
+
   /** Opens a TCP connection that stays, under a name for {@link exchange}. */
   hold(flow: string, target: Target): Promise<Attempt> {
     return this.#request("hold", { flow, ...target });

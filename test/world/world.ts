@@ -153,8 +153,9 @@ async function quieten(agent: Agent): Promise<void> {
 
 async function connect(spec: WorldSpec, tag: string): Promise<void> {
   const { uplink } = spec;
-  const bridges = spec.bridges.flatMap(({ name }) => [
-    `link add ${name} type bridge stp_state 0 mcast_snooping 0`,
+  // A bridge without an address of its own takes that of a port, and changes it with the ports.
+  const bridges = spec.bridges.flatMap(({ name }, i) => [
+    `link add ${name} address 52:54:00:ff:ff:${String(i).padStart(2, "0")} type bridge stp_state 0 mcast_snooping 0`,
     `link set ${name} up`,
   ]);
   const uplinkPair = [

@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { caseFolder } from "../world/case-folders.ts";
+import { compileCase } from "../world/compile-case.ts";
+import {
+  arpRequest,
+  broadcastMac,
+  isArpReply,
+  isNeighbourAdvertisement,
+  neighbourSolicitation,
+  udpFrame,
+} from "../world/frame.ts";
+import { loadRuleset, readHostFirewall } from "../world/host-firewall.ts";
+import { readWorldSpec } from "../world/inventory-world.ts";
+import { Tap } from "../world/tap.ts";
+import { createWorld, type World } from "../world/world.ts";
+
+/* One guest of the inventory, app2 on the routed network, is a real tap whose frames the test makes itself. */
+
+const guest = { tap: "vnet3", mac: "52:54:00:21:00:12", four: "10.21.0.12", six: "fd00:21::12" };
+const neighbour = { mac: "52:54:00:21:00:11", four: "10.21.0.11", six: "fd00:21::11" };
+const bridge = { name: "virbr21", four: "10.21.0.1", six: "fd00:21::1" };
+const world4 = "198.51.100.50";
+const world6 = "2001:db8:1::50";
+const port = 7777;
+
+const { folder, inventory } = caseFolder("route");
+const plain = "networks: { dmz: { mode: route } }\n";
+const grouped = `${plain}groups: { web: { ingress: [{ allow: tcp/80 }] } }\nguests: { app2: { groups: [web] } }\n`;
+const apart = "networks: { dmz: { mode: route, isolate: true } }\n";
+
+let world: World;
+let bridgeMac: string;
+
+async function load(policy: string): Promise<void> {
+  const { tables } = await compileCase(folder, policy);
+  await loadRuleset(world, await readHostFirewall(folder), tables);
+}
+
+/** Sends a datagram of the tap to a guest or, through the host, to the world, and tells whether it was heard there. */
+async function isHeard(tap: Tap, source: string, destination: string): Promise<boolean> {
+  const listener =
+    destination === neighbour.four || destination === neighbour.six ? "app1" : "world";
+  const link = { from: guest.mac, to: listener === "app1" ? neighbour.mac : bridgeMac };
+  const agent = world.agent(listener);
+  await agent.heard(port);
+  tap.send(udpFrame(link, { source, sourcePort: 1234, destination, port }));
+  const end = performance.now() + 200;
+  while (performance.now() < end) {
+    if ((await agent.heard(port)).includes(source)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return false;
+}
+
+const ways = [
+  ["a neighbour", guest.four, neighbour.four],
+  ["a neighbour over IPv6", guest.six, neighbour.six],
+  ["the world", guest.four, world4],
+  ["the world over IPv6", guest.six, world6],
+] as const;
+
+beforeAll(async () => {
+  const spec = await readWorldSpec(inventory);
+  world = await createWorld({
+    ...spec,
+    guests: spec.guests.filter(({ name }) => ["app1", "web1"].includes(name)),
+  });
+  await Promise.all(["app1", "world", "host"].map((name) => world.agent(name).listen("udp", port)));
+  const address = await world.onHost(["cat", `/sys/class/net/${bridge.name}/address`]);
+  bridgeMac = address.trim();
+});
+afterAll(() => world?.close());
+
+describe.each(["vnet9", "tap0"])("a tap %s that no guest has", (device) => {
+  let tap: Tap;
+  beforeAll(async () => {
+    tap = await Tap.open(world, device, bridge.name);
+    return () => tap.close();
+  });
+  beforeEach(() => tap.clear());
+
+  test("passes everything without a ruleset", async () => {
+    await world.onHost(["nft", "flush", "ruleset"]);
+    tap.send(arpRequest(guest.mac, guest.four, bridge.four));
+    expect(await tap.receives((frame) => isArpReply(frame, bridge.four), 500)).toBe(true);
+    for (const [, from, to] of ways) expect(await isHeard(tap, from, to)).toBe(true);
+  });
+
+  test("passes nothing on a bridge that virtwall manages", async () => {
+    await load(plain);
+    tap.send(arpRequest(guest.mac, guest.four, bridge.four));
+    tap.send(neighbourSolicitation(guest.mac, guest.six, neighbour.six));
+    for (const [, from, to] of ways) expect(await isHeard(tap, from, to)).toBe(false);
+    const isAnswer = (frame: Buffer) =>
+      isArpReply(frame, bridge.four) || isNeighbourAdvertisement(frame, neighbour.six);
+    expect(await tap.receives(isAnswer, 100)).toBe(false);
+  });
+});
+
+describe("the tap of a guest", () => {
+  let tap: Tap;
+  beforeAll(async () => {
+    tap = await Tap.open(world, guest.tap, bridge.name);
+    return () => tap.close();
+  });
+  beforeEach(() => tap.clear());
+
+  test.each(ways)("reaches %s", async (_, from, to) => {
+    await load(plain);
+    expect(await isHeard(tap, from, to)).toBe(true);
+  });
+
+  test("reaches nobody beyond its network with an address that is not of its network", async () => {
+    await load(plain);
+    expect(await isHeard(tap, "10.20.0.12", world4)).toBe(false);
+    expect(await isHeard(tap, "198.51.100.60", world4)).toBe(false);
+    expect(await isHeard(tap, "fd00:20::12", world6)).toBe(false);
+    expect(await isHeard(tap, "10.21.0.99", world4)).toBe(true);
+  });
+
+  describe("in a group", () => {
+    test.each(ways)("reaches %s", async (_, from, to) => {
+      await load(grouped);
+      expect(await isHeard(tap, from, to)).toBe(true);
+    });
+
+    test.each([
+      ["its neighbour's", neighbour.four, neighbour.six],
+      ["the bridge's", bridge.four, bridge.six],
+      ["an unused", "10.21.0.99", "fd00:21::99"],
+    ])("passes nothing with %s address", async (_, four, six) => {
+      await load(grouped);
+      expect(await isHeard(tap, four, world4)).toBe(false);
+      expect(await isHeard(tap, six, world6)).toBe(false);
+      expect(await isHeard(tap, four, neighbour.four)).toBe(false);
+      expect(await isHeard(tap, six, neighbour.six)).toBe(false);
+    });
+
+    test("cannot claim another's address by ARP", async () => {
+      await load(grouped);
+      tap.send(arpRequest(guest.mac, neighbour.four, bridge.four));
+      expect(await tap.receives((frame) => isArpReply(frame, bridge.four), 100)).toBe(false);
+      tap.send(arpRequest(guest.mac, guest.four, bridge.four));
+      expect(await tap.receives((frame) => isArpReply(frame, bridge.four), 500)).toBe(true);
+    });
+
+    test("may ask whether an address is free before it has one", async () => {
+      await load(grouped);
+      tap.send(arpRequest(guest.mac, "0.0.0.0", neighbour.four));
+      expect(await tap.receives((frame) => isArpReply(frame, neighbour.four), 500)).toBe(true);
+      tap.send(neighbourSolicitation(guest.mac, "::", neighbour.six));
+      const isAnswer = (frame: Buffer) => isNeighbourAdvertisement(frame, neighbour.six);
+      expect(await tap.receives(isAnswer, 500)).toBe(true);
+    });
+  });
+
+  test.each([plain, grouped, apart])(
+    "gets its DHCP request to the host under %j",
+    async (policy) => {
+      await load(policy);
+      await world.onHost(["nft", "-f", "-"], dhcpWitness);
+      const discover = {
+        source: "0.0.0.0",
+        sourcePort: 68,
+        destination: "255.255.255.255",
+        port: 67,
+      };
+      tap.send(udpFrame({ from: guest.mac, to: broadcastMac }, discover));
+      await expect
+        .poll(() => world.onHost(["nft", "list", "counter", "inet", "witness", "dhcp"]))
+        .toContain("packets 1 ");
+    },
+  );
+
+  test("hears the host and not its neighbour where guests are kept apart", async () => {
+    await load(apart);
+    tap.send(arpRequest(guest.mac, guest.four, neighbour.four));
+    tap.send(neighbourSolicitation(guest.mac, guest.six, neighbour.six));
+    const isNeighbour = (frame: Buffer) =>
+      isArpReply(frame, neighbour.four) || isNeighbourAdvertisement(frame, neighbour.six);
+    expect(await tap.receives(isNeighbour, 150)).toBe(false);
+    tap.send(arpRequest(guest.mac, guest.four, bridge.four));
+    expect(await tap.receives((frame) => isArpReply(frame, bridge.four), 500)).toBe(true);
+    // Straight to the neighbour's MAC, and through the host to the neighbour's address.
+    expect(await isHeard(tap, guest.four, neighbour.four)).toBe(false);
+    const link = { from: guest.mac, to: bridgeMac };
+    const datagram = { source: guest.four, sourcePort: 1234, destination: neighbour.four, port };
+    tap.send(udpFrame(link, datagram));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await world.agent("app1").heard(port)).toEqual([]);
+    expect(await isHeard(tap, guest.four, world4)).toBe(true);
+  });
+});
+
+/** Behind every other chain of the hook: what it counts was let in. */
+const dhcpWitness = `table inet witness {
+  counter dhcp {
+  }
+  chain input {
+    type filter hook input priority 100; policy accept;
+    udp dport 67 counter name dhcp
+  }
+}
+`;
