@@ -1,0 +1,125 @@
+import { quote } from "../base/quote.ts";
+import { formatPortRange } from "../base/port.ts";
+import { breach, placeText } from "./law.ts";
+import type { Law } from "./law.ts";
+import type { Address } from "../base/address.ts";
+import type { PortMapping, Policy } from "../model/policy.ts";
+import type { Problem } from "../model/problem.ts";
+
+/** One port mapping of one guest. Absent address: it stands on every address of the uplinks. */
+interface Claim {
+  readonly guest: string;
+  readonly address: Address | undefined;
+  readonly mapping: PortMapping;
+}
+
+/** A public address, protocol and port leads to one place; a publication without an address has them all. */
+export const distinctPublications: Law = (policy) => {
+  const problems: Problem[] = [];
+  for (const claims of bucketsOf(policy, ({ mapping }) => mapping.protocol).values()) {
+    const anywhere = inOrder(claims.filter(({ address }) => address === undefined));
+    problems.push(...overlaps(anywhere));
+    const reach = reachOf(anywhere);
+    const addressed = claims.filter(({ address }) => address !== undefined);
+    for (const same of group(addressed, ({ address }) => address ?? "").values()) {
+      const ordered = inOrder(same);
+      problems.push(...overlaps(ordered));
+      problems.push(
+        ...ordered.flatMap((claim) => {
+          const other = lastReaching(anywhere, reach, claim);
+          return other === undefined ? [] : conflict(claim, other);
+        }),
+      );
+    }
+  }
+  return problems;
+};
+
+/** Claims on one address, in order of their first port: each is compared with the one that reaches furthest before it. */
+function overlaps(ordered: readonly Claim[]): Problem[] {
+  let furthest: Claim | undefined;
+  return ordered.flatMap((claim) => {
+    const before = furthest;
+    if (before === undefined || claim.mapping.public.last > before.mapping.public.last) {
+      furthest = claim;
+    }
+    if (before === undefined || before.mapping.public.last < claim.mapping.public.first) return [];
+    return isLater(claim, before) ? conflict(claim, before) : conflict(before, claim);
+  });
+}
+
+/** For each position the claim that reaches furthest up to it. */
+function reachOf(ordered: readonly Claim[]): Claim[] {
+  const reach: Claim[] = [];
+  for (const claim of ordered) {
+    const before = reach.at(-1);
+    const isFurther =
+      before === undefined || claim.mapping.public.last > before.mapping.public.last;
+    reach.push(isFurther ? claim : before);
+  }
+  return reach;
+}
+
+/** Of the ordered claims one that overlaps the given one, by bisection. */
+function lastReaching(
+  ordered: readonly Claim[],
+  reach: readonly Claim[],
+  claim: Claim,
+): Claim | undefined {
+  let low = 0;
+  let high = ordered.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const first = ordered[middle]?.mapping.public.first ?? Infinity;
+    if (first <= claim.mapping.public.last) low = middle + 1;
+    else high = middle;
+  }
+  const candidate = reach[low - 1];
+  return candidate !== undefined && candidate.mapping.public.last >= claim.mapping.public.first
+    ? candidate
+    : undefined;
+}
+
+function conflict(claim: Claim, other: Claim): Problem {
+  const { protocol, public: ports, at } = claim.mapping;
+  const mine = `${protocol}/${formatPortRange(ports)}${addressText(claim)}`;
+  const theirs = `${protocol}/${formatPortRange(other.mapping.public)}${addressText(other)}`;
+  const owner = other.guest === claim.guest ? "the same guest" : `guest ${quote(other.guest)}`;
+  const message = `${mine} is published twice: here and as ${theirs} for ${owner} at ${placeText(other.mapping.at)}`;
+  const hint = "give one of them another address or port";
+  return breach("error", "PUBLISHED_TWICE", { at, message, hint });
+}
+
+function addressText({ address }: Claim): string {
+  return address === undefined ? " on every address" : ` on ${address}`;
+}
+
+function bucketsOf(policy: Policy, keyOf: (claim: Claim) => string): Map<string, Claim[]> {
+  const claims = [...policy.guests.values()].flatMap((guest) =>
+    guest.publish.flatMap(({ address, ports }) =>
+      ports.map((mapping): Claim => ({ guest: guest.name, address, mapping })),
+    ),
+  );
+  return group(claims, keyOf);
+}
+
+function group(claims: readonly Claim[], keyOf: (claim: Claim) => string): Map<string, Claim[]> {
+  const groups = new Map<string, Claim[]>();
+  for (const claim of claims) {
+    const members = groups.get(keyOf(claim));
+    if (members === undefined) groups.set(keyOf(claim), [claim]);
+    else members.push(claim);
+  }
+  return groups;
+}
+
+function inOrder(claims: readonly Claim[]): Claim[] {
+  return claims.toSorted((a, b) => a.mapping.public.first - b.mapping.public.first);
+}
+
+/** The problem stands at the later of the two, so that it names a place that was there first. */
+function isLater(a: Claim, b: Claim): boolean {
+  const [x, y] = [a.mapping.at, b.mapping.at];
+  if (x.file !== y.file) return true;
+  return x.line > y.line || (x.line === y.line && x.column > y.column);
+}

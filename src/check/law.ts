@@ -1,0 +1,23 @@
+import type { Inventory } from "../model/inventory.ts";
+import type { Policy } from "../model/policy.ts";
+import type { Place, Problem } from "../model/problem.ts";
+
+/** What must hold between what the operator wrote and what is there. Tells every breach. */
+export type Law = (policy: Policy, inventory: Inventory) => Problem[];
+
+export function breach(
+  severity: Problem["severity"],
+  code: string,
+  what: { readonly at: Place; readonly message: string; readonly hint?: string | undefined },
+): Problem {
+  const { at, message, hint } = what;
+  return { code, severity, at, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+export function didYouMean(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : `did you mean '${name}'?`;
+}
+
+export function placeText(place: Place): string {
+  return `${place.file}:${place.line}:${place.column}`;
+}

@@ -1,0 +1,38 @@
+import { addressesOnHost } from "./addresses-on-host.ts";
+import { distinctAddresses } from "./distinct-addresses.ts";
+import { distinctPublications } from "./distinct-publications.ts";
+import { knownAliases } from "./known-aliases.ts";
+import { knownGroups } from "./known-groups.ts";
+import { knownGuests } from "./known-guests.ts";
+import { knownNetworks } from "./known-networks.ts";
+import { knownNics } from "./known-nics.ts";
+import { knownUplinks } from "./known-uplinks.ts";
+import { nicAddressesInSubnet } from "./nic-addresses-in-subnet.ts";
+import { oneMarkBit } from "./one-mark-bit.ts";
+import { openPublications } from "./open-publications.ts";
+import { publishableGuests } from "./publishable-guests.ts";
+import { sensibleMode } from "./sensible-mode.ts";
+import { sensibleNat } from "./sensible-nat.ts";
+import { sensibleReach } from "./sensible-reach.ts";
+import { supported } from "./supported.ts";
+import type { Law } from "./law.ts";
+
+export const laws: readonly Law[] = [
+  supported,
+  oneMarkBit,
+  knownUplinks,
+  knownAliases,
+  knownGroups,
+  knownNetworks,
+  knownGuests,
+  knownNics,
+  distinctAddresses,
+  nicAddressesInSubnet,
+  distinctPublications,
+  publishableGuests,
+  openPublications,
+  addressesOnHost,
+  sensibleMode,
+  sensibleNat,
+  sensibleReach,
+];

@@ -1,0 +1,23 @@
+import { breach } from "./law.ts";
+import type { Law } from "./law.ts";
+import type { Place, Problem } from "../model/problem.ts";
+
+/** What a policy may say and this version cannot carry out is refused, never passed over. */
+export const supported: Law = ({ host, guests }) => {
+  const problems: Problem[] = [];
+  const refuse = (key: string, at: Place) => {
+    const message = `'${key}' is not supported yet`;
+    problems.push(breach("error", "NOT_SUPPORTED_YET", { at, message, hint: "remove it" }));
+  };
+  if (host.input !== undefined) refuse("host.input", host.input[0]?.at ?? host.at);
+  if (host.topology !== "host") refuse(`host.topology: ${host.topology}`, host.at);
+  if (host.firewallVm !== undefined) refuse("host.firewallVm", host.at);
+  for (const guest of guests.values()) {
+    if (guest.filter !== undefined) refuse("filter", guest.filter.at);
+    for (const nic of guest.nics.values()) {
+      if (nic.filter !== undefined) refuse("filter", nic.filter.at);
+      if (nic.parameters.size > 0) refuse("parameters", nic.at);
+    }
+  }
+  return problems;
+};
