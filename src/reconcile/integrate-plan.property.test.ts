@@ -52,7 +52,7 @@ const file = fc
   .map(([chains, gap, endsWithBreak, asCommands]) => {
     const table = chains.map((body, i) =>
       asCommands
-        ? `add chain inet f c${i} { ${body.split(/[\n#]/)[0] ?? ""} }\n`
+        ? `add chain inet f c${i} { ${/type [^;\n#]*/.exec(body)?.[0] ?? ""}; policy drop; }\n`
         : `chain c${i} {${gap.startsWith("#") ? "\n" : gap}${body}\n}\n`,
     );
     const text = asCommands
