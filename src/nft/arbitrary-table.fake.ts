@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { BaseChain, Chain, Rule, Table } from "./ast.ts";
+import type { BaseChain, Chain, Element, Rule, Table } from "./ast.ts";
 import { baseRule, bridgeRule, dnatRule, regularRule, snatRule } from "./arbitrary-rule.fake.ts";
 import { arbitrarySet, declarations } from "./arbitrary-set.fake.ts";
 import { regularChains } from "./arbitrary-value.fake.ts";
@@ -126,4 +126,23 @@ function withoutDangling(table: Table): Table {
       rules: chain.rules.filter((rule) => rule.statements.length > 0 && isWhole(rule)),
     })),
   };
+}
+
+/** The table with some elements gone, some data changed, and the chains that the other has too taken from there. */
+export function nearbyTable(table: Table, other: Table): Table {
+  if (table.family !== other.family) return other;
+  const chains = new Map(other.chains.map((chain) => [chain.name, chain]));
+  return withoutDangling({
+    ...table,
+    sets: table.sets.map((set) => ({ ...set, elements: varied(set.elements) })),
+    chains: table.chains.map((chain) => chains.get(chain.name) ?? chain),
+  });
+}
+
+function varied(elements: readonly Element[]): Element[] {
+  return elements.flatMap((element, index) => {
+    if (index % 3 === 2) return [];
+    const data = index % 3 === 1 ? elements[0]?.data : element.data;
+    return [data === undefined ? element : { ...element, data }];
+  });
 }

@@ -83,7 +83,7 @@ function readFamily(json: Json): TableFamily {
   return asWord(json, families);
 }
 
-/** nft 1.0.6 prints stray memory as the flags of a table with an owner, so only a word that is known counts. */
+/** nft 1.0.6 prints stray memory in place of any one flag, so there a sleeping table goes unseen; 1.1.3 prints the word. */
 function isDormant(table: JsonObject): boolean {
   return asList(table["flags"]).includes("dormant");
 }
