@@ -3,6 +3,9 @@ import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { printRuleset } from "../nft/print.ts";
 import { StateError } from "../ports/state.ts";
+import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
+import type { PassRuleReport } from "../reconcile/pass-rules.ts";
+import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
 import { collect } from "./collect.ts";
@@ -72,12 +75,24 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     warnings.push(
       "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
     );
-    const state = plan.script === "" ? "unchanged" : "applied";
+    const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms() });
+    const passRules = await keeper.keep(desired.policy.host);
+    warnings.push(...passRules.failures);
     await save(settings, { policy: policyTexts, ruleset: printRuleset(tables) }, warnings);
-    return { state, by: "command", changes: plan.changes, problems, warnings };
+    const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
+    const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
+    return { state, by: "command", changes: [...plan.changes, ...put], problems, warnings };
   } finally {
     kernel.close();
   }
+}
+
+function isPassed(line: PassRuleReport): boolean {
+  return line.state === "passed";
+}
+
+function passChange(line: PassRuleReport): string {
+  return `+ pass rule ${line.family} ${line.table} ${line.chain}`;
 }
 
 async function save(

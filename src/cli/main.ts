@@ -15,6 +15,7 @@ const refusals: ReadonlySet<string> = new Set([
   "StateError",
   "XtablesError",
   "DaemonError",
+  "RulesetFileError",
 ]);
 
 function isRefusal(error: unknown): error is Refusal {
