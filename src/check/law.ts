@@ -1,3 +1,4 @@
+import { defined } from "../base/defined.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { Place, Problem } from "../model/problem.ts";
@@ -11,7 +12,7 @@ export function breach(
   what: { readonly at: Place; readonly message: string; readonly hint?: string | undefined },
 ): Problem {
   const { at, message, hint } = what;
-  return { code, severity, at, message, ...(hint === undefined ? {} : { hint }) };
+  return defined({ code, severity, at, message, hint });
 }
 
 export function didYouMean(name: string | undefined): string | undefined {

@@ -1,10 +1,10 @@
+import { defined } from "../base/defined.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
 import { capProblems } from "../model/problem-list.ts";
 import { libvirtNameOf } from "./libvirt-name.ts";
 import { parseXmlText } from "./xml.ts";
-import type { InterfaceName } from "../base/interface-name.ts";
 import type { Guest, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -55,36 +55,38 @@ function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
     problems.push({ code, severity: "error", at, message });
     return undefined;
   };
-  const macXml = xml.child("mac");
-  const macText = macXml?.attribute("address") ?? "";
-  const mac = parseMac(macText);
+  const macWord = wordOf(xml, "mac", "address");
+  const mac = parseMac(macWord.text ?? "");
   if (mac === undefined) {
-    return leave("BAD_MAC", macXml?.at ?? xml.at, `${quote(macText)} is not a MAC address`);
+    return leave("BAD_MAC", macWord.at, `${quote(macWord.text ?? "")} is not a MAC address`);
   }
-  const source = xml.child("source");
-  const target = xml.child("target");
   const hasTap = tapTypes.includes(xml.attribute("type") ?? "");
-  const tap = interfaceOf(hasTap ? target?.attribute("dev") : undefined);
-  const bridge = interfaceOf(source?.attribute("bridge"));
-  if (tap.bad !== undefined || bridge.bad !== undefined) {
-    const at = (tap.bad === undefined ? source : target)?.at ?? xml.at;
-    const name = tap.bad ?? bridge.bad ?? "";
-    return leave("BAD_INTERFACE_NAME", at, `${quote(name)} is no usable interface name`);
+  const tapWord = hasTap ? wordOf(xml, "target", "dev") : { text: undefined, at: xml.at };
+  const bridgeWord = wordOf(xml, "source", "bridge");
+  const bad = [tapWord, bridgeWord].find(
+    ({ text }) => text !== undefined && parseInterfaceName(text) === undefined,
+  );
+  if (bad !== undefined) {
+    const reason = `${quote(bad.text ?? "")} is no usable interface name`;
+    return leave("BAD_INTERFACE_NAME", bad.at, reason);
   }
-  const network = source?.attribute("network");
-  return {
+  return defined({
     mac,
-    ...(tap.name === undefined ? {} : { tap: tap.name }),
-    ...(network === undefined ? {} : { network }),
-    ...(bridge.name === undefined ? {} : { bridge: bridge.name }),
+    tap: tapWord.text === undefined ? undefined : parseInterfaceName(tapWord.text),
+    network: wordOf(xml, "source", "network").text,
+    bridge: bridgeWord.text === undefined ? undefined : parseInterfaceName(bridgeWord.text),
     at: xml.at,
-  };
+  });
 }
 
-function interfaceOf(text: string | undefined): { name?: InterfaceName; bad?: string } {
-  if (text === undefined) return {};
-  const name = parseInterfaceName(text);
-  return name === undefined ? { bad: text } : { name };
+/** An attribute of a child element, and the best place to speak of it. */
+function wordOf(
+  xml: Xml,
+  child: string,
+  attribute: string,
+): { text: string | undefined; at: Place } {
+  const element = xml.child(child);
+  return { text: element?.attribute(attribute), at: element?.at ?? xml.at };
 }
 
 function leftOut(

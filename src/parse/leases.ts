@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { parseAddress } from "../base/address.ts";
+import { defined } from "../base/defined.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
 import { capProblems } from "../model/problem-list.ts";
 import { readJson } from "./json.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { Lease } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -40,26 +42,28 @@ export function parseLeases(source: SourceText): { leases: Lease[]; problems: Pr
   const leases = new Map<string, Lease>();
   const problems: Problem[] = [];
   for (const [index, entry] of entries.entries()) {
-    const parsed = entrySchema.safeParse(entry);
-    const address = parseAddress(parsed.data?.["ip-address"] ?? "");
-    const macText = parsed.data?.["mac-address"];
-    if (parsed.success && address !== undefined && macText === undefined) continue;
-    const mac = parseMac(macText ?? "");
-    if (!parsed.success || address === undefined || mac === undefined) {
+    const lease = leaseOf(entry, bridge);
+    if (lease === "bad") {
       const message = `lease ${index + 1} is left out: it has no valid address or MAC address`;
       problems.push({ code: "BAD_LEASE", severity: "warning", at, message });
-      continue;
+    } else if (lease !== "without MAC") {
+      leases.set(lease.address, lease);
     }
-    const { hostname, "expiry-time": expires = 0 } = parsed.data;
-    leases.set(address, {
-      mac,
-      address,
-      bridge,
-      expires,
-      ...(hostname !== undefined && isHostname(hostname) ? { hostname } : {}),
-    });
   }
   return { leases: [...leases.values()], problems: capProblems(problems) };
+}
+
+function leaseOf(entry: unknown, bridge: InterfaceName): Lease | "bad" | "without MAC" {
+  const parsed = entrySchema.safeParse(entry);
+  if (!parsed.success) return "bad";
+  const { hostname, "expiry-time": expires = 0, "mac-address": macText } = parsed.data;
+  const address = parseAddress(parsed.data["ip-address"]);
+  if (address === undefined) return "bad";
+  if (macText === undefined) return "without MAC";
+  const mac = parseMac(macText);
+  if (mac === undefined) return "bad";
+  const known = hostname !== undefined && isHostname(hostname) ? hostname : undefined;
+  return defined({ mac, address, bridge, expires, hostname: known });
 }
 
 /** A guest can send any bytes as its host name. */

@@ -1,4 +1,11 @@
-import { familyOf, lengthOfNetmask, parseAddress, prefixOf } from "../base/address.ts";
+import {
+  compareAddresses,
+  familyOf,
+  lengthOfNetmask,
+  parseAddress,
+  prefixOf,
+} from "../base/address.ts";
+import { defined } from "../base/defined.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { parsePortRange } from "../base/port.ts";
@@ -47,7 +54,7 @@ export function parseNetworkXml(source: SourceText): {
   const ips = root.children("ip");
   const network: Network = {
     name: name.value,
-    ...(bridge === undefined ? {} : { bridge }),
+    ...defined({ bridge }),
     forward: forwardOf(root.child("forward")),
     subnets: ips.flatMap((ip) => subnetOf(ip, problems) ?? []),
     ...natOf(root.child("forward")?.child("nat"), problems),
@@ -112,24 +119,27 @@ function natOf(
   nat: Xml | undefined,
   problems: Problem[],
 ): Pick<Network, "nat6" | "natAddresses" | "natPorts"> {
-  const address = nat?.child("address");
-  const first = parseAddress(address?.attribute("start") ?? "");
-  const last = parseAddress(address?.attribute("end") ?? "");
-  const port = nat?.child("port");
-  const ports = port && parsePortRange(`${port.attribute("start")}-${port.attribute("end")}`);
-  if (address !== undefined && (first === undefined || last === undefined)) {
-    const message = "the addresses of <nat> make no range: they are left out";
-    problems.push(networkProblem("BAD_NAT", { at: address.at, message }));
-  }
-  if (port !== undefined && ports === undefined) {
-    const message = "the ports of <nat> make no range: they are left out";
-    problems.push(networkProblem("BAD_NAT", { at: port.at, message }));
-  }
-  return {
-    nat6: nat?.attribute("ipv6") === "yes",
-    ...(first === undefined || last === undefined ? {} : { natAddresses: { first, last } }),
-    ...(ports === undefined ? {} : { natPorts: ports }),
+  const report = (xml: Xml, what: string) => {
+    const message = `the ${what} of <nat> make no range: they are left out`;
+    problems.push(networkProblem("BAD_NAT", { at: xml.at, message }));
   };
+  const address = nat?.child("address");
+  const natAddresses = address && addressRangeOf(address);
+  if (address !== undefined && natAddresses === undefined) report(address, "addresses");
+  const port = nat?.child("port");
+  const natPorts = port && parsePortRange(`${port.attribute("start")}-${port.attribute("end")}`);
+  if (port !== undefined && natPorts === undefined) report(port, "ports");
+  return defined({ nat6: nat?.attribute("ipv6") === "yes", natAddresses, natPorts });
+}
+
+/** libvirt takes IPv4 only here (network_conf.c, libvirt 11.3). */
+function addressRangeOf(xml: Xml): Network["natAddresses"] {
+  const first = parseAddress(xml.attribute("start") ?? "");
+  const last = parseAddress(xml.attribute("end") ?? "");
+  if (first === undefined || last === undefined) return undefined;
+  const isRange =
+    familyOf(first) === 4 && familyOf(last) === 4 && compareAddresses(first, last) <= 0;
+  return isRange ? { first, last } : undefined;
 }
 
 /** A `<host>` without an address only names a guest to dnsmasq. */
@@ -137,12 +147,7 @@ function reservationOf(host: Xml): Reservation | undefined {
   const address = parseAddress(host.attribute("ip") ?? "");
   if (address === undefined) return undefined;
   const mac = parseMac(host.attribute("mac") ?? "");
-  const name = host.attribute("name");
-  return {
-    address,
-    ...(mac === undefined ? {} : { mac }),
-    ...(name === undefined ? {} : { name }),
-  };
+  return defined({ address, mac, name: host.attribute("name") });
 }
 
 function networkProblem(code: string, fault: Pick<Problem, "at" | "message">): Problem {

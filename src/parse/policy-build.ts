@@ -1,3 +1,4 @@
+import { defined } from "../base/defined.ts";
 import {
   parseService,
   parseAddressWord,
@@ -78,9 +79,9 @@ class Builder {
       mark: data.mark === undefined ? defaultMark : Number(data.mark),
       failsafe: data.failsafe === undefined ? [ssh] : this.words(data.failsafe, [], parseService),
       topology: data.topology ?? "host",
-      ...optional("uplinks", uplinks),
-      ...optional("input", data.input && this.rules(data.input, [...path, "input"])),
-      ...optional("firewallVm", this.firewallVm(data.firewallVm)),
+      ...defined({ uplinks: uplinks }),
+      ...defined({ input: data.input && this.rules(data.input, [...path, "input"]) }),
+      ...defined({ firewallVm: this.firewallVm(data.firewallVm) }),
       at: this.keyAt(path),
     };
   }
@@ -100,8 +101,8 @@ class Builder {
       isolate: data.isolate ?? false,
       reach: this.names(data.reach, [...path, "reach"]),
       services: this.words(data.services ?? [], path, parseService),
-      ...optional("mode", data.mode),
-      ...optional("nat", data.nat ? this.nat(data.nat, [...path, "nat"]) : undefined),
+      ...defined({ mode: data.mode }),
+      ...defined({ nat: data.nat ? this.nat(data.nat, [...path, "nat"]) : undefined }),
       at: this.keyAt(path),
     };
   }
@@ -115,7 +116,7 @@ class Builder {
       groups: this.names(data.groups ?? undefined, [...path, "groups"]),
       nics: this.nics(data.nics ?? {}, [...path, "nics"]),
       required: data.required ?? false,
-      ...optional("filter", this.name(data.filter, [...path, "filter"])),
+      ...defined({ filter: this.name(data.filter, [...path, "filter"]) }),
       at: this.keyAt(path),
     };
   }
@@ -161,7 +162,7 @@ class Builder {
         parameters: new Map(
           Object.entries(value?.parameters ?? {}).map(([name, values]) => [name, [values].flat()]),
         ),
-        ...optional("filter", this.name(value?.filter, [...here, "filter"])),
+        ...defined({ filter: this.name(value?.filter, [...here, "filter"]) }),
         at: this.keyAt(here),
       });
     }
@@ -178,7 +179,7 @@ class Builder {
         services: this.words(rule[verdict], here, parseService),
         peers: this.words(rule[side], [...here, side], parsePeer),
         log: rule.log ?? false,
-        ...optional("limit", value(rule.limit, parseLimit)),
+        ...defined({ limit: value(rule.limit, parseLimit) }),
         at: walk(this.tree, here).tree.at,
       };
     });
@@ -191,15 +192,15 @@ class Builder {
     return {
       ports: this.words(data.ports, [...path, "ports"], parseMapping),
       from: this.words(data.from, [...path, "from"], parsePeer),
-      ...optional("address", value(data.address, parseAddressWord)),
+      ...defined({ address: value(data.address, parseAddressWord) }),
       at: walk(this.tree, path).tree.at,
     };
   }
 
   private nat(data: NonNullable<Data<"networks">["nat"]>, path: TreePath): NatPolicy {
     return {
-      ...optional("address", value(data.address, parseAddressWord)),
-      ...optional("ports", value(data.ports, parsePortsWord)),
+      ...defined({ address: value(data.address, parseAddressWord) }),
+      ...defined({ ports: value(data.ports, parsePortsWord) }),
       at: this.keyAt(path),
     };
   }
@@ -231,11 +232,4 @@ class Builder {
 function value<T>(text: string | undefined, parse: (text: string) => Parsed<T>): T | undefined {
   const parsed = text === undefined ? undefined : parse(text);
   return parsed?.ok ? parsed.value : undefined;
-}
-
-function optional<Key extends string, Value>(
-  key: Key,
-  present: Value | undefined,
-): Partial<Record<Key, Value>> {
-  return present === undefined ? {} : ({ [key]: present } as Record<Key, Value>);
 }

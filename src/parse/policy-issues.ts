@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defined } from "../base/defined.ts";
 import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { policySchema } from "./policy-schema.ts";
@@ -111,10 +112,13 @@ function wrongWord(path: TreePath, tree: Tree, words: readonly string[]): TreeFa
   });
 }
 
-function textOf(issue: Issue, code: string): { code: string; message: string; hint?: string } {
+function textOf(
+  issue: Issue,
+  code: string,
+): { code: string; message: string; hint: string | undefined } {
   const params: unknown = issue.code === "custom" ? issue.params : undefined;
   const hint = (params as { hint?: string } | undefined)?.hint;
-  return { code, message: issue.message, ...(hint === undefined ? {} : { hint }) };
+  return { code, message: issue.message, hint };
 }
 
 function typeHint(path: TreePath, value: Tree, schema: z.ZodType | undefined): string | undefined {
@@ -196,9 +200,5 @@ function fault(
   at: Place,
   text: { code: string; message: string; hint?: string | undefined },
 ): TreeFault {
-  const { code, message, hint } = text;
-  return {
-    path,
-    problem: { code, severity: "error", at, message, ...(hint === undefined ? {} : { hint }) },
-  };
+  return { path, problem: { severity: "error", at, ...defined(text) } };
 }

@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml";
+import { defined } from "../base/defined.ts";
 import { quote } from "../base/quote.ts";
 import { placesOf } from "./text-places.ts";
 import type { Place, Problem } from "../model/problem.ts";
@@ -37,7 +38,10 @@ export function parseYaml(source: SourceText): { tree: Tree | undefined; problem
     return {
       tree: undefined,
       problems: faults.map((fault) =>
-        problem("BAD_YAML", placeAt(fault.pos[0]), fault.message, yamlHint(fault.code)),
+        defined({
+          ...problem("BAD_YAML", placeAt(fault.pos[0]), fault.message),
+          hint: yamlHint(fault.code),
+        }),
       ),
     };
   }
@@ -152,8 +156,8 @@ export function duplicate(name: string, second: Place, first: Place): Problem {
   };
 }
 
-function problem(code: string, at: Place, message: string, hint?: string): Problem {
-  return { code, severity: "error", at, message, ...(hint === undefined ? {} : { hint }) };
+function problem(code: string, at: Place, message: string): Problem {
+  return { code, severity: "error", at, message };
 }
 
 function isEmptyScalar(node: unknown): boolean {

@@ -39,26 +39,7 @@ export function parseMapping(text: string, at: Place): Parsed<PortMapping> {
       serviceHint(text) ?? "write tcp/80, tcp/2222:22 or udp/5000-5010",
     );
   }
-  const [publicText = "", guestText = publicText, ...more] = ports.split(":");
-  const publicRange = parsePortRange(publicText);
-  const guestRange = parsePortRange(guestText);
-  if (publicRange === undefined || guestRange === undefined || more.length > 0) {
-    const fault = publicRange === undefined ? publicText : guestText;
-    return refuse(
-      `${quote(text)} has no valid port: ${more.length > 0 ? "more than one ':'" : portFault(fault)}`,
-      more.length > 0 ? "write tcp/PUBLIC:GUEST" : portHint(protocol, fault),
-    );
-  }
-  if (sizeOf(publicRange) !== sizeOf(guestRange)) {
-    const last = guestRange.first + sizeOf(publicRange) - 1;
-    return refuse(
-      `${quote(text)} maps ${sizeOf(publicRange)} public to ${sizeOf(guestRange)} guest ports`,
-      last <= 65535
-        ? `ports map one to one: write ${protocol}/${publicText}:${formatPortRange({ first: guestRange.first, last })}`
-        : "ports map one to one: both ranges are of the same length",
-    );
-  }
-  return accept({ protocol, public: publicRange, guest: guestRange, at });
+  return mapPorts(text, { protocol, ports, at });
 }
 
 /** `any`, `host`, `group:NAME`, an alias name, an address or a prefix. */
@@ -81,6 +62,35 @@ export function parsePeer(text: string, at: Place): Parsed<Peer> {
         `${quote(text)} is not a peer`,
         "write any, host, group:NAME, the name of an alias, an address or a prefix",
       );
+}
+
+function mapPorts(
+  text: string,
+  { protocol, ports, at }: { protocol: PortProtocol; ports: string; at: Place },
+): Parsed<PortMapping> {
+  const [publicText = "", guestText = publicText, ...more] = ports.split(":");
+  if (more.length > 0) {
+    return refuse(`${quote(text)} has more than one ':'`, "write tcp/PUBLIC:GUEST");
+  }
+  const publicRange = parsePortRange(publicText);
+  const guestRange = parsePortRange(guestText);
+  if (publicRange === undefined || guestRange === undefined) {
+    const fault = publicRange === undefined ? publicText : guestText;
+    return refuse(
+      `${quote(text)} has no valid port: ${portFault(fault)}`,
+      portHint(protocol, fault),
+    );
+  }
+  if (sizeOf(publicRange) !== sizeOf(guestRange)) {
+    const last = guestRange.first + sizeOf(publicRange) - 1;
+    return refuse(
+      `${quote(text)} maps ${sizeOf(publicRange)} public to ${sizeOf(guestRange)} guest ports`,
+      last <= 65535
+        ? `ports map one to one: write ${protocol}/${publicText}:${formatPortRange({ first: guestRange.first, last })}`
+        : "ports map one to one: both ranges are of the same length",
+    );
+  }
+  return accept({ protocol, public: publicRange, guest: guestRange, at });
 }
 
 /** A prefix or a single address. */
