@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { guestImage, type GuestImage } from "./guest-image.ts";
+import { fetchPage } from "./fetch-page.ts";
 import { LabError, runProgram } from "./run-program.ts";
 import type { World } from "./world.ts";
 
@@ -86,6 +87,10 @@ export async function startLibvirt(
 
 async function startDaemons(world: World): Promise<void> {
   await world.must(["virtlogd", "-d"]);
+  await startLibvirtd(world);
+}
+
+async function startLibvirtd(world: World): Promise<void> {
   await world.must(["libvirtd", "-d"]);
   const deadline = Date.now() + 30_000;
   for (;;) {
@@ -113,7 +118,7 @@ function makeLibvirt(world: World, virsh: Libvirt["virsh"], image: Promise<Guest
       await writeFile(file, guestXml(guest, await image, world.folder));
       await virsh("create", file, ...(guest.paused === true ? ["--paused"] : []));
     },
-    untilServing: (guest, timeoutMs = 30_000) => untilServing(world, virsh, guest, timeoutMs),
+    untilServing: (guest, timeoutMs = 30_000) => untilServing({ world, virsh }, guest, timeoutMs),
     reload: async () => {
       await world.must(["sh", "-c", 'kill -HUP "$(cat /run/libvirtd.pid)"']);
     },
@@ -121,14 +126,13 @@ function makeLibvirt(world: World, virsh: Libvirt["virsh"], image: Promise<Guest
       const stop =
         'p=$(cat /run/libvirtd.pid); kill "$p"; for i in $(seq 200); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1';
       await world.must(["sh", "-c", stop]);
-      await startDaemons(world);
+      await startLibvirtd(world);
     },
   };
 }
 
 async function untilServing(
-  world: World,
-  virsh: Libvirt["virsh"],
+  { world, virsh }: { readonly world: World; readonly virsh: Libvirt["virsh"] },
   guest: string,
   timeoutMs: number,
 ): Promise<string> {
@@ -139,7 +143,7 @@ async function untilServing(
     const address = /ipv4\s+([\d.]+)/.exec(leases)?.[1];
     if (address !== undefined) {
       seen = `lease ${address}, no page`;
-      const page = await fetchFrom(world, [], `http://${address}/`, 2_000);
+      const page = await fetchPage(world, `http://${address}/`, { timeoutMs: 2_000 });
       if (page.includes(`I am ${guest}`)) return address;
     }
     await pause(100);
@@ -183,32 +187,6 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
   </devices>
 </domain>
 `;
-}
-
-/** Run by Node in the world: busybox's wget crashes there, being static and loading the machine's NSS. */
-const fetchProgram = `
-const [url, timeoutMs] = process.argv.slice(1);
-fetch(url, { signal: AbortSignal.timeout(Number(timeoutMs)) })
-  .then((reply) => reply.text())
-  .then((text) => process.stdout.write(text))
-  .catch((cause) => { console.error(cause.cause?.code ?? cause.name); process.exitCode = 1; });
-`;
-
-/**
- * Fetches a page with a program of the world; `who` is what stands before the command, for instance
- * {@link asClient}. Returns the empty string when nothing answers.
- */
-export async function fetchFrom(
-  world: World,
-  who: readonly string[],
-  url: string,
-  timeoutMs = 5_000,
-): Promise<string> {
-  const result = await world.run(
-    [...who, process.execPath, "-e", fetchProgram, url, String(timeoutMs)],
-    { timeoutMs: timeoutMs + 10_000 },
-  );
-  return result.status === 0 ? result.stdout : "";
 }
 
 function pause(ms: number): Promise<void> {

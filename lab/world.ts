@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import {
   type ProgramOptions,
   type ProgramResult,
 } from "./run-program.ts";
+import { startIn, type Running, type StartOptions } from "./running.ts";
 
 /**
  * A private world: own network, mounts, processes, /run, and throw-away layers over /etc and /var. Its
@@ -32,26 +34,6 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export interface StartOptions {
-  readonly env?: NodeJS.ProcessEnv;
-  readonly onLine?: (line: string) => void;
-}
-
-/** A program that runs in a world. */
-export interface Running {
-  /** In the world's own numbering: fit for `kill` run in the world. */
-  readonly pid: number;
-  /** What it has written so far, both streams. */
-  output(): string;
-  /** Standard output alone. */
-  stdout(): string;
-  stdin: Writable;
-  /** Sends the signal and waits for the end; after `timeoutMs` (default 5 000) SIGKILL follows. */
-  end(signal?: NodeJS.Signals, timeoutMs?: number): Promise<void>;
-  /** Resolves with the exit status, -1 for a signal. */
-  readonly ended: Promise<number>;
-}
-
 /** Programs without which no world starts, and the Debian package of each. */
 const neededPrograms = {
   unshare: "util-linux",
@@ -65,17 +47,15 @@ const neededPrograms = {
 export async function startWorld(): Promise<World> {
   await requireMachine();
   const folder = await mkdtemp(join(tmpdir(), "virtwall-world-"));
-  const holder = spawn(
-    "unshare",
-    [
-      ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
-      ...["--propagation", "private", "sh", join(projectRoot(), "lab", "world-holder.sh")],
-    ],
-    { stdio: ["pipe", "pipe", "pipe"] },
-  );
+  const ownSpaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const holderProgram = ["sh", join(projectRoot(), "lab", "world-holder.sh")];
+  const holder = spawn("unshare", [...ownSpaces, "--propagation", "private", ...holderProgram], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   try {
     await holderReady(holder);
     const pid = await childOf(holder.pid ?? 0);
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
     return makeWorld(folder, holder, pid);
   } catch (cause) {
     holder.kill("SIGKILL");
@@ -153,77 +133,4 @@ function makeWorld(folder: string, holder: ChildProcess, pid: number): World {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-function startIn(
-  entry: readonly string[],
-  argv: readonly string[],
-  options: StartOptions,
-): Promise<Running> {
-  // fd 3 carries the pid inside the world; pdeathsig ends the program when nsenter (hence its starter) ends.
-  const announce = ["sh", "-c", 'echo "$$" >&3; exec 3>&-; exec "$@"', "sh", ...argv];
-  const [program = "", ...rest] = [
-    ...entry,
-    ...["setpriv", "--pdeathsig", "TERM", "--"],
-    ...announce,
-  ];
-  const child = spawn(program, rest, {
-    env: options.env ?? process.env,
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
-  });
-  let output = "";
-  let stdout = "";
-  let unfinished = "";
-  const hear = (text: string) => {
-    output += text;
-    const lines = (unfinished + text).split("\n");
-    unfinished = lines.pop() ?? "";
-    if (options.onLine !== undefined) lines.forEach(options.onLine);
-  };
-  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-    hear(text);
-  });
-  child.stderr?.setEncoding("utf8").on("data", hear);
-  const stdin = child.stdin;
-  if (stdin === null) throw new LabError(`${argv.join(" ")} has no standard input`);
-  stdin.on("error", () => undefined);
-  const ended = new Promise<number>((resolve) => {
-    child.on("close", (code) => resolve(code ?? -1));
-  });
-
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      reject(new LabError(`${argv.join(" ")} did not start within 10 s: ${output}`));
-    }, 10_000);
-    child.on("error", (cause) => {
-      clearTimeout(timer);
-      reject(new LabError(`cannot start ${argv.join(" ")}: ${cause.message}`, { cause }));
-    });
-    void ended.then((status) => {
-      clearTimeout(timer);
-      reject(new LabError(`${argv.join(" ")} ended at once with ${status}: ${output}`));
-    });
-    child.stdio[3]?.once("data", (line: Buffer) => {
-      clearTimeout(timer);
-      const pid = Number(line.toString());
-      const end = async (signal: NodeJS.Signals = "SIGTERM", timeoutMs = 5_000) => {
-        await signalIn(entry, pid, signal);
-        const late = setTimeout(() => void signalIn(entry, pid, "SIGKILL"), timeoutMs);
-        await ended;
-        clearTimeout(late);
-      };
-      resolve({ pid, stdin, ended, end, output: () => output, stdout: () => stdout });
-    });
-  });
-}
-
-async function signalIn(
-  entry: readonly string[],
-  pid: number,
-  signal: NodeJS.Signals,
-): Promise<void> {
-  // Its failure means that the process is gone already.
-  await runProgram([...entry, "kill", `-${signal.slice(3)}`, String(pid)]);
 }
