@@ -36,7 +36,7 @@ export async function makeBenchWorld(fleet: Fleet): Promise<BenchWorld> {
   ip([], ...namespaces.map((name) => `netns add ${name}`));
   for (const name of namespaces) ip(["-n", name], "link set lo up");
   connect(fleet, { client, host, guest });
-  await run(host, ["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+  await run(host, ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
   const server = new Program(guest, benchTool("listen.pl", guestPort));
   await server.said("ready");
   return {

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { caseFolders } from "../world/case-folders.ts";
+import { compileCase } from "../world/compile-case.ts";
+import { firstColumnWords, readDocument } from "./documents.ts";
+
+/** `alias_admin4` and `egress/web` stand on the page as `alias_…4` and `egress/…`. */
+function asDocumented(name: string): string {
+  return name
+    .replace(/^(alias|group)_.*([46])$/, "$1_…$2")
+    .replace(/^(egress|ingress|from)\/.*$/, "$1/…");
+}
+
+test("docs/nft.md names every set, map and chain that any case makes, and no other", async () => {
+  const page = readDocument("docs/nft.md");
+  const bridgePart = /In `bridge virtwall`[\s\S]*?\n\n/.exec(page)?.[0] ?? "";
+  const guardPart = /The chain `guard`/.exec(page)?.[0] ?? "";
+  const documented = new Set([
+    ...firstColumnWords(page),
+    ...[...`${bridgePart}${guardPart}`.matchAll(/`(\w+)`/g)].map(([, word = ""]) => word),
+  ]);
+  const made = new Set<string>();
+  for (const { folder } of caseFolders("packets.txt")) {
+    const { tables } = await compileCase(folder);
+    for (const { sets, chains } of tables) {
+      for (const { name } of [...sets, ...chains]) made.add(asDocumented(name));
+    }
+  }
+  documented.delete("isolate");
+  expect([...made].toSorted()).toEqual([...documented].toSorted());
+});
