@@ -35,7 +35,7 @@ function section(title: string, rows: readonly (readonly string[])[]): string {
 function summary(status: DaemonStatus): string[][] {
   const { daemon, gate, gaps } = status;
   return [
-    ["daemon", `running since ${daemon.since.slice(0, 19)}Z, pid ${daemon.pid}, ${daemon.version}`],
+    ["daemon", daemonText(daemon)],
     ["gate", gate ? `running, pid ${gate.pid}` : "not running"],
     ["protection", protectionText(status.protection)],
     ["policy", policyText(status.policy)],
@@ -45,12 +45,20 @@ function summary(status: DaemonStatus): string[][] {
   ];
 }
 
+function daemonText(daemon: DaemonStatus["daemon"]): string {
+  return daemon === null
+    ? "NOT RUNNING"
+    : `running since ${daemon.since.slice(0, 19)}Z, pid ${daemon.pid}, ${daemon.version}`;
+}
+
 function protectionText(protection: ProtectionStatus): string {
   switch (protection.mode) {
     case "owner":
       return "owner: no other program can change or flush our tables";
     case "restore":
       return `restore: what is taken away is put back (${protection.reason})`;
+    case "none":
+      return `none: ${protection.reason}`;
     case "unknown":
       return `unknown: ${protection.reason}`;
   }

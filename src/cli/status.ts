@@ -1,18 +1,69 @@
+import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { XtablesPrograms } from "../edge/xtables/xtables.ts";
+import type { Ownership } from "../ports/kernel.ts";
+import { planPassRules } from "../reconcile/pass-rules.ts";
+import type { DaemonStatus, ProtectionStatus } from "../wire/daemon-status.ts";
+import { countsOf, statusBody } from "../wire/status-body.ts";
+import { collect, type Collected } from "./collect.ts";
 import { noDaemon } from "./events.ts";
-import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
+import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { printStatus } from "./print-status.ts";
 import { hasErrors } from "./print-problems.ts";
-import type { Settings } from "./settings.ts";
+import { demandRoot, type Settings } from "./settings.ts";
 
-/** Exit status 1 while something is wrong: errors in what is written, or something the daemon could not do. */
+/** Exit status 1 while something is wrong: no daemon, errors in what is written, or something that could not be done. */
 export async function runStatus(settings: Settings, output: Output): Promise<ExitStatus> {
   const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (reply?.kind !== "status") throw new RefusedError(noDaemon(settings.daemonSocket));
-  const { status } = reply;
+  const status = reply?.kind === "status" ? reply.status : await readWithoutDaemon(settings);
   if (settings.json) printJson(output, status);
   else output.out(printStatus(status));
   const isWell = status.errors.length === 0 && !hasErrors(status.policy.problems);
   return isWell ? exitStatus.ok : exitStatus.problems;
+}
+
+/** What a daemon would say that has just started, and that no daemon runs. */
+async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
+  demandRoot("status");
+  const collected = await collect(settings);
+  const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
+  try {
+    const desired = collected.decision.desired;
+    const mark = collected.written.policy.host.mark;
+    const { report } = planPassRules({
+      foreign: await kernel.readForeign(),
+      xtables: await new XtablesPrograms().read(),
+      mark,
+      integration: "print",
+    });
+    return {
+      ...describePolicy(collected),
+      daemon: null,
+      protection: protectionOf(await kernel.ownership()),
+      errors: [noDaemon(settings.daemonSocket)],
+      ...statusBody(desired?.compiled, countsOf(await kernel.readCounters())),
+      integration: { mode: collected.written.policy.host.integration, chains: report },
+      gaps: { tables: { count: 0 }, passRules: { count: 0 } },
+    };
+  } finally {
+    kernel.close();
+  }
+}
+
+/** Without a daemon nothing is put back. */
+function protectionOf(ownership: Ownership): ProtectionStatus {
+  if (ownership.mode === "owner") return ownership;
+  return { mode: "none", reason: `${ownership.reason}; any program can change or flush them` };
+}
+
+function describePolicy({ decision, policyTexts }: Collected): Pick<DaemonStatus, "policy"> {
+  return {
+    policy: {
+      inForce: decision.inForce,
+      files: policyTexts.map((text) => text.file),
+      problems: decision.problems,
+      keptGuests: [],
+    },
+  };
 }

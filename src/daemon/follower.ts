@@ -64,7 +64,7 @@ export class Follower {
   }
 
   get errors(): readonly string[] {
-    return [...this.#errors.values()];
+    return [...new Set(this.#errors.values())];
   }
 
   /** Starts to watch, and answers what the first round came to. */

@@ -1,12 +1,10 @@
-import { formatPrefix } from "../base/address.ts";
-import type { PublicationState } from "../model/state.ts";
-import type { Kernel } from "../ports/kernel.ts";
-import { KernelError } from "../ports/kernel.ts";
-import type { DaemonStatus, PublicationStatus } from "../wire/daemon-status.ts";
+import { KernelError, type Kernel } from "../ports/kernel.ts";
+import type { DaemonStatus } from "../wire/daemon-status.ts";
+import { countsOf, statusBody, type Counts } from "../wire/status-body.ts";
 import type { Follower } from "./follower.ts";
 
 export interface StatusInput {
-  readonly identity: DaemonStatus["daemon"];
+  readonly identity: NonNullable<DaemonStatus["daemon"]>;
   readonly follower: Follower;
   readonly kernel: Kernel;
   /** Undefined where no gate answers. */
@@ -15,11 +13,10 @@ export interface StatusInput {
 
 /** Counters are read now; all else is as of the last round. */
 export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
+  const [counts, pid] = await Promise.all([readCounts(input.kernel), input.gatePid()]);
   const { beliefs, upkeep, errors } = input.follower;
   const { decision, policyTexts } = beliefs;
   const desired = decision?.desired;
-  const counts = await readCounts(input.kernel);
-  const pid = await input.gatePid();
   return {
     daemon: input.identity,
     protection: upkeep.ownership ?? { mode: "unknown", reason: "the kernel was not asked yet" },
@@ -31,15 +28,7 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
       keptGuests: decision?.keptGuests ?? [],
     },
     errors,
-    networks: (desired?.compiled.intent.networks ?? [])
-      .map(({ name, mode, bridge, subnets }) => {
-        return { name, mode, bridge, prefixes: subnets.map(formatPrefix) };
-      })
-      .toSorted(byName),
-    guests: (desired?.compiled.guests ?? []).toSorted(byName),
-    publications: (desired?.compiled.publications ?? [])
-      .map((publication) => withConnections(publication, counts))
-      .toSorted((a, b) => (a.guest < b.guest ? -1 : a.guest > b.guest ? 1 : 0)),
+    ...statusBody(desired?.compiled, counts),
     integration: {
       mode: desired?.policy.host.integration ?? "off",
       chains: upkeep.passRules,
@@ -48,29 +37,11 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
   };
 }
 
-function byName(a: { readonly name: string }, b: { readonly name: string }): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
-
-/** Undefined where the kernel does not say. Only the first packet of a connection is counted. */
-async function readCounts(kernel: Kernel): Promise<ReadonlyMap<string, number> | undefined> {
+async function readCounts(kernel: Kernel): Promise<Counts> {
   try {
-    const counts = await kernel.readCounters();
-    return new Map(counts.map(({ set, key, packets }) => [`${set} ${key}`, packets]));
+    return countsOf(await kernel.readCounters());
   } catch (error) {
     if (error instanceof KernelError) return undefined;
     throw error;
   }
-}
-
-function withConnections(
-  publication: PublicationState,
-  counts: ReadonlyMap<string, number> | undefined,
-): PublicationStatus {
-  if (!counts) return publication;
-  const keys = publication.targets.flatMap((target) =>
-    target.counters.map(({ set, key }) => `${set} ${key}`),
-  );
-  const connections = [...new Set(keys)].reduce((sum, key) => sum + (counts.get(key) ?? 0), 0);
-  return { ...publication, connections };
 }

@@ -14,7 +14,9 @@ export interface TablePlan {
 /** The way from what the kernel holds to what it is to hold. */
 export function planTables(actual: readonly Table[], desired: readonly Table[]): TablePlan {
   const script = diffTables(actual, desired);
-  return { script, changes: script === "" ? [] : describeDiff(actual, desired) };
+  // A gate makes its tables before anything is in them; for people that is no table yet.
+  const filled = actual.filter((table) => table.sets.length + table.chains.length > 0);
+  return { script, changes: script === "" ? [] : describeDiff(filled, desired) };
 }
 
 /** The ruleset in nft's listing form. */

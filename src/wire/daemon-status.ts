@@ -3,7 +3,12 @@ import type { Problem } from "../model/problem.ts";
 
 /** The body of `virtwall status --json`. Lists are in order of name. */
 export interface DaemonStatus {
-  readonly daemon: { readonly pid: number; readonly since: string; readonly version: string };
+  /** Null where none runs: the rest is then what one would see that starts now. */
+  readonly daemon: {
+    readonly pid: number;
+    readonly since: string;
+    readonly version: string;
+  } | null;
   readonly protection: ProtectionStatus;
   /** Absent where no gate answers. */
   readonly gate?: { readonly pid: number };
@@ -22,6 +27,8 @@ export interface DaemonStatus {
 export type ProtectionStatus =
   | { readonly mode: "owner" }
   | { readonly mode: "restore"; readonly reason: string }
+  /** Neither: nobody looks after them. */
+  | { readonly mode: "none"; readonly reason: string }
   /** The kernel could not be asked. */
   | { readonly mode: "unknown"; readonly reason: string };
 

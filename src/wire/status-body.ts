@@ -1,0 +1,55 @@
+import { formatPrefix } from "../base/address.ts";
+import type { Intent } from "../model/intent.ts";
+import type { GuestState, PublicationState } from "../model/state.ts";
+import type { DaemonStatus, PublicationStatus } from "./daemon-status.ts";
+
+export interface StatusParts {
+  readonly intent: Intent;
+  readonly guests: readonly GuestState[];
+  readonly publications: readonly PublicationState[];
+}
+
+/** Packets by set and key; undefined where the kernel did not say. Only the first packet of a connection is counted. */
+export type Counts = ReadonlyMap<string, number> | undefined;
+
+export function countsOf(
+  elements: readonly { readonly set: string; readonly key: string; readonly packets: number }[],
+): Counts {
+  return new Map(elements.map(({ set, key, packets }) => [countKey(set, key), packets]));
+}
+
+function countKey(set: string, key: string): string {
+  return `${set} ${key}`;
+}
+
+/** What became of networks, guests and publications, for {@link DaemonStatus}. */
+export function statusBody(
+  parts: StatusParts | undefined,
+  counts: Counts,
+): Pick<DaemonStatus, "networks" | "guests" | "publications"> {
+  if (!parts) return { networks: [], guests: [], publications: [] };
+  return {
+    networks: parts.intent.networks
+      .map(({ name, mode, bridge, subnets }) => {
+        return { name, mode, bridge, prefixes: subnets.map(formatPrefix) };
+      })
+      .toSorted((a, b) => compare(a.name, b.name)),
+    guests: parts.guests.toSorted((a, b) => compare(a.name, b.name)),
+    publications: parts.publications
+      .map((publication) => withConnections(publication, counts))
+      .toSorted((a, b) => compare(a.guest, b.guest)),
+  };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function withConnections(publication: PublicationState, counts: Counts): PublicationStatus {
+  if (!counts) return publication;
+  const keys = publication.targets.flatMap((target) =>
+    target.counters.map(({ set, key }) => countKey(set, key)),
+  );
+  const connections = [...new Set(keys)].reduce((sum, key) => sum + (counts.get(key) ?? 0), 0);
+  return { ...publication, connections };
+}
