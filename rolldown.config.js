@@ -17,6 +17,13 @@ export default defineConfig(
       input: { [name]: source },
       platform: "node",
       external: ["koffi"],
-      output: { dir: "dist", format: "esm", entryFileNames: "[name].js", sourcemap: true },
+      output: {
+        dir: "dist",
+        format: "esm",
+        entryFileNames: "[name].js",
+        // What finds its neighbours by import.meta.url stands in dist/ itself, and no file of an older build is left beside it.
+        codeSplitting: false,
+        sourcemap: true,
+      },
     })),
 );
