@@ -108,6 +108,12 @@ describe("which chains need it", () => {
     expect(plan(nat + arp).chains).toEqual([]);
   });
 
+  test("a table of virtwall in a saved ruleset gets no line and is told", () => {
+    const text =
+      "table inet virtwall { chain x { type filter hook input priority -5; policy drop; }; }\n";
+    expect(plan(text)).toMatchObject({ text, chains: [], holdsOwnTable: true });
+  });
+
   test("includes are named", () => {
     expect(plan('include "/etc/nftables.d/*.nft"\ninclude "./x"\n').includes).toEqual([
       "/etc/nftables.d/*.nft",

@@ -1,3 +1,4 @@
+import { tableName } from "../compile/names.ts";
 import { passRuleComment, passRuleText } from "../nft/pass-rule.ts";
 import {
   scanRulesetFile,
@@ -14,6 +15,8 @@ export interface IntegrationPlan {
   readonly chains: readonly IntegratedChain[];
   /** Files that this one includes; they are not looked into. */
   readonly includes: readonly string[];
+  /** The file holds a table of virtwall, as a saved `nft list ruleset` does: it cannot load while the table is owned. */
+  readonly holdsOwnTable: boolean;
 }
 
 /**
@@ -51,6 +54,7 @@ export function planIntegration(text: string, mark: number): IntegrationPlan {
       state: state === "added" && before.has(keyOf(chain)) ? "present" : state,
     })),
     includes: scanned.includes,
+    holdsOwnTable: scanned.chains.some(isOwn),
   };
 }
 
@@ -102,7 +106,8 @@ interface Judged {
 
 function judge(chain: ScannedChain, file: ScannedFile, mark: number): readonly Judged[] {
   const { base } = chain;
-  if (base?.type !== "filter" || chain.family === "arp" || chain.family === "netdev") return [];
+  if (base?.type !== "filter" || ["arp", "netdev"].includes(chain.family)) return [];
+  if (isOwn(chain)) return [];
   const said = (state: IntegratedChain["state"], isNeeded = false) => [
     { chain, base, state, isNeeded },
   ];
@@ -188,6 +193,10 @@ function hasPassRule(chain: ScannedChain, mark: number): boolean {
   return (
     at >= 0 && !ahead.some((word) => isFinalDrop(word) || ["jump", "goto", "vmap"].includes(word))
   );
+}
+
+function isOwn(chain: ScannedChain): boolean {
+  return chain.table === tableName && ["inet", "bridge"].includes(chain.family);
 }
 
 function tableOf(chain: ScannedChain): string {

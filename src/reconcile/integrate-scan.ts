@@ -177,23 +177,15 @@ class Scan {
     isInTableBlock: boolean,
   ): void {
     const isFirst = chain.rules.length === 0;
-    const header: Statement[] = [];
-    let isLeading = true;
-    let policy: string | undefined;
-    let type: Statement | undefined;
-    for (const statement of body) {
-      const isHeader = isHeaderStatement(statement);
-      if (!isHeader) isLeading = false;
-      if (isHeader && isLeading) header.push(statement);
-      if (statement.words[0] === "type") type = statement;
-      if (statement.words[0] === "policy") policy = statement.words[1];
-      if (!isHeader) this.rule(chain, statement);
-    }
+    const firstRule = body.findIndex((statement) => !isHeaderStatement(statement));
+    const header = firstRule < 0 ? body : body.slice(0, firstRule);
+    for (const statement of body) if (!isHeaderStatement(statement)) this.rule(chain, statement);
+    const type = body.find((statement) => statement.words[0] === "type");
     if (type === undefined || chain.base !== undefined) return;
+    const policy = body.findLast((statement) => statement.words[0] === "policy")?.words[1];
     const base = this.base(type.words, policy);
-    const last = header.includes(type) ? header.at(-1) : type;
-    const head = last && header.includes(type) ? this.headAfter(header, last) : undefined;
-    chain.base = isFirst && isInTableBlock && head !== undefined ? { ...base, head } : base;
+    const isAhead = isFirst && isInTableBlock && header.includes(type);
+    chain.base = isAhead ? { ...base, head: this.headAfter(header, header.at(-1) ?? type) } : base;
   }
 
   /** An include inside a chain may hold anything, so it counts as a rule that drops. */

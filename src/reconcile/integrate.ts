@@ -47,6 +47,11 @@ async function integrate(
     ...plan.includes.map(
       (name) => `include "${toUtf8(name)}" is not followed: integrate that file by itself`,
     ),
+    ...(plan.holdsOwnTable
+      ? [
+          "the file holds virtwall's own table, which cannot load while virtwall runs: take it out of the file",
+        ]
+      : []),
     ...plan.chains
       .filter((chain) => chain.state === "before ours")
       .map(

@@ -141,7 +141,9 @@ function refusalOf(error: unknown): string {
   throw error;
 }
 
-/** The kernel answers EPERM for a table that another socket owns (nf_tables_api.c, nft_table_lookup). */
+/** The kernel answers EPERM for a table that another socket owns (nf_tables_api.c, nft_table_lookup), and to everybody who is not root. */
 function isOwnedByOther(error: KernelError): boolean {
-  return error.message.includes("Operation not permitted");
+  return (
+    error.message.includes("Operation not permitted") && !error.message.includes("must be root")
+  );
 }

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import { NftKernel } from "../../src/edge/nft/kernel.ts";
 import { XtablesPrograms } from "../../src/edge/xtables/xtables.ts";
+import { FakeXtables } from "../../src/ports/xtables.fake.ts";
 import { PassRuleKeeper } from "../../src/reconcile/pass-rules-keeper.ts";
 import { Agent } from "../world/agent.ts";
 import { assertPrivateNamespace } from "../world/private-namespace.ts";
@@ -233,6 +234,28 @@ describe("iptables", () => {
     expect(await runProgram("iptables", ["-L", "-n"])).toContain("LIBVIRT_FWI");
     await keeper.remove();
     expect(await save()).toBe(before);
+  });
+
+  test("does with a listing what the fake does with it", async () => {
+    const copy =
+      "-A FORWARD -m comment --comment virtwall -m mark --mark 0x1/0x1 -j ACCEPT\n-A FORWARD -j DROP";
+    await runProgram(
+      "iptables-restore",
+      [],
+      libvirtIptables.replace("-A FORWARD -j LIBVIRT_FWX", `${copy}\n$&`),
+    );
+    const fake = new FakeXtables();
+    fake.listings.set("iptables", await save());
+    const real = new XtablesPrograms();
+    for (const xtables of [real, fake]) {
+      const chains = (await xtables.read()).filter((chain) => chain.mayDrop);
+      await xtables.putPassRules(chains, settings.mark);
+    }
+    expect(await save()).toBe(fake.listings.get("iptables"));
+    expect(await real.read()).toEqual(await fake.read());
+    expect(await real.removePassRules()).toBe(2);
+    expect(await fake.removePassRules()).toBe(2);
+    expect(await save()).toBe(fake.listings.get("iptables"));
   });
 
   test("gets the rule back at the head when another rule was put ahead of it", async () => {
