@@ -1,5 +1,6 @@
 import { closeSync, ftruncateSync, readdirSync, readlinkSync, writeSync } from "node:fs";
 import { getSystemErrorMap } from "node:util";
+import type { LibraryHandle } from "koffi";
 
 /** Something that the gate needs is not on this machine. */
 export class MissingError extends Error {
@@ -79,6 +80,13 @@ async function bind() {
       context: Context,
       file: string,
     ) => number,
+    ...bindSystem(libc),
+    errno: () => koffi.errno(),
+  };
+}
+
+function bindSystem(libc: LibraryHandle) {
+  return {
     send: libc.func("intptr_t send(int fd, const uint8_t *data, size_t length, int flags)") as (
       ...args: [number, Uint8Array, number, number]
     ) => number,
@@ -96,7 +104,6 @@ async function bind() {
       descriptor: number,
       operation: number,
     ) => number,
-    errno: () => koffi.errno(),
   };
 }
 

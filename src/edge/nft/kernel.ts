@@ -8,10 +8,10 @@ import {
   type Ownership,
 } from "../../ports/kernel.ts";
 import { ownTables, type GateStatus } from "../../wire/gate-protocol.ts";
-import { foreignTables, readForeignTable } from "./foreign.ts";
 import type { GateClient } from "./gate-client.ts";
-import { listChains, listTable, withTrueFlags, type Listing } from "./list.ts";
+import { listTable, withTrueFlags, type Listing } from "./list.ts";
 import { watchRuleset } from "./monitor.ts";
+import { readForeign } from "./read-foreign.ts";
 import { refusal, runNft } from "./run-nft.ts";
 
 /** The kernel through nft for what is read, and through a gate, where there is one, for what is written. */
@@ -40,14 +40,8 @@ export class NftKernel implements Kernel {
     return listings.flatMap((listing) => readTables(listing));
   }
 
-  async readForeign(): Promise<readonly ForeignTable[]> {
-    const tables: ForeignTable[] = [];
-    for (const table of foreignTables(await listChains())) {
-      const listing = await listTable(table, { isTerse: true });
-      // Gone since the chains were listed.
-      if (listing !== undefined) tables.push(readForeignTable(table, listing));
-    }
-    return tables;
+  readForeign(): Promise<readonly ForeignTable[]> {
+    return readForeign();
   }
 
   async commit(script: string): Promise<void> {
@@ -59,7 +53,7 @@ export class NftKernel implements Kernel {
       ["-c", "-f", "-"],
       ["-f", "-"],
     ]) {
-      const result = await runNft(args, script);
+      const result = await runNft(args, { input: script });
       if (result.status !== 0) {
         throw new KernelError(
           refusal(result, "nft -f -").message.replaceAll("/dev/stdin:", "line "),

@@ -14,10 +14,7 @@ export interface Listing {
   readonly nftables: readonly ListedObject[];
 }
 
-/**
- * What nft lists of one table, undefined if there is no such table. `isTerse` leaves out the elements of named sets. Never the whole
- * ruleset: that listing starts over whenever somebody changes anything, and under steady change it does not end.
- */
+/** What nft lists of one table, undefined if there is no such table. `isTerse` leaves out the elements of named sets. */
 export async function listTable(
   table: TableAddress,
   { isTerse }: { readonly isTerse: boolean },
@@ -52,9 +49,15 @@ export async function withTrueFlags(listing: Listing, table: TableAddress): Prom
   };
 }
 
-/** Every chain of every table, without rules. */
-export async function listChains(): Promise<Listing> {
-  return parseListing(await nftOutput(["-t", "-j", "list", "chains"]));
+/** Every chain of every table, without rules; every named set or map, without elements. */
+export async function listEvery(kind: "chains" | "sets" | "maps"): Promise<Listing> {
+  return parseListing(await nftOutput(["-t", "-j", "list", kind]));
+}
+
+/** Everything but the elements of named sets; undefined where that takes too long or comes out in half. */
+export async function listRuleset(timeoutMs: number): Promise<Listing | undefined> {
+  const result = await runNft(["-t", "-j", "list", "ruleset"], { timeoutMs });
+  return result.status === 0 ? readListing(result.stdout) : undefined;
 }
 
 /**

@@ -14,10 +14,17 @@ export interface NftResult {
   readonly stderr: string;
 }
 
-/** Runs nft, with `input` on its standard input. Throws {@link KernelError} only where nft cannot be started or is too old. */
-export async function runNft(args: readonly string[], input?: string): Promise<NftResult> {
+export interface NftRun {
+  /** For its standard input. */
+  readonly input?: string;
+  /** It is ended after that long, and the result's status is the signal's name. */
+  readonly timeoutMs?: number;
+}
+
+/** Throws {@link KernelError} only where nft cannot be started or is too old. */
+export async function runNft(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
   await requireVersion();
-  return start(args, input);
+  return start(args, options);
 }
 
 /** Throws {@link KernelError} with nft's words when it fails. */
@@ -71,9 +78,13 @@ export function isAtLeast(version: readonly number[], floor: readonly number[]):
   return index < 0 || (version[index] ?? 0) > (floor[index] ?? 0);
 }
 
-function start(args: readonly string[], input?: string): Promise<NftResult> {
+function start(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn("nft", args, { stdio: ["pipe", "pipe", "pipe"], env: nftEnvironment() });
+    const child = spawn("nft", args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: nftEnvironment(),
+      timeout: options.timeoutMs,
+    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.on("error", (error) => reject(nftCannotStart(error)));
@@ -88,6 +99,6 @@ function start(args: readonly string[], input?: string): Promise<NftResult> {
     );
     // nft that ends before it has read everything says why by its exit status.
     child.stdin.on("error", () => undefined);
-    child.stdin.end(input ?? "");
+    child.stdin.end(options.input ?? "");
   });
 }

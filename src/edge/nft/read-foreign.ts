@@ -1,0 +1,54 @@
+import type { ForeignTable } from "../../ports/kernel.ts";
+import { foreignTables, readForeignTable } from "./foreign.ts";
+import { listEvery, listRuleset, listTable, type Listing, type TableAddress } from "./list.ts";
+
+const rulesetTimeoutMs = 2000;
+
+/**
+ * Table by table, because a listing of the whole ruleset starts over whenever somebody changes anything, and under steady change
+ * does not end. But nft 1.0.6 fetches all elements for the terse listing of a single table (500,000 of them: 6 s), and does not
+ * for that of the ruleset (3 ms). So tables with named sets are taken from one listing of the ruleset, if it comes in time.
+ */
+export async function readForeign(): Promise<readonly ForeignTable[]> {
+  const tables = foreignTables(await listEvery("chains"));
+  if (tables.length === 0) return [];
+  const withSets = await tablesWithSets();
+  const ruleset = tables.some((table) => withSets.has(keyOf(table)))
+    ? await listRuleset(rulesetTimeoutMs)
+    : undefined;
+  const found: ForeignTable[] = [];
+  for (const table of tables) {
+    const listing =
+      ruleset !== undefined && withSets.has(keyOf(table))
+        ? partOf(ruleset, table)
+        : await listTable(table, { isTerse: true });
+    // Without a listing it is gone since the chains were listed.
+    if (listing !== undefined) found.push(readForeignTable(table, listing));
+  }
+  return found;
+}
+
+async function tablesWithSets(): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>();
+  for (const kind of ["sets", "maps"] as const) {
+    for (const object of (await listEvery(kind)).nftables) {
+      for (const { family, table } of Object.values(object)) {
+        keys.add(`${String(family)} ${String(table)}`);
+      }
+    }
+  }
+  return keys;
+}
+
+function partOf(ruleset: Listing, table: TableAddress): Listing | undefined {
+  const nftables = ruleset.nftables.filter((object) =>
+    Object.values(object).some(
+      (body) => body["family"] === table.family && body["table"] === table.name,
+    ),
+  );
+  return nftables.length === 0 ? undefined : { nftables };
+}
+
+function keyOf({ family, name }: TableAddress): string {
+  return `${family} ${name}`;
+}
