@@ -62,7 +62,11 @@ export interface Ended {
 
 export function run(command: readonly string[], input = ""): Ended {
   const [program = "", ...args] = command;
-  const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: "utf8" });
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    input,
+    encoding: "utf8",
+    maxBuffer: 256 << 20,
+  });
   if (error) throw error;
   return { status, stdout, stderr };
 }
