@@ -74,7 +74,7 @@ function printPlain(
 function printMatch(match: Of<"match">): string {
   const { left, right, op } = match;
   const types = datatypesOf(left);
-  const value = printExpression(right, allowWildcard(types));
+  const value = printExpression(right, right.kind === "value" ? allowWildcard(types) : types);
   if (left.kind === "&" && left.right.kind === "flags" && flagsOf(types[0]) !== undefined) {
     const sign = op === "!=" ? "!= " : "";
     return `${printExpression(left.left)} ${sign}${value} / ${printExpression(left.right)}`;

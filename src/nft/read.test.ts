@@ -1,0 +1,153 @@
+import { describe, expect, it } from "vitest";
+import * as nft from "./build.ts";
+import { UnexpectedJson } from "./json.ts";
+import { readElementCounts, readTables } from "./read.ts";
+
+const table = (flags?: unknown) => ({
+  table: { family: "inet", name: "t", handle: 1, ...(flags === undefined ? {} : { flags }) },
+});
+const listing = (...objects: readonly unknown[]) => ({
+  nftables: [{ metainfo: { version: "1.0.6" } }, table(), ...objects],
+});
+const set = (properties: object) => ({
+  set: { family: "inet", table: "t", name: "s", handle: 2, ...properties },
+});
+const map = (properties: object) => ({
+  map: { family: "inet", table: "t", name: "s", handle: 2, ...properties },
+});
+const rule = (...expr: readonly unknown[]) => ({
+  rule: { family: "inet", table: "t", chain: "c", handle: 3, expr },
+});
+const chain = { chain: { family: "inet", table: "t", name: "c", handle: 1 } };
+
+const onlySet = (object: unknown) => readTables(listing(object))[0]?.sets[0];
+const onlyRule = (...expr: readonly unknown[]) =>
+  readTables(listing(chain, rule(...expr)))[0]?.chains[0]?.rules[0]?.statements;
+
+describe("sets are read", () => {
+  const socket = ["ipv4_addr", "inet_service"];
+
+  it.each([
+    ["one name", "ipv4_addr", ["ipv4_addr"]],
+    ["a list", socket, socket],
+    ["one joined name", "ipv4_addr . inet_service", socket],
+    [
+      "typeof",
+      {
+        typeof: {
+          concat: [
+            { payload: { protocol: "ip", field: "daddr" } },
+            { payload: { protocol: "tcp", field: "dport" } },
+          ],
+        },
+      },
+      socket,
+    ],
+  ])("with a type given as %s", (_title, type, expected) => {
+    expect(onlySet(set({ type }))?.type).toEqual(expected);
+    expect(onlySet(map({ type: "ifname", map: type }))?.data).toEqual(expected);
+  });
+
+  it("with elements that count", () => {
+    const elem = [{ elem: { val: "eth0", counter: { packets: 5, bytes: 9 } } }, "eth1"];
+    expect(onlySet(set({ type: "ifname", stmt: [{ counter: null }], elem }))).toEqual({
+      name: "s",
+      type: ["ifname"],
+      flags: [],
+      counter: true,
+      elements: [{ key: nft.value("eth0") }, { key: nft.value("eth1") }],
+    });
+  });
+
+  it("with what they have and we do not know, for that is a difference", () => {
+    expect(onlySet(set({ type: "ifname", size: 5, comment: "x" }))?.unknown).toBe(
+      '{"size":5,"comment":"x"}',
+    );
+    const elem = [{ elem: { val: "eth0", comment: "mine" } }];
+    expect(onlySet(set({ type: "ifname", elem }))?.elements[0]?.unknown).toBe('{"comment":"mine"}');
+  });
+
+  it("as maps whose elements are pairs", () => {
+    const elem = [
+      ["eth0", { goto: { target: "x" } }],
+      [{ elem: { val: "eth1", counter: { packets: 0, bytes: 0 } } }, { drop: null }],
+    ];
+    expect(onlySet(map({ type: "ifname", map: "verdict", elem }))?.elements).toEqual([
+      { key: nft.value("eth0"), data: nft.goto("x") },
+      { key: nft.value("eth1"), data: nft.drop },
+    ]);
+  });
+});
+
+describe("rules are read", () => {
+  it("without the counts of a counter", () => {
+    expect(onlyRule({ counter: { packets: 3, bytes: 4 } }, { drop: null })).toEqual([
+      { kind: "counter" },
+      nft.drop,
+    ]);
+  });
+
+  it("with statements that have no place in the AST kept as JSON, a known one with an unknown property among them", () => {
+    const queue = { queue: { num: 3 } };
+    const random = { masquerade: { flags: "random" } };
+    expect(onlyRule(queue, random)).toEqual([
+      { kind: "unknown", json: JSON.stringify(queue) },
+      { kind: "unknown", json: JSON.stringify(random) },
+    ]);
+  });
+
+  it("with expressions that have no place in the AST kept as JSON", () => {
+    const raw = { payload: { base: "th", offset: 0, len: 16 } };
+    expect(onlyRule({ match: { op: "==", left: raw, right: 53 } })).toEqual([
+      nft.equal({ kind: "unknown", json: JSON.stringify(raw) }, nft.value(53)),
+    ]);
+  });
+
+  it("with operators of more than two operands, as later versions write them", () => {
+    const mark = nft.meta("mark");
+    const value = { "|": [{ meta: { key: "mark" } }, 1, 2] };
+    expect(onlyRule({ mangle: { key: { meta: { key: "mark" } }, value } })).toEqual([
+      {
+        kind: "mangle",
+        key: mark,
+        value: {
+          kind: "|",
+          left: { kind: "|", left: mark, right: nft.value(1) },
+          right: nft.value(2),
+        },
+      },
+    ]);
+  });
+});
+
+describe("a table is read", () => {
+  it.each([["jj"], [["unknown", "owner"]], ["owner"]])("as awake with the flags %j", (flags) => {
+    expect(readTables({ nftables: [table(flags)] })).toEqual([
+      { family: "inet", name: "t", sets: [], chains: [] },
+    ]);
+  });
+
+  it("as dormant where nft says so", () => {
+    expect(readTables({ nftables: [table(["dormant"])] })[0]?.dormant).toBe(true);
+  });
+
+  it("only from what nft prints: anything else throws", () => {
+    expect(() => readTables({})).toThrow(UnexpectedJson);
+    expect(() => readTables(listing(set({ type: 5 })))).toThrow(UnexpectedJson);
+    expect(() => readTables(listing(rule({ limit: { rate: "ten" } }), chain))).toThrow(
+      UnexpectedJson,
+    );
+  });
+});
+
+it("element counts are read under the key as nft prints it", () => {
+  const val = { concat: ["198.51.100.1", "tcp", { range: [80, 90] }] };
+  const elem = [
+    [{ elem: { val, counter: { packets: 7, bytes: 700 } } }, { drop: null }],
+    [{ concat: ["198.51.100.2", "tcp", 80] }, { drop: null }],
+  ];
+  const type = ["ipv4_addr", "inet_proto", "inet_service"];
+  expect(readElementCounts(listing(map({ type, map: "verdict", elem })))).toEqual([
+    { table: "t", set: "s", key: "198.51.100.1 . tcp . 80-90", packets: 7 },
+  ]);
+});
