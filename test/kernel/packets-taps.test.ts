@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
-import { compileCase } from "../world/compile-case.ts";
+import { tablesOfCase } from "../world/compile-case.ts";
 import {
   arpRequest,
   broadcastMac,
@@ -32,7 +32,7 @@ let world: World;
 let bridgeMac: string;
 
 async function load(policy: string): Promise<void> {
-  const { tables } = await compileCase(folder, policy);
+  const tables = await tablesOfCase(folder, policy);
   await loadRuleset(world, await readHostFirewall(folder), tables);
 }
 

@@ -41,7 +41,8 @@ async function listenUdp({ port }) {
           const socket = dgram.createSocket(family === "IPv4" ? "udp4" : "udp6");
           socket.on("error", reject);
           socket.on("message", (message, peer) => {
-            heard.set(port, [...(heard.get(port) ?? []), peer.address]);
+            if (!heard.has(port)) heard.set(port, new Set());
+            heard.get(port).add(peer.address);
             const answer = { ...greeting(port, peer.address), echo: String(message) };
             socket.send(JSON.stringify(answer), peer.port, peer.address);
           });
@@ -207,7 +208,7 @@ function sysctl({ values }) {
 }
 
 function takeHeard({ port }) {
-  const sources = heard.get(port) ?? [];
+  const sources = [...(heard.get(port) ?? [])];
   heard.delete(port);
   return { sources };
 }

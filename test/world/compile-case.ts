@@ -1,32 +1,57 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Compiled, compile } from "../../src/compile/compile.ts";
-import { DirectoryLibvirt } from "../../src/edge/libvirt/directory-libvirt.ts";
-import type { HostInterface, Inventory } from "../../src/model/inventory.ts";
-import type { Policy } from "../../src/model/policy.ts";
+import { openSources } from "../../src/edge/libvirt/open-sources.ts";
 import type { Problem } from "../../src/model/problem.ts";
+import { formatProblem } from "../../src/model/problem-text.ts";
+import type { Table } from "../../src/nft/ast.ts";
 import { parseInventory } from "../../src/parse/inventory.ts";
 import { parsePolicy } from "../../src/parse/policy.ts";
+import { decide } from "../../src/reconcile/decide.ts";
 
-/** A case folder as the product understands it. */
-export interface CompiledCase extends Compiled {
-  readonly policy: Policy;
-  readonly inventory: Inventory;
+/** What the product makes of a case folder. */
+export interface CompiledCase {
+  /** Empty where the policy has errors. */
+  readonly tables: readonly Table[];
   readonly problems: readonly Problem[];
+  /** The problems as a person reads them; files are named from the case folder. */
+  readonly problemText: string;
 }
 
-/** Reads policy and inventory of a case; `policyText` stands for the file where a test changes it. */
+/** Reads policy and inventory of a case; `policyText` stands for its policy where a test changes it. */
 export async function compileCase(folder: string, policyText?: string): Promise<CompiledCase> {
-  const inventoryFolder = join(folder, "inventory");
-  const text = policyText ?? (await readFile(join(folder, "policy.yaml"), "utf8"));
-  const { policy, problems } = parsePolicy([{ file: "policy.yaml", text }]);
-  const texts = await new DirectoryLibvirt(inventoryFolder).read();
-  const host = await readFile(join(inventoryFolder, "host.json"), "utf8");
-  const parsed = parseInventory(texts, JSON.parse(host) as HostInterface[]);
+  const sources = openSources({
+    policyFile: join(folder, "policy.yaml"),
+    connectUri: "",
+    inventoryFolder: join(folder, "inventory"),
+  });
+  const [written, texts, interfaces] = await Promise.all([
+    sources.policy.read(),
+    sources.libvirt.read(),
+    sources.host.read(),
+  ]);
+  sources.close();
+  const files = policyText === undefined ? written : [{ file: "policy.yaml", text: policyText }];
+  const { policy, problems: policyProblems } = parsePolicy(files);
+  const { inventory, problems: inventoryProblems } = parseInventory(texts, interfaces);
+  const inventoryTexts = [...texts.networks, ...texts.guests, ...texts.leases];
+  const inventoryFiles = new Set(inventoryTexts.map(({ file }) => file));
+  const { desired, problems } = decide(
+    { policy, policyProblems, inventory, inventoryProblems, inventoryFiles },
+    undefined,
+  );
+  const textOf = new Map([...files, ...inventoryTexts].map(({ file, text }) => [file, text]));
   return {
-    ...compile(policy, parsed.inventory),
-    policy,
-    inventory: parsed.inventory,
-    problems: [...problems, ...parsed.problems],
+    tables: desired?.compiled.tables ?? [],
+    problems,
+    problemText: problems
+      .map((problem) => `${formatProblem(problem, textOf.get(problem.at.file))}\n`)
+      .join("")
+      .replaceAll(`${folder}/`, ""),
   };
+}
+
+/** The tables of a case without errors; throws with its problems otherwise. */
+export async function tablesOfCase(folder: string, policyText?: string): Promise<readonly Table[]> {
+  const { tables, problems, problemText } = await compileCase(folder, policyText);
+  if (problems.some(({ severity }) => severity === "error")) throw new Error(problemText);
+  return tables;
 }
