@@ -58,9 +58,7 @@ export class Gate {
   }
 
   #commit(script: string): void {
-    const text = withoutOwnedTables(script, this.#tables);
-    this.#nftables.run(text, { dryRun: true });
-    this.#nftables.run(text, { dryRun: false });
+    this.#nftables.run(withoutOwnedTables(script, this.#tables));
   }
 }
 

@@ -14,8 +14,12 @@ export class RefusedError extends Error {
 
 /** libnftables with the netlink socket that it talks through. */
 export interface Nftables {
-  /** All of the script or nothing; `dryRun` asks the kernel too and then takes it back. Throws {@link RefusedError}. */
-  run(script: string, options: { readonly dryRun: boolean }): void;
+  /**
+   * All of the script or nothing, in one transaction. Throws {@link RefusedError}. Without a dry run first: the kernel checks all of
+   * a transaction before it commits any of it, and taking a dry run back makes it wait for every reader of the ruleset (16 ms
+   * against 0.2 ms for the commit of ten rules, Linux 6.18).
+   */
+  run(script: string): void;
   /** Sends raw bytes on libnftables' own socket and returns every datagram that the kernel answers with. */
   talk(message: Uint8Array): readonly Uint8Array[];
   /** The port id of that socket, which is the kernel's name for the owner of a table. 0 until the first {@link talk} binds it. */
@@ -70,10 +74,6 @@ async function bind() {
     errorText: nft.func("const char *nft_ctx_get_error_buffer(void *ctx)") as (
       context: Context,
     ) => string,
-    setDryRun: nft.func("void nft_ctx_set_dry_run(void *ctx, bool dry)") as (
-      context: Context,
-      isDry: boolean,
-    ) => void,
     setInputFlags: optional("int nft_ctx_input_set_flags(void *ctx, unsigned int flags)") as
       ((context: Context, flags: number) => number) | undefined,
     runFile: nft.func("int nft_run_cmd_from_filename(void *ctx, const char *filename)") as (
@@ -123,10 +123,7 @@ function openContext(native: Native): Nftables {
       return portIdOf(native, socket);
     },
     talk: (message) => talk(native, socket, message),
-    run: (script, { dryRun }) => {
-      native.setDryRun(context, dryRun);
-      runScript(native, context, script);
-    },
+    run: (script) => runScript(native, context, script),
   };
 }
 

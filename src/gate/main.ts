@@ -4,7 +4,7 @@
  * It is a process of its own for two reasons. A table's owner is a netlink socket, and the kernel gives the table up when that
  * socket is closed, so the owner must outlive restarts and upgrades of the daemon. And libnftables can abort its caller: 1.0.6 does
  * so on some set elements, 1.1 on fewer. The daemon must not die of that. So the gate knows no policy and reads nobody's files: it
- * takes one transaction at a time from root, tries it, commits it, and answers in the kernel's words. When it dies, the tables
+ * takes one transaction at a time from root, commits it, and answers in the kernel's words. When it dies, the tables
  * persist, and the next gate adopts them with their rules and counts.
  */
 import { parseArgs } from "node:util";

@@ -1,5 +1,7 @@
 import type { ElementCount, Table, TableFamily } from "../nft/ast.ts";
 
+export type { ElementCount };
+
 /** The packet filter of the running kernel, as far as virtwall needs it. */
 export interface Kernel {
   /**
@@ -12,7 +14,7 @@ export interface Kernel {
    * a million elements costs nothing.
    */
   readForeign(): Promise<readonly ForeignTable[]>;
-  /** One transaction, dry-run first: all of it or nothing. Throws {@link KernelError} with the kernel's words. */
+  /** One transaction: all of it or nothing. Throws {@link KernelError} with the kernel's words. */
   commit(script: string): Promise<void>;
   ownership(): Promise<Ownership>;
   /** Calls back for every change of the ruleset by anybody, ourselves included. The function returned ends it. */

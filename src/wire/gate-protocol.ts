@@ -21,7 +21,7 @@ export type GateRequest =
   /** Creates own tables that are missing and takes those that nobody owns. */
   | { readonly kind: "adopt" }
   /**
-   * One transaction, dry-run first. Lines that do nothing but add an own table are left out, because the gate has made that
+   * One transaction. Lines that do nothing but add an own table are left out, because the gate has made that
    * table already, with flags that nft 1.0.6 cannot say.
    */
   | { readonly kind: "commit"; readonly script: string }

@@ -49,18 +49,10 @@ export class NftKernel implements Kernel {
       await this.#gate.ask({ kind: "commit", script });
       return;
     }
-    for (const args of [
-      ["-c", "-f", "-"],
-      ["-f", "-"],
-    ]) {
-      const result = await runNft(args, { input: script });
-      if (result.status !== 0) {
-        throw new KernelError(
-          refusal(result, "nft -f -").message.replaceAll("/dev/stdin:", "line "),
-          { script },
-        );
-      }
-    }
+    const result = await runNft(["-f", "-"], { input: script });
+    if (result.status === 0) return;
+    const words = refusal(result, "nft -f -").message.replaceAll("/dev/stdin:", "line ");
+    throw new KernelError(words, { script });
   }
 
   async ownership(): Promise<Ownership> {
