@@ -6,8 +6,10 @@ import { coldApply } from "./cold-apply.ts";
 import { firstPacket } from "./first-packet.ts";
 import { publications } from "./publications.ts";
 import { type BenchRow, type Machine, printRow, saveReport } from "./report.ts";
+import { hostFirewallRestarts } from "./restarts.ts";
 
 const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
+  restarts: hostFirewallRestarts,
   publications,
   "first-packet": firstPacket,
   "cold-apply": coldApply,

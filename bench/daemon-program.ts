@@ -1,0 +1,91 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BenchWorld, distFolder } from "./bench-world.ts";
+import { type Fleet, type FleetPublication, policyText, writeInventory } from "./fleet.ts";
+import { Program, run } from "./program.ts";
+
+/** A daemon in the host's namespace, with the gate that it started. */
+export class RunningDaemon {
+  readonly #world: BenchWorld;
+  readonly #folder: string;
+  readonly #programs: string;
+  readonly #program: Program;
+
+  private constructor(world: BenchWorld, folder: string, programs: string) {
+    this.#world = world;
+    this.#folder = folder;
+    this.#programs = programs;
+    this.#program = new Program(world.host, this.#command("daemon.js", "daemon"));
+  }
+
+  /**
+   * Resolves when it has converged. In restore mode it has no gate: the programs run from a folder in which koffi cannot be found,
+   * as on a machine without it.
+   */
+  static async start(
+    world: BenchWorld,
+    fleet: Fleet,
+    mode: "owner" | "restore",
+  ): Promise<RunningDaemon> {
+    const folder = mkdtempSync(join(tmpdir(), "virtwall-bench-"));
+    writeInventory(fleet, folder);
+    writePolicy(folder, policyText(fleet, fleet.publications));
+    const programs = mode === "owner" ? distFolder : join(folder, "programs");
+    if (mode === "restore") copyPrograms(programs);
+    const daemon = new RunningDaemon(world, folder, programs);
+    await daemon.#program.said("ready");
+    const found = await daemon.#protection();
+    if (found !== mode) throw new Error(`the daemon is in mode ${found}, not ${mode}`);
+    return daemon;
+  }
+
+  /** Puts other publications into force, as `virtwall apply` does after an edit of the policy. */
+  async publish(fleet: Fleet, publications: readonly FleetPublication[]): Promise<void> {
+    writePolicy(this.#folder, policyText(fleet, publications));
+    await run(this.#world.host, this.#command("cli.js", "apply"));
+  }
+
+  async stop(): Promise<void> {
+    await this.#program.stop();
+    const gate = gatePid(this.#folder);
+    if (gate !== undefined) process.kill(gate, "SIGTERM");
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #protection(): Promise<string> {
+    const text = await run(this.#world.host, this.#command("cli.js", "status", "--json"));
+    return (JSON.parse(text) as { protection: { mode: string } }).protection.mode;
+  }
+
+  #command(program: string, ...args: readonly string[]): string[] {
+    const options = [
+      ["--policy", "policy.yaml"],
+      ["--inventory", ""],
+      ["--state", "state"],
+      ["--socket", "run/virtwall.sock"],
+    ].flatMap(([option = "", name = ""]) => [option, join(this.#folder, name)]);
+    return [process.execPath, join(this.#programs, program), ...args, ...options];
+  }
+}
+
+function writePolicy(folder: string, text: string): void {
+  writeFileSync(join(folder, "policy.yaml"), text);
+}
+
+function copyPrograms(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
+  for (const name of ["cli.js", "daemon.js", "gate.js"]) {
+    cpSync(join(distFolder, name), join(folder, name));
+  }
+}
+
+/** The gate writes its process id into the lock beside its socket. */
+function gatePid(folder: string): number | undefined {
+  try {
+    return Number(readFileSync(join(folder, "run/gate.sock.lock"), "utf8").trim()) || undefined;
+  } catch {
+    return undefined;
+  }
+}
