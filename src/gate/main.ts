@@ -7,6 +7,7 @@
  * takes one transaction at a time from root, commits it, and answers in the kernel's words. When it dies, the tables
  * persist, and the next gate adopts them with their rules and counts.
  */
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import packageFile from "../../package.json" with { type: "json" };
 import { defaultGateSocket } from "../wire/gate-protocol.ts";
@@ -32,18 +33,37 @@ async function main(argv: readonly string[]): Promise<void> {
   // For libnftables before 1.1, which takes a misspelt address for a host name: at least it does not wait for DNS.
   process.env["RES_OPTIONS"] = "attempts:1 timeout:1";
   const { nftables, tryLock } = await openLibnftables();
+  const newGate = (): Promise<Gate> =>
+    afterPredecessor(() => new Gate(nftables, packageFile.version));
   if (options.once === true) {
-    serveStream(process.stdin, process.stdout, new Gate(nftables, packageFile.version));
+    serveStream(process.stdin, process.stdout, await newGate());
     return;
   }
   const socket = options.socket ?? defaultGateSocket;
-  claimSocket(socket, tryLock);
-  const server = await listen(socket, new Gate(nftables, packageFile.version));
+  await afterPredecessor(() => claimSocket(socket, tryLock));
+  const server = await listen(socket, await newGate());
   // The signal ends the process and nothing else: the tables persist, and a socket file without a server is replaced.
   const end = (): void => process.exit(0);
   process.once("SIGTERM", end).once("SIGINT", end);
   server.on("error", fail);
   process.stdout.write("ready\n");
+}
+
+/**
+ * A gate that ends lets go of its connections, its lock and its tables one after the other, so whoever saw the first of it may start
+ * the next one too early. Only a refusal that lasts means that there is another gate.
+ */
+async function afterPredecessor<T>(take: () => T): Promise<T> {
+  for (let pauseMs = 20; pauseMs < 500; pauseMs *= 2) {
+    try {
+      return take();
+    } catch (error) {
+      if (!(error instanceof AlreadyServedError || error instanceof OwnedElsewhereError))
+        throw error;
+    }
+    await setTimeout(pauseMs);
+  }
+  return take();
 }
 
 function readOptions(argv: readonly string[]) {

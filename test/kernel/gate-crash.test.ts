@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { GateClient } from "../../src/edge/nft/gate-client.ts";
+import { openKernel } from "../../src/edge/nft/open-kernel.ts";
 import { openLastingGate } from "../../src/edge/nft/start-gate.ts";
 import { buildGate, newSocket, nft, startGate } from "./gate-program.ts";
 
@@ -152,6 +153,18 @@ add element inet virtwall s { 10.9.9.9 }\n`;
     expect(nft("list", "chains", "inet")).toContain("chain c");
     if (nft("--version").includes("v1.0.6")) expect(after.pid).not.toBe(before);
     client.close();
+  });
+
+  it("can start while one for a single apply is still ending", async () => {
+    for (let i = 0; i < 5; i++) {
+      const transient = await openKernel({ gate: "transient", socket: newSocket(), command });
+      transient.close();
+      const gate = await startGate(command);
+      expect((await gate.client.ask({ kind: "status" })).tables.every(({ owned }) => owned)).toBe(
+        true,
+      );
+      await gate.kill("SIGKILL");
+    }
   });
 
   it("that cannot start says why", async () => {
