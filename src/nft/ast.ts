@@ -1,7 +1,7 @@
 /**
  * nft's language as values, in nft(8)'s own words. A table here is in normal form: what `nft list` shows of it, less what the
  * kernel counts or numbers by itself (handles, packet counts, owner). Two tables are the same ruleset exactly if their normal
- * forms are deeply equal. `normalise` brings any table into it.
+ * forms are deeply equal, the order of sets and chains aside. `normalise` brings any table into it.
  */
 
 export type TableFamily = "ip" | "ip6" | "inet" | "bridge" | "arp" | "netdev";

@@ -2,7 +2,7 @@ import { parseAddress } from "../base/address.ts";
 import { parseMac } from "../base/mac.ts";
 import type { Element, Expression, Rule, SetDefinition, Statement, Table } from "./ast.ts";
 import { type Datatypes, datatypesOf, flagsOf } from "./datatype.ts";
-import { compareElements } from "./element-order.ts";
+import { sortElements } from "./element-order.ts";
 import { withoutImpliedMatches } from "./implied-match.ts";
 import { expressionOf, intervalOf, mergeIntervals } from "./interval.ts";
 import { isVerdict } from "./print-expression.ts";
@@ -46,7 +46,7 @@ function normaliseElements(
     if (element.data === undefined || isVerdict(element.data)) return { ...element, key };
     return { ...element, key, data: normaliseConstant(element.data, dataTypes) };
   });
-  return normal.sort(compareElements);
+  return sortElements(normal);
 }
 
 function normaliseRule(rule: Rule): Rule {

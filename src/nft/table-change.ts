@@ -1,4 +1,5 @@
 import type { Chain, Element, SetDefinition, Table } from "./ast.ts";
+import { elementIdentity } from "./element-order.ts";
 import { compareText, fingerprint } from "./fingerprint.ts";
 import { normalise } from "./normalise.ts";
 import { printSetElement } from "./print.ts";
@@ -88,8 +89,8 @@ function declarationKey({ type, data, flags, counter, unknown }: SetDefinition):
 }
 
 function without(elements: readonly Element[], others: readonly Element[]): Element[] {
-  const keys = new Set(others.map(fingerprint));
-  return elements.filter((element) => !keys.has(fingerprint(element)));
+  const known = new Set(others.map(elementIdentity));
+  return elements.filter((element) => !known.has(elementIdentity(element)));
 }
 
 /**

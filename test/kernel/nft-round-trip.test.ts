@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { arbitraryTable, nearbyTable } from "../../src/nft/arbitrary-table.fake.ts";
+import { arbitrarySet } from "../../src/nft/arbitrary-set.fake.ts";
 import type { Table } from "../../src/nft/ast.ts";
 import { diffTables } from "../../src/nft/diff.ts";
 import { normalise } from "../../src/nft/normalise.ts";
@@ -68,6 +69,17 @@ describe.each(batches)(`seed ${seed}: tables of any kind`, (...group) => {
       ),
     ).toBe("");
   });
+});
+
+it("interval sets of one field are printed as nft lists them, byte for byte", () => {
+  const sets = ["admin4", "admin6", "ports"].flatMap((name) =>
+    fc
+      .sample(arbitrarySet(name), { numRuns: 60, seed })
+      .filter((set) => set.flags.includes("interval"))
+      .map((set, index) => ({ ...set, name: `${name}_${index}`, counter: false })),
+  );
+  const text = printTable({ family: "inet", name: "virtwall", sets, chains: [] });
+  expect(text).toBe(loadInTurn(text)[0]?.text);
 });
 
 /** Loads the batch at once; where nft refuses, finds the case it refuses and shows its scripts. */
