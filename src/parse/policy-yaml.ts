@@ -10,8 +10,8 @@ import type { MapEntry, Tree } from "./tree.ts";
 const maxLength = 4 * 1024 * 1024;
 /** A policy nests seven deep; the composer of the yaml package recurses. */
 const maxDepth = 32;
-/** Values after aliases are followed, which is what an alias bomb blows up. */
-const maxValues = 1_000_000;
+/** Values that stand for aliases, which is what an alias bomb blows up; all others are bounded by the file's size. */
+const maxAliasValues = 100_000;
 
 /** One file as a tree; undefined for an empty file, and for one that is not YAML at all. */
 export function parseYaml(source: SourceText): { tree: Tree | undefined; problems: Problem[] } {
@@ -30,7 +30,8 @@ export function parseYaml(source: SourceText): { tree: Tree | undefined; problem
   const document = parseDocument(source.text, {
     prettyErrors: false,
     uniqueKeys: false,
-    logLevel: "silent",
+    // "silent" would also silence that there is a second document (yaml 2.9 public-api.ts).
+    logLevel: "error",
     keepSourceTokens: false,
   });
   const faults = [...document.errors, ...document.warnings];
@@ -55,7 +56,8 @@ class TreeBuilder {
   private readonly placeAt: (offset: number) => Place;
   private readonly anchors = new Map<string, unknown>();
   private readonly open = new Set<unknown>();
-  private values = 0;
+  private aliasValues = 0;
+  private following = 0;
 
   constructor(placeAt: (offset: number) => Place) {
     this.placeAt = placeAt;
@@ -63,10 +65,10 @@ class TreeBuilder {
 
   build(node: unknown, depth: number): Tree | undefined {
     const at = this.placeOf(node);
-    this.values += 1;
-    if (this.values > maxValues) {
-      if (this.values === maxValues + 1) {
-        this.report("TOO_LARGE", at, `more than ${maxValues} values, aliases followed`);
+    if (this.following > 0) this.aliasValues += 1;
+    if (this.aliasValues > maxAliasValues) {
+      if (this.aliasValues === maxAliasValues + 1) {
+        this.report("TOO_LARGE", at, `aliases stand for more than ${maxAliasValues} values`);
       }
       return undefined;
     }
@@ -131,7 +133,10 @@ class TreeBuilder {
     if (target === undefined || this.open.has(target)) {
       return this.report("BAD_YAML", at, `the alias ${quote(name)} has no value yet`);
     }
-    return this.build(target, depth + 1);
+    this.following += 1;
+    const tree = this.build(target, depth + 1);
+    this.following -= 1;
+    return tree;
   }
 
   private report(code: string, at: Place, message: string): undefined {

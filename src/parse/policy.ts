@@ -4,7 +4,7 @@ import { faultsOf } from "./policy-issues.ts";
 import { mergeTrees } from "./policy-merge.ts";
 import { policySchema, type PolicyData } from "./policy-schema.ts";
 import { parseYaml } from "./policy-yaml.ts";
-import { plainOf, walk, without } from "./tree.ts";
+import { isNull, plainOf, walk, without } from "./tree.ts";
 import type { Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -25,6 +25,10 @@ export function parsePolicy(files: readonly SourceText[]): { policy: Policy; pro
     const parsed = parseYaml(file);
     problems.push(...parsed.problems);
     if (parsed.tree === undefined) continue;
+    if (parsed.tree.kind !== "map" && !isNull(parsed.tree)) {
+      problems.push(...takeWhatFits(parsed.tree).problems);
+      continue;
+    }
     const merged = mergeTrees(tree, parsed.tree, "the policy");
     tree = merged.tree;
     problems.push(...merged.problems);
