@@ -12,9 +12,6 @@ export interface RunningGate {
 
 const folder = "/run/virtwall-bench";
 
-/** Its socket stands where a daemon with `--socket` in the same folder looks for it. */
-export const daemonSocket = `${folder}/virtwall.sock`;
-
 export async function startGate(world: BenchWorld): Promise<RunningGate> {
   const socket = `${folder}/gate.sock`;
   const program = new Program(world.host, [

@@ -2,6 +2,7 @@ import type { Table } from "../src/nft/ast.ts";
 import { diffTables } from "../src/nft/diff.ts";
 import { type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
 import { type Fleet, makeFleet, peers } from "./fleet.ts";
+import { RunningDaemon } from "./daemon-program.ts";
 import { type RunningGate, startGate } from "./gate-program.ts";
 import { run } from "./program.ts";
 import type { BenchRow } from "./report.ts";
@@ -15,6 +16,8 @@ interface Times {
   readonly off: number[];
 }
 
+type FiveTimes = [Times, Times, Times, Times, Times];
+
 const noTimes = (): Times => ({ on: [], off: [] });
 
 interface Phases {
@@ -26,13 +29,15 @@ interface Phases {
 export async function publications(): Promise<BenchRow> {
   const fleet = makeFleet(100, 1);
   const world = await makeBenchWorld(fleet);
-  const [gate, commit, nft, hook] = [noTimes(), noTimes(), noTimes(), noTimes()];
+  const [gate, commit, nft, daemon, hook] = Array.from({ length: 5 }, noTimes) as FiveTimes;
   try {
     for (let round = 0; round < rounds; round++) {
       const running = await startGate(world);
       await throughGate(running, fleet, { whole: gate, commit });
       await running.stop();
       await throughNft(world, fleet, { whole: nft, commit: noTimes() });
+      await clearRules(world);
+      await throughDaemon(world, fleet, daemon);
       await clearRules(world);
       await throughHookScript(world, fleet, hook);
       await clearRules(world);
@@ -48,6 +53,7 @@ export async function publications(): Promise<BenchRow> {
       { who: "virtwall, policy text to kernel", times: gate, isReference: true },
       { who: "  of that, the gate's transaction", times: commit, isReference: false },
       { who: "virtwall, the same without a gate (nft)", times: nft, isReference: false },
+      { who: "virtwall apply, to a running daemon", times: daemon, isReference: false },
       { who: "hook script, an iptables a rule", times: hook, isReference: false },
     ].map(({ who, times, isReference }) => ({
       who,
@@ -89,6 +95,13 @@ async function onAndOff(
   };
   await change(fleet.publications, "on");
   await change([], "off");
+}
+
+async function throughDaemon(world: BenchWorld, fleet: Fleet, times: Times): Promise<void> {
+  const daemon = await RunningDaemon.start(world, { ...fleet, publications: [] }, "owner");
+  times.on.push(await timed(() => daemon.publish(fleet, fleet.publications)));
+  times.off.push(await timed(() => daemon.publish(fleet, [])));
+  await daemon.stop();
 }
 
 async function throughHookScript(world: BenchWorld, fleet: Fleet, times: Times): Promise<void> {
