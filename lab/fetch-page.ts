@@ -13,7 +13,7 @@ const [url, timeoutMs] = process.argv.slice(1);
 fetch(url, { signal: AbortSignal.timeout(Number(timeoutMs)) })
   .then((reply) => reply.text())
   .then((text) => process.stdout.write(text))
-  .catch((cause) => { console.error(cause.cause?.code ?? cause.name); process.exitCode = 1; });
+  .catch((cause) => { console.error(cause.cause?.code ?? cause.name); process.exit(1); });
 `;
 
 /** Fetches a page in the world. Returns the empty string when nothing answers in time. */

@@ -21,7 +21,7 @@ my $peer = defined $ipv6
   : pack_sockaddr_in( $port, inet_aton($ipv4) );
 
 $SIG{ALRM} = sub { print $fetching ? "failed\ntimeout\n" : "closed\n"; exit };
-alarm 4;
+alarm 3;
 socket( my $socket, defined $ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0 ) or die "socket: $!";
 if ( !connect( $socket, $peer ) ) {
     print $fetching ? "failed\n$!\n" : "closed\n";

@@ -38,10 +38,11 @@ async function demo(): Promise<number> {
 }
 
 /** What the demo claims of virtwall and did not see. */
-function whatFellShort({ pages, stream }: Measurement): string[] {
+function whatFellShort({ pages, stream, reachesOutside }: Measurement): string[] {
   const missed = Object.entries(pages)
     .filter(([, got]) => !got)
     .map(([who]) => `no page for the ${who}`);
+  if (!reachesOutside) missed.push("a guest no longer reaches the outside");
   if (stream.datagrams.lost > 0) missed.push(`${stream.datagrams.lost} packets lost`);
   if (stream.connections.failed > 0) missed.push(`${stream.connections.failed} connections failed`);
   return missed;

@@ -5,6 +5,8 @@ export interface Measurement {
   /** One to three short lines. */
   readonly title: readonly string[];
   readonly pages: Pages;
+  /** After the last restart a guest still reaches the outside, through NAT. */
+  readonly reachesOutside: boolean;
   readonly restarts: number;
   readonly stream: StreamReport;
 }
@@ -46,6 +48,7 @@ function rowsOf(measurements: readonly Measurement[]): string[][] {
     row("page for the client outside", ({ pages }) => yes(pages.client)),
     row("page for the hypervisor itself", ({ pages }) => yes(pages.hypervisor)),
     row("page for a second guest", ({ pages }) => yes(pages.secondGuest)),
+    row("guest reaches outside, at the end", ({ reachesOutside }) => yes(reachesOutside)),
     row("restarts of the host firewall", ({ restarts }) => String(restarts)),
     row("packets sent, in new flows of 100", ({ stream }) => String(stream.datagrams.sent)),
     row("  arrived and came back", ({ stream }) => String(stream.datagrams.arrived)),

@@ -3,7 +3,7 @@ import { handTunedRules, hostFirewall } from "../host-firewall.ts";
 import { fetchByGuest, fetchPage } from "../fetch-page.ts";
 import { startLibvirt, type Libvirt } from "../libvirt.ts";
 import type { StreamPlan } from "../stream/stream-report.ts";
-import { addUplink, asClient, uplink } from "../uplink.ts";
+import { addUplink, asClient, client, uplink } from "../uplink.ts";
 import type { World } from "../world.ts";
 import type { Pages } from "./measurement.ts";
 
@@ -65,6 +65,12 @@ export async function fetchPages({ world, secondGuestAddress }: Stage): Promise<
     hypervisor: got(await fetchPage(world, url, { timeoutMs: 2_000 })),
     secondGuest: got(await fetchByGuest(world, secondGuestAddress, url)),
   };
+}
+
+/** Whether the second guest gets an answer from the client, who has no route to private addresses: only NAT helps. */
+export async function reachesOutside({ world, secondGuestAddress }: Stage): Promise<boolean> {
+  const url = `http://${secondGuestAddress}/cgi-bin/ping?${client.address}`;
+  return (await fetchPage(world, url)).startsWith("open");
 }
 
 export function pause(ms: number): Promise<void> {

@@ -1,20 +1,14 @@
-import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-
 import { hostFirewall, strictRules } from "../host-firewall.ts";
-import { projectRoot } from "../project-root.ts";
-import { LabError } from "../run-program.ts";
 import { startStream } from "../stream/start-stream.ts";
 import { uplink } from "../uplink.ts";
-import type { Running } from "../running.ts";
-import type { World } from "../world.ts";
+import { startVirtwall, virtwall, writePolicy } from "../virtwall.ts";
 import type { Measurement } from "./measurement.ts";
 import {
   fetchPages,
   pause,
   publishedGuest,
   publishedPorts,
+  reachesOutside,
   streamPlan,
   type Stage,
 } from "./stage.ts";
@@ -46,8 +40,7 @@ export async function measureWithVirtwall(
 
   say("writing /etc/virtwall/policy.yaml and starting `virtwall daemon`");
   process.stdout.write(indent(policy));
-  await mkdir(world.pathOf("/etc/virtwall"), { recursive: true });
-  await writeFile(world.pathOf("/etc/virtwall/policy.yaml"), policy);
+  await writePolicy(world, policy);
   const daemon = await startVirtwall(world);
   try {
     say(`virtwall integrate --file ${firewall.file}`);
@@ -63,42 +56,16 @@ export async function measureWithVirtwall(
     }
     const report = await stream.end();
     const status = await virtwall(world, "status");
-    return {
-      measurement: { title: ["", "", "virtwall"], pages, restarts, stream: report },
-      status,
+    const measurement: Measurement = {
+      title: ["", "", "virtwall"],
+      pages,
+      reachesOutside: await reachesOutside(stage),
+      restarts,
+      stream: report,
     };
+    return { measurement, status };
   } finally {
     await daemon.end();
-  }
-}
-
-function program(): readonly string[] {
-  return [process.execPath, join(projectRoot(), "bin", "virtwall")];
-}
-
-/** Runs one command of virtwall in the world. */
-export function virtwall(world: World, ...words: readonly string[]): Promise<string> {
-  return world.must([...program(), ...words]);
-}
-
-/** Starts the daemon with all its default paths, which are the world's own; resolves once it says `ready`. */
-export async function startVirtwall(world: World): Promise<Running> {
-  if (!existsSync(join(projectRoot(), "dist", "daemon.js"))) {
-    throw new LabError("dist/daemon.js is missing: npm run build");
-  }
-  const daemon = await world.start([...program(), "daemon"]);
-  const deadline = Date.now() + 20_000;
-  while (!/^ready\b/m.test(daemon.stdout())) {
-    if (Date.now() > deadline) {
-      await daemon.end("SIGKILL");
-      throw new LabError(`virtwall daemon is not ready after 20 s:\n${daemon.output()}`);
-    }
-    await Promise.race([pause(50), daemon.ended.then(endedEarly)]);
-  }
-  return daemon;
-
-  function endedEarly(status: number): never {
-    throw new LabError(`virtwall daemon ended with ${status}:\n${daemon.output()}`);
   }
 }
 

@@ -2,7 +2,14 @@ import { repairByRestart, retireClassicHook } from "../classic-hook.ts";
 import { handTunedRules, hostFirewall } from "../host-firewall.ts";
 import { startStream } from "../stream/start-stream.ts";
 import type { Measurement } from "./measurement.ts";
-import { fetchPages, pause, publishedGuest, streamPlan, type Stage } from "./stage.ts";
+import {
+  fetchPages,
+  pause,
+  publishedGuest,
+  reachesOutside,
+  streamPlan,
+  type Stage,
+} from "./stage.ts";
 
 const restarts = 15;
 
@@ -26,6 +33,7 @@ export async function measureWithoutVirtwall(
     await repairByRestart(world, libvirt, publishedGuest.address);
   }
   const restarted = await repaired.end();
+  const afterRestart = await reachesOutside(stage);
 
   say("the same, with `systemctl reload libvirtd` as libvirt's documentation says: 1 restart");
   const abandoned = await startStream(world, streamPlan);
@@ -34,18 +42,21 @@ export async function measureWithoutVirtwall(
   await libvirt.reload();
   await pause(3_000);
   const reloaded = await abandoned.end();
+  const afterReload = await reachesOutside(stage);
 
   await retireClassicHook(world);
   return [
     {
       title: ["libvirt +", "hook script,", "libvirtd reload"],
       pages,
+      reachesOutside: afterReload,
       restarts: 1,
       stream: reloaded,
     },
     {
       title: ["libvirt +", "hook script,", "libvirtd restart"],
       pages,
+      reachesOutside: afterRestart,
       restarts,
       stream: restarted,
     },

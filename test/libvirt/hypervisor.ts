@@ -1,0 +1,56 @@
+import { hostFirewall, strictRules, type HostFirewall } from "../../lab/host-firewall.ts";
+import { startLibvirt, type GuestWish, type Libvirt } from "../../lab/libvirt.ts";
+import type { Running } from "../../lab/running.ts";
+import { addUplink } from "../../lab/uplink.ts";
+import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
+import { startWorld, type World } from "../../lab/world.ts";
+
+/** A hypervisor in a world: strict host firewall, real libvirt, real guests that serve, and virtwall's daemon. */
+export interface Hypervisor {
+  readonly world: World;
+  readonly libvirt: Libvirt;
+  readonly firewall: HostFirewall;
+  /** Where each guest was found: its IPv4 address by name. */
+  readonly addresses: ReadonlyMap<string, string>;
+  /** Starts `virtwall daemon` again after a test ended it. */
+  startDaemon(): Promise<Running>;
+  daemon(): Running;
+  virtwall(...words: readonly string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface HypervisorWish {
+  readonly policy: string;
+  /** Besides libvirt's own `default`. */
+  readonly networks?: readonly string[];
+  readonly guests: readonly GuestWish[];
+}
+
+export async function startHypervisor(wish: HypervisorWish): Promise<Hypervisor> {
+  const world = await startWorld();
+  try {
+    await addUplink(world);
+    const firewall = await hostFirewall(world, strictRules);
+    const libvirt = await startLibvirt(world);
+    for (const network of wish.networks ?? []) await libvirt.startNetwork(network);
+    await writePolicy(world, wish.policy);
+    // Before the guests: they get their lease through the host firewall with virtwall's help only.
+    let daemon = await startVirtwall(world);
+    for (const guest of wish.guests) await libvirt.startGuest(guest);
+    const addresses = new Map<string, string>();
+    for (const { name } of wish.guests) addresses.set(name, await libvirt.untilServing(name));
+    return {
+      world,
+      libvirt,
+      firewall,
+      addresses,
+      daemon: () => daemon,
+      startDaemon: async () => (daemon = await startVirtwall(world)),
+      virtwall: (...words) => virtwall(world, ...words),
+      stop: () => world.stop(),
+    };
+  } catch (cause) {
+    await world.stop();
+    throw cause;
+  }
+}
