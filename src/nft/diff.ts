@@ -3,7 +3,7 @@ import { compareText } from "./fingerprint.ts";
 import { declarationOf, kindOf, printBase, printSetElement, printTable } from "./print.ts";
 import { printRule } from "./print-statement.ts";
 import { changeOf, type ChainChange, type SetChange, type TableChange } from "./table-change.ts";
-import { printName } from "./text.ts";
+import { printForeignName, printName } from "./text.ts";
 
 /**
  * The text of one transaction for `nft -f` that turns the actual tables into the desired ones, or nothing where they are the same.
@@ -50,12 +50,12 @@ function printChange(table: Table, { wake, sets, chains }: TableChange): string 
     ...(wake ? [`add table ${address}`] : []),
     ...chains
       .filter(isEmptied)
-      .map(({ chain }) => `flush chain ${address} ${printName(chain.name)}`),
+      .map(({ chain }) => `flush chain ${address} ${printForeignName(chain.name)}`),
     ...sets.flatMap((change) => deleteElements(address, change)),
     ...sets.filter(isRemoved).map((change) => deleteSet(address, change)),
     ...chains
       .filter(isUnmade)
-      .map(({ chain }) => `delete chain ${address} ${printName(chain.name)}`),
+      .map(({ chain }) => `delete chain ${address} ${printForeignName(chain.name)}`),
     ...chains.filter(isDeclared).map(({ chain }) => addChain(table, chain)),
     ...sets.filter(isMade).map(({ set }) => addSet(address, set)),
     ...sets.flatMap((change) => addElements(address, change)),
@@ -102,7 +102,7 @@ function addRules(address: string, chain: Chain): string[] {
 
 function deleteSet(address: string, change: SetChange): string {
   const old = change.kind === "replace" ? change.before : change.set;
-  return `delete ${kindOf(old)} ${address} ${printName(old.name)}`;
+  return `delete ${kindOf(old)} ${address} ${printForeignName(old.name)}`;
 }
 
 function addSet(address: string, set: SetDefinition): string {

@@ -23,6 +23,8 @@ export const commentBytes = 128;
 export const logPrefixBytes = 127;
 /** Less than the kernel takes, so that every nft can list it. */
 export const nameBytes = 31;
+/** NFT_NAME_MAXLEN of the kernel, less the closing zero. */
+const foreignNameBytes = 255;
 
 export function printComment(text: string): string {
   return quote("comment", text, commentBytes);
@@ -42,7 +44,16 @@ function quote(what: string, text: string, bytes: number): string {
  * grammar, so names need a part that no keyword has.
  */
 export function printName(text: string): string {
-  if (!/^[A-Za-z][A-Za-z0-9_./-]*$/.test(text) || text.length > nameBytes) {
+  return name(text, nameBytes);
+}
+
+/** The name of what another hand made and we only remove. */
+export function printForeignName(text: string): string {
+  return name(text, foreignNameBytes);
+}
+
+function name(text: string, bytes: number): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_./-]*$/.test(text) || text.length > bytes) {
     throw new UnprintableText("name", text);
   }
   return text;

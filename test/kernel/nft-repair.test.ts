@@ -73,6 +73,7 @@ const damages: Readonly<Record<string, string>> = {
     insert rule inet virtwall published add @zz { ip saddr } ip saddr @zz drop`,
   "a base chain of somebody else":
     "add chain inet virtwall zz { type filter hook input priority 3; policy drop; }",
+  "a chain of a name longer than ours": `add chain inet virtwall ${"z".repeat(120)}`,
   "another policy": "add chain inet virtwall filter-forward { policy drop; }",
   "a base chain at another priority": `delete chain inet virtwall filter-forward
     add chain inet virtwall filter-forward { type filter hook forward priority 7; }`,
