@@ -80,8 +80,9 @@ function policyText(policy: PolicyStatus): string {
 
 function gapRow(title: string, what: string, gap: Gap): string[][] {
   if (gap.count === 0) return [];
-  const times = `last in ${gap.lastMs ?? 0} ms, longest ${gap.longestMs ?? 0} ms`;
-  return [[title, `${what} ${counted(gap.count, "time")}: ${times}`]];
+  const times =
+    gap.lastMs === undefined ? "" : `: last in ${gap.lastMs} ms, longest ${gap.longestMs} ms`;
+  return [[title, `${what} ${counted(gap.count, "time")}${times}`]];
 }
 
 function networkRow(network: NetworkStatus): string[] {

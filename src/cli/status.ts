@@ -1,5 +1,6 @@
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import type { Ownership } from "../ports/kernel.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
@@ -15,6 +16,7 @@ import { demandRoot, type Settings } from "./settings.ts";
 
 /** Exit status 1 while something is wrong: no daemon, errors in what is written, or something that could not be done. */
 export async function runStatus(settings: Settings, output: Output): Promise<ExitStatus> {
+  demandRoot("status");
   const reply = await askDaemon(settings.daemonSocket, { request: "status" });
   const status = reply?.kind === "status" ? reply.status : await readWithoutDaemon(settings);
   if (settings.json) printJson(output, status);
@@ -25,10 +27,10 @@ export async function runStatus(settings: Settings, output: Output): Promise<Exi
 
 /** What a daemon would say that has just started, and that no daemon runs. */
 async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
-  demandRoot("status");
   const collected = await collect(settings);
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
   try {
+    const gatePid = await readGatePid(settings.gateSocket);
     const desired = collected.decision.desired;
     const mark = collected.written.policy.host.mark;
     const { report } = planPassRules({
@@ -40,6 +42,7 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
     return {
       ...describePolicy(collected),
       daemon: null,
+      ...(gatePid !== undefined && { gate: { pid: gatePid } }),
       protection: protectionOf(await kernel.ownership()),
       errors: [noDaemon(settings.daemonSocket)],
       ...statusBody(desired?.compiled, countsOf(await kernel.readCounters())),

@@ -2,6 +2,7 @@ import { KernelError, type KernelEvent } from "../ports/kernel.ts";
 import { SourceError } from "../ports/sources.ts";
 import { StateError, type StateStore } from "../ports/state.ts";
 import { XtablesError } from "../ports/xtables.ts";
+import type { Desired } from "../reconcile/decide.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
@@ -53,6 +54,8 @@ export class Follower {
   #retryMs = firstRetryMs;
   #retryTimer: NodeJS.Timeout | undefined;
   #missing: string | undefined;
+  /** What the kernel was brought to last. */
+  #held: Desired | undefined;
   #told = "";
   #savedPolicy: string | undefined;
 
@@ -166,23 +169,26 @@ export class Follower {
         .filter((name) => dirty.has(name))
         .map((name) => this.#attempt(name, () => this.beliefs.read(name))),
     );
-    const isNew = this.beliefs.reconsider();
-    if (isNew) this.#tellDecision();
+    if (this.beliefs.reconsider()) this.#tellDecision();
     if (dirty.has("ownership")) {
       await this.#attempt("ownership", () => this.upkeep.holdOwnership());
     }
     const desired = this.beliefs.decision?.desired;
     if (!desired) return [];
+    const isNew = desired !== this.#held;
     let changes: readonly string[] = [];
     if (isNew || dirty.has("tables")) {
       const disturbance = this.#takeDisturbance("tables");
       await this.#attempt("tables", async () => {
-        changes = await this.upkeep.holdTables(desired, isNew ? undefined : disturbance);
+        changes = await this.upkeep.holdTables(desired, { isNew, disturbance });
+        this.#held = desired;
       });
     }
     if (isNew || dirty.has("pass rules")) {
       const disturbance = this.#takeDisturbance("pass rules");
-      await this.#attempt("pass rules", () => this.upkeep.holdPassRules(desired, disturbance));
+      await this.#attempt("pass rules", () =>
+        this.upkeep.holdPassRules(desired, { isNew, disturbance }),
+      );
     }
     await this.#attempt("state", () => this.#save());
     return changes;

@@ -6,9 +6,11 @@ export class GapMeter {
   #lastMs: number | undefined;
   #longestMs: number | undefined;
 
-  add(milliseconds: number): void {
-    const rounded = Math.round(milliseconds * 10) / 10;
+  /** Undefined where nobody saw when it went missing. */
+  add(milliseconds: number | undefined): void {
     this.#count++;
+    if (milliseconds === undefined) return;
+    const rounded = Math.round(milliseconds * 10) / 10;
     this.#lastMs = rounded;
     this.#longestMs = Math.max(this.#longestMs ?? 0, rounded);
   }

@@ -19,17 +19,36 @@ export interface Disturbance {
   readonly by?: string;
 }
 
+/** Why the kernel is looked at. */
+export interface Cause {
+  /** Something else is desired than before. */
+  readonly isNew: boolean;
+  readonly disturbance?: Disturbance | undefined;
+}
+
 /** Holds the kernel to what is desired, and measures how long something of ours was missing. */
 export class Upkeep {
   readonly #ports: UpkeepPorts;
   readonly #keeper: PassRuleKeeper;
   readonly gaps = { tables: new GapMeter(), passRules: new GapMeter() };
+  /** When the kernel last took pass rules: the keeper goes on to ask iptables after that. */
+  #passedAt: number | undefined;
   #ownership: Ownership | undefined;
   #passRules: readonly PassRuleReport[] = [];
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
-    this.#keeper = new PassRuleKeeper(ports);
+    const { kernel, xtables } = ports;
+    this.#keeper = new PassRuleKeeper({
+      xtables,
+      kernel: {
+        readForeign: () => kernel.readForeign(),
+        commit: async (script) => {
+          await kernel.commit(script);
+          this.#passedAt = performance.now();
+        },
+      },
+    });
   }
 
   /** Undefined until the gate has answered. */
@@ -41,35 +60,37 @@ export class Upkeep {
     return this.#passRules;
   }
 
-  /** Answers what was changed. With a disturbance, what differs is what another process did. */
-  async holdTables(desired: Desired, disturbance?: Disturbance): Promise<readonly string[]> {
+  /** Answers what was changed. What differs without a new desire is what another process did. */
+  async holdTables(desired: Desired, why: Cause): Promise<readonly string[]> {
     const { kernel, journal } = this.#ports;
     const plan = planTables(await kernel.readTables(), desired.compiled.tables);
     if (plan.script === "") return [];
     await kernel.commit(plan.script);
     const what = summaryOf(plan.changes);
-    if (disturbance) {
-      const took = performance.now() - disturbance.at;
-      this.gaps.tables.add(took);
-      const who = disturbance.by === undefined ? "" : ` taken away by ${disturbance.by}`;
-      journal.add("warning", "restored", `restored in ${took.toFixed(1)} ms${who}: ${what}`);
-    } else {
+    if (why.isNew) {
       journal.add("info", "applied", what);
+      return plan.changes;
     }
+    const tookMs = elapsedMs(why.disturbance);
+    this.gaps.tables.add(tookMs);
+    const { by = "somebody" } = why.disturbance ?? {};
+    journal.add("warning", "restored", `restored${inTime(tookMs)} what ${by} took away: ${what}`);
     return plan.changes;
   }
 
   /** Throws {@link KernelError} where something could not be read or put; the rest is put all the same. */
-  async holdPassRules(desired: Desired, disturbance?: Disturbance): Promise<void> {
+  async holdPassRules(desired: Desired, why: Cause): Promise<void> {
     const { mark, integration } = desired.policy.host;
+    this.#passedAt = undefined;
     const outcome = await this.#keeper.keep({ mark, integration });
     this.#passRules = outcome.report;
     if (outcome.isChanged) {
       const passed = outcome.report.filter((line) => line.state === "passed");
       const where = passed.map((line) => `${line.family} ${line.table} ${line.chain}`).join(", ");
-      if (disturbance) this.gaps.passRules.add(performance.now() - disturbance.at);
-      const took = disturbance ? ` in ${(performance.now() - disturbance.at).toFixed(1)} ms` : "";
-      this.#ports.journal.add("info", "pass-rules-put", `guest traffic passes${took}: ${where}`);
+      const tookMs = why.isNew ? undefined : elapsedMs(why.disturbance, this.#passedAt);
+      if (!why.isNew) this.gaps.passRules.add(tookMs);
+      const message = `guest traffic passes${inTime(tookMs)}: ${where}`;
+      this.#ports.journal.add("info", "pass-rules-put", message);
     }
     if (outcome.failures.length > 0) throw new KernelError(outcome.failures.join("; "));
   }
@@ -91,4 +112,15 @@ export class Upkeep {
 function summaryOf(changes: readonly string[]): string {
   const shown = changes.slice(0, 5).join("; ");
   return changes.length > 5 ? `${shown}; and ${changes.length - 5} more` : shown;
+}
+
+function elapsedMs(
+  disturbance: Disturbance | undefined,
+  until = performance.now(),
+): number | undefined {
+  return disturbance && until - disturbance.at;
+}
+
+function inTime(tookMs: number | undefined): string {
+  return tookMs === undefined ? "" : ` in ${tookMs.toFixed(1)} ms`;
 }

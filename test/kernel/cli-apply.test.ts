@@ -1,0 +1,108 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { buildPrograms, holds, nft, Site } from "./daemon-program.ts";
+
+const policy = `networks:
+  front: { mode: nat }
+guests:
+  web1:
+    publish:
+      - { address: 198.51.100.1, ports: [tcp/80] }
+`;
+
+let site: Site;
+
+beforeAll(buildPrograms);
+
+beforeEach(() => {
+  site = new Site(policy);
+});
+
+afterEach(() => site.close());
+
+test("apply without a daemon writes the kernel, says that nothing follows, and does nothing the second time", () => {
+  const first = site.run(["apply"]);
+  expect(first.status).toBe(0);
+  expect(first.stdout).toContain("+ table inet virtwall");
+  expect(first.stderr).toContain("until the daemon runs");
+  expect(holds("198.51.100.1 . tcp . 80 : 10.20.0.11 . 80")).toBe(true);
+  expect(site.run(["apply"]).stdout).toBe("the kernel holds this already\n");
+});
+
+test("a daemon adopts what apply wrote and rewrites nothing", async () => {
+  site.run(["apply"]);
+  // The table's own line tells who owns it, and handles of all else tell what was rewritten.
+  const handles = () => nft("-a", "list", "table", "inet", "virtwall").split("\n").slice(2);
+  const before = handles();
+  const daemon = await site.start();
+  expect(handles()).toEqual(before);
+  expect(site.status().protection.mode).toBe("owner");
+  await daemon.kill("SIGTERM");
+});
+
+test("diff tells the difference and ends with 4, then with 0", () => {
+  const drift = site.run(["diff"]);
+  expect(drift.status).toBe(4);
+  expect(drift.stdout).toBe("+ table bridge virtwall\n+ table inet virtwall\n");
+  site.run(["apply"]);
+  site.writePolicy(policy.replace("tcp/80", "tcp/81"));
+  const json = JSON.parse(site.run(["diff", "--json"]).stdout) as { changes: string[] };
+  expect(json.changes).toContain(
+    "+ element inet virtwall publish4 { 198.51.100.1 . tcp . 81 : 10.20.0.11 . 81 }",
+  );
+  expect(site.run(["apply"]).status).toBe(0);
+  expect(site.run(["diff"]).status).toBe(0);
+});
+
+test("apply puts pass rules into foreign chains that drop", () => {
+  nft("add", "table", "inet", "filter");
+  nft("add chain inet filter forward { type filter hook forward priority 0; policy drop; }");
+  expect(site.run(["apply"]).stdout).toContain("pass rule inet filter forward");
+  expect(nft("list", "chain", "inet", "filter", "forward")).toContain('comment "virtwall"');
+});
+
+test("a policy with a mistake changes nothing and is shown with its line", () => {
+  site.run(["apply"]);
+  site.writePolicy(policy.replace("tcp/80", "tcp/800000"));
+  const refused = site.run(["apply"]);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("ports: [tcp/800000]");
+  expect(refused.stdout).toContain("nothing was changed");
+  expect(holds(". tcp . 80 : 10.20.0.11 . 80")).toBe(true);
+});
+
+test("what compile prints is what nft takes, and check agrees", () => {
+  const compiled = site.run(["compile"]);
+  expect(compiled.status).toBe(0);
+  const file = join(site.folder, "compiled.nft");
+  writeFileSync(file, compiled.stdout);
+  nft("-c", "-f", file);
+  expect(site.run(["check"])).toMatchObject({ status: 0 });
+});
+
+test("wrong usage ends with 2", () => {
+  expect(site.run(["apply", "--confirm", "30"]).status).toBe(2);
+  expect(site.run(["compile", "--backend", "iptables"]).status).toBe(2);
+  expect(site.run(["nosuch"]).status).toBe(2);
+  expect(site.run(["publish", "add", "web1"]).status).toBe(2);
+  expect(site.run(["daemon", "--nosuch"]).status).toBe(2);
+});
+
+test("status without a daemon says so and shows what there is", () => {
+  site.run(["apply"]);
+  const status = site.run(["status"]);
+  expect(status.status).toBe(1);
+  expect(status.stdout).toContain("NOT RUNNING");
+  expect(status.stdout).toContain("active to 10.20.0.11");
+});
+
+test("publish add without a daemon writes the file and says what is left to do", () => {
+  const added = site.run(["publish", "add", "web2", "tcp/8080:80", "--address", "198.51.100.1"]);
+  expect(added.status).toBe(0);
+  expect(added.stdout).toContain("virtwall apply");
+  const clash = site.run(["publish", "add", "web1", "tcp/8080", "--address", "198.51.100.1"]);
+  expect(clash.status).toBe(1);
+  expect(clash.stderr).toContain("PUBLISHED_TWICE");
+  expect(site.run(["check"]).status).toBe(0);
+});

@@ -1,0 +1,152 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { buildPrograms, holds, nft, Site, until } from "./daemon-program.ts";
+
+const policy = (port: number) => `networks:
+  front: { mode: nat }
+guests:
+  web1:
+    publish:
+      - { address: 198.51.100.1, ports: [tcp/${port}] }
+`;
+
+let site: Site;
+
+beforeAll(buildPrograms);
+
+beforeEach(() => {
+  site = new Site(policy(80));
+});
+
+afterEach(() => site.close());
+
+test("in owner mode another program's flush changes nothing of ours", async () => {
+  const daemon = await site.start();
+  expect(site.status().protection).toEqual({ mode: "owner" });
+  const before = nft("-a", "list", "table", "inet", "virtwall");
+  nft("flush", "ruleset");
+  expect(nft("-a", "list", "table", "inet", "virtwall")).toBe(before);
+  expect(daemon.output).not.toContain("restored");
+});
+
+test("killed, it leaves rules that a flush cannot take, and the next daemon rewrites nothing", async () => {
+  const daemon = await site.start();
+  await daemon.kill("SIGKILL");
+  const before = nft("-a", "list", "table", "inet", "virtwall");
+  nft("flush", "ruleset");
+  expect(nft("-a", "list", "table", "inet", "virtwall")).toBe(before);
+  const next = await site.start();
+  expect(nft("-a", "list", "table", "inet", "virtwall")).toBe(before);
+  expect(next.output).not.toContain('"applied"');
+});
+
+test("ended by SIGTERM it leaves the rules and ends with 0", async () => {
+  const daemon = await site.start();
+  expect(await daemon.kill("SIGTERM")).toBe(0);
+  expect(holds(". tcp . 80 :")).toBe(true);
+});
+
+test("when the gate is killed the rules stay and a new gate owns them", async () => {
+  await site.start();
+  const pid = site.status().gate?.pid ?? 0;
+  expect(pid).toBeGreaterThan(1);
+  process.kill(pid, "SIGKILL");
+  await until(() => ![undefined, pid].includes(site.status().gate?.pid));
+  await until(() => site.status().protection.mode === "owner");
+  nft("flush", "ruleset");
+  expect(holds(". tcp . 80 :")).toBe(true);
+});
+
+test("a second daemon on the same socket refuses in one line", async () => {
+  await site.start();
+  const second = site.run(["daemon"]);
+  expect(second).toMatchObject({ status: 3, stdout: "" });
+  expect(second.stderr).toBe(`virtwall: another daemon serves ${site.socket}\n`);
+});
+
+test("a socket that some other program serves is refused and left alone", async () => {
+  mkdirSync(dirname(site.socket), { recursive: true });
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(site.socket, resolve));
+  const daemon = site.launch();
+  expect(await daemon.ended).toBe(3);
+  expect(daemon.output).toContain("another daemon serves");
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("a socket file that nobody serves is replaced", async () => {
+  const daemon = await site.start();
+  await daemon.kill("SIGKILL");
+  await site.start();
+  expect(site.status().policy.inForce).toBe("current");
+});
+
+test("killed at any moment of an apply, the kernel holds the old or the new, and the next start converges", async () => {
+  const first = await site.start();
+  await first.kill("SIGTERM");
+  let [from, to] = [80, 81];
+  for (let round = 0; round < 8; round++) {
+    site.writePolicy(policy(to));
+    const daemon = site.launch();
+    await sleep(120 + round * 25);
+    await daemon.kill("SIGKILL");
+    const [old, fresh] = [holds(`. tcp . ${from} :`), holds(`. tcp . ${to} :`)];
+    expect([old, fresh]).toContain(true);
+    expect(old && fresh).toBe(false);
+    expect(holds(". tcp . ")).toBe(true);
+    if (fresh) [from, to] = [to, from];
+  }
+  const last = await site.start();
+  expect(site.run(["diff"])).toMatchObject({ status: 0 });
+  await last.kill("SIGTERM");
+});
+
+test("a full disk costs a warning: the kernel is right and the old state stays", async () => {
+  mkdirSync(site.state);
+  spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", site.state]);
+  const daemon = await site.start();
+  const stateFile = join(site.state, "last-good-policy.json");
+  await until(() => readFileSync(stateFile, "utf8").includes("tcp/80"));
+  const old = readFileSync(stateFile, "utf8");
+  spawnSync("dd", ["if=/dev/zero", `of=${join(site.state, "fill")}`, "bs=1k"]);
+  site.writePolicy(policy(81));
+  await daemon.said("no space left");
+  expect(holds(". tcp . 81 :")).toBe(true);
+  expect(readFileSync(stateFile, "utf8")).toBe(old);
+  expect(site.status().errors.join()).toContain("no space left");
+  expect(daemon.output).toMatch(/<4>.*no space left/);
+  await daemon.kill("SIGTERM");
+  spawnSync("umount", ["-l", site.state]);
+});
+
+test("a policy folder that comes later is followed", async () => {
+  await site.start();
+  const folder = join(dirname(site.policyFile), "policy.d");
+  mkdirSync(folder);
+  writeFileSync(
+    join(folder, "more.yaml"),
+    "guests:\n  web2:\n    publish:\n      - { address: 198.51.100.1, ports: [tcp/90] }\n",
+  );
+  await until(() => holds(". tcp . 90 : 10.20.0.12 . 90"));
+});
+
+test("without nft it refuses and names the package", () => {
+  const env = { PATH: "/nonexistent" };
+  for (const command of ["apply", "diff", "daemon"]) {
+    const ended = site.run([command], { env });
+    expect(ended.status).toBe(3);
+    expect(ended.stderr).toContain("apt install nftables");
+  }
+});
+
+test("without root it refuses in one line", () => {
+  for (const command of ["apply", "diff", "daemon", "status", "integrate"]) {
+    const ended = site.run([command], { uid: 65534 });
+    expect(ended).toMatchObject({ status: 3, stdout: "" });
+    expect(ended.stderr).toMatch(/^virtwall: .* must run as root\n$/);
+  }
+});
