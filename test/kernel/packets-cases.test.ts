@@ -55,10 +55,3 @@ describe.each(worlds)("in the world of $name", ({ folder, cases }) => {
     );
   });
 });
-
-test("every case says why it is there", async () => {
-  for (const { folder } of caseFolders("packets.txt")) {
-    const why = await readFile(join(folder, "why.md"), "utf8");
-    expect(why.trim().length, basename(folder)).toBeGreaterThan(20);
-  }
-});

@@ -38,7 +38,9 @@ async function listenUdp({ port }) {
     addresses.map(
       ({ address, family }) =>
         new Promise((resolve, reject) => {
-          const socket = dgram.createSocket(family === "IPv4" ? "udp4" : "udp6");
+          const type = family === "IPv4" ? "udp4" : "udp6";
+          // A client of this namespace may send from the port; the kernel tells connected sockets apart by their peer.
+          const socket = dgram.createSocket({ type, reuseAddr: true });
           socket.on("error", reject);
           socket.on("message", (message, peer) => {
             if (!heard.has(port)) heard.set(port, new Set());
@@ -55,6 +57,7 @@ async function listenUdp({ port }) {
 
 /** How an attempt without an answer ended: nothing came back, or somebody said no. */
 function failure(error) {
+  if (/^EADDR/.test(error.code)) return { fault: `${label}: ${error.message}` };
   if (error.code === "ECONNREFUSED" || error.code === "ECONNRESET") return { outcome: "refused" };
   return { outcome: "unreachable", error: error.code };
 }
@@ -126,7 +129,11 @@ function release({ flow }) {
 
 function sendUdp({ host, port, source, sourcePort, timeoutMs }) {
   return new Promise((resolve) => {
-    const socket = dgram.createSocket(net.isIPv4(host) ? "udp4" : "udp6");
+    // As with listeners: several lines of one case may send from the same port.
+    const socket = dgram.createSocket({
+      type: net.isIPv4(host) ? "udp4" : "udp6",
+      reuseAddr: sourcePort !== undefined,
+    });
     const word = String(Math.random());
     const end = (result) => {
       clearTimeout(timer);

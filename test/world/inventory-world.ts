@@ -6,7 +6,7 @@ import type { GuestSpec, UplinkSpec, WorldSpec } from "./world.ts";
 /*
  * The world that an inventory folder describes. It reads the folder by itself, not through the product, so that a mistake there
  * does not bend the world until it fits. `world.json` adds what libvirt and the host do not know: addresses of guests without a
- * lease, and prefixes that the world routes to the host.
+ * lease, machines on the bridges that are no guests, and prefixes that the world routes to the host.
  */
 
 interface Lease {
@@ -20,7 +20,17 @@ interface HostInterface {
   readonly master?: string;
 }
 
+interface Other {
+  readonly name: string;
+  readonly port: string;
+  readonly bridge: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  readonly gateways: readonly string[];
+}
+
 interface Extra {
+  readonly others?: readonly Other[];
   readonly addresses?: Readonly<Record<string, readonly string[]>>;
   readonly routedToHost?: readonly string[];
 }
@@ -49,11 +59,14 @@ export async function readWorldSpec(folder: string): Promise<WorldSpec> {
       }),
     };
   });
+  const others = (extra.others ?? []).map(({ name, port, gateways, ...nic }): GuestSpec => {
+    return { name, gateways, nics: [{ ...nic, tap: port }] };
+  });
   const uplink = uplinkOf(host);
   const bridges = networks.map(({ bridge }) => bridge).filter(({ name }) => name !== uplink.bridge);
   return {
     bridges: uplink.bridge === undefined ? bridges : [...bridges, bridgeOfUplink(uplink.bridge)],
-    guests,
+    guests: [...guests, ...others],
     uplink,
     routedToHost: extra.routedToHost ?? [],
   };

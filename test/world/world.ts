@@ -31,6 +31,8 @@ export interface BridgeSpec {
 export interface GuestSpec {
   readonly name: string;
   readonly nics: readonly NicSpec[];
+  /** Absent: the host's addresses on the first nic's bridge. */
+  readonly gateways?: readonly string[];
 }
 
 export interface NicSpec {
@@ -244,11 +246,11 @@ function guestCommands(spec: WorldSpec, guest: GuestSpec): string[] {
   ]);
   const bridge = spec.bridges.find(({ name }) => name === guest.nics[0]?.bridge);
   const families = new Set(guest.nics[0]?.addresses.map((address) => isIPv6(bareAddress(address))));
-  const gateways =
+  const routers =
     bridge === undefined || bridge.name === spec.uplink.bridge
       ? worldAddresses.onLink
       : bridge.addresses.map(bareAddress);
-  const reachable = gateways.filter((address) => families.has(isIPv6(address)));
+  const reachable = (guest.gateways ?? routers).filter((address) => families.has(isIPv6(address)));
   return ["link set lo up", ...own, ...defaultRoutes(reachable)];
 }
 
