@@ -9,9 +9,10 @@ export const supported: Law = ({ host, guests }) => {
     const message = `'${key}' is not supported yet`;
     problems.push(breach("error", "NOT_SUPPORTED_YET", { at, message, hint: "remove it" }));
   };
-  if (host.input !== undefined) refuse("host.input", host.input[0]?.at ?? host.at);
-  if (host.topology !== "host") refuse(`host.topology: ${host.topology}`, host.at);
-  if (host.firewallVm !== undefined) refuse("host.firewallVm", host.at);
+  const keyAt = (key: string) => host.keysAt?.get(key) ?? host.at;
+  if (host.input !== undefined) refuse("input", keyAt("input"));
+  if (host.topology !== "host") refuse(`topology: ${host.topology}`, keyAt("topology"));
+  if (host.firewallVm !== undefined) refuse("firewallVm", keyAt("firewallVm"));
   for (const guest of guests.values()) {
     if (guest.filter !== undefined) refuse("filter", guest.filter.at);
     for (const nic of guest.nics.values()) {

@@ -26,6 +26,8 @@ export interface HostPolicy {
   readonly topology: "host" | "firewall-vm";
   readonly firewallVm?: { readonly guest: string; readonly wan: InterfaceName };
   readonly at: Place;
+  /** Where each key under `host` was written. */
+  readonly keysAt?: ReadonlyMap<string, Place>;
 }
 
 export interface Alias {

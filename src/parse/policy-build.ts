@@ -83,6 +83,7 @@ class Builder {
       ...defined({ input: data.input && this.rules(data.input, [...path, "input"]) }),
       ...defined({ firewallVm: this.firewallVm(data.firewallVm) }),
       at: this.keyAt(path),
+      keysAt: new Map(Object.keys(data).map((key) => [key, this.keyAt([...path, key])])),
     };
   }
 

@@ -328,7 +328,7 @@ describe("mistakes", () => {
     ["a: 1\n---\nb: 2", "2:1", "BAD_YAML", "one document a file: split it into files of policy.d"],
     ["guests: *nobody", "1:9", "BAD_YAML", undefined],
     ["guests: !exec { a: {} }", "1:9", "BAD_YAML", undefined],
-  ])("%s", (text, place, code, hint) => {
+  ])("%s", (text, ...[place, code, hint]) => {
     const problem = problemOf(text);
     expect(`${problem?.at.line}:${problem?.at.column}`).toBe(place);
     expect(problem).toMatchObject({ code, severity: "error" });

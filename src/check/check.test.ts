@@ -1,0 +1,307 @@
+import { describe, expect, test } from "vitest";
+import { parseInventory } from "../parse/inventory.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { check } from "./check.ts";
+import { laws } from "./laws.ts";
+import type { HostInterface } from "../model/inventory.ts";
+import { parseAddress } from "../base/address.ts";
+import { parseInterfaceName } from "../base/interface-name.ts";
+
+const networkTexts = {
+  default: `<forward mode='nat'/><bridge name='virbr0'/><ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><host mac='52:54:00:00:00:02' ip='192.168.122.20'/></dhcp></ip>`,
+  dmz: `<forward mode='route'/><bridge name='virbr1'/><ip address='10.1.0.1' prefix='24'/><ip family='ipv6' address='fd00:1::1' prefix='64'/>`,
+  lab: `<bridge name='virbr2'/><ip address='10.2.0.1' prefix='24'/>`,
+  lan: `<forward mode='bridge'/><bridge name='br0'/>`,
+};
+
+function nicXml(last: number, network: string): string {
+  return `<interface type='network'><mac address='52:54:00:00:00:0${last}'/><source network='${network}'/><target dev='vnet${last}'/></interface>`;
+}
+
+const guestTexts = {
+  web1: nicXml(1, "default"),
+  web2: nicXml(2, "default"),
+  edge: nicXml(3, "dmz"),
+  wire: nicXml(4, "lan"),
+  raw: `<interface type='bridge'><mac address='52:54:00:00:00:05'/><source bridge='br9'/><target dev='vnet5'/></interface>`,
+};
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("bad sample");
+  return value;
+}
+
+const eth0: HostInterface = {
+  name: must(parseInterfaceName("eth0")),
+  addresses: [must(parseAddress("203.0.113.10")), must(parseAddress("2001:db8::10"))],
+  hasDefaultRoute: true,
+};
+
+function inventoryOf(interfaces: readonly HostInterface[]) {
+  const { inventory, problems } = parseInventory(
+    {
+      networks: Object.entries(networkTexts).map(([name, text]) => ({
+        file: `${name}.xml`,
+        text: `<network><name>${name}</name>${text}</network>`,
+      })),
+      guests: Object.entries(guestTexts).map(([name, text]) => ({
+        file: `${name}.xml`,
+        text: `<domain><name>${name}</name><devices>${text}</devices></domain>`,
+      })),
+      leases: [
+        {
+          file: "virbr0.status",
+          text: `[{"ip-address":"192.168.122.7","mac-address":"52:54:00:00:00:01"}]`,
+        },
+      ],
+    },
+    interfaces,
+  );
+  expect(problems).toEqual([]);
+  return inventory;
+}
+
+function breaches(text: string, interfaces: readonly HostInterface[] = [eth0]) {
+  const { policy, problems } = parsePolicy([{ file: "policy.yaml", text }]);
+  expect(problems).toEqual([]);
+  return check(policy, inventoryOf(interfaces));
+}
+
+test("an empty policy breaks no law", () => {
+  expect(breaches("")).toEqual([]);
+});
+
+test("a policy as an admin writes it breaks no law", () => {
+  expect(
+    breaches(`
+host: { uplinks: [eth0], mark: 0x40000000 }
+aliases: { admin: [198.51.100.0/24] }
+groups:
+  web: { ingress: [{ allow: [tcp/80, tcp/443] }, { allow: tcp/22, from: [admin, group:ops] }], egress: [{ deny: tcp/25 }] }
+  ops: { ingress: [{ allow: any, from: [group:web, host] }] }
+networks:
+  default: { mode: nat, nat: { address: 203.0.113.10, ports: 2000-3000 }, reach: [dmz] }
+  dmz: { mode: nat, nat: { address: "2001:db8::10" } }
+guests:
+  web1:
+    publish: [{ address: 203.0.113.10, ports: [tcp/80, "tcp/8443:443"] }, { ports: [udp/80], from: admin }]
+    nics: { "52:54:00:00:00:01": { address: 192.168.122.10 } }
+  edge: { publish: [{ address: 203.0.113.10, ports: tcp/81 }, { address: "2001:db8::10", ports: tcp/80 }] }
+  stopped: { groups: [web], publish: [{ ports: tcp/7000-7010 }], nics: { "52:54:00:00:00:99": } }
+`).filter(({ code }) => code !== "PUBLISH_CLOSED_BY_GROUP"),
+  ).toEqual([]);
+});
+
+describe("each law tells its breach at its place", () => {
+  test.each([
+    // What this version cannot do.
+    ["host: { input: [{ allow: tcp/22 }] }", "1:9 error NOT_SUPPORTED_YET"],
+    ["host: { topology: firewall-vm }", "1:9 error NOT_SUPPORTED_YET"],
+    ["host: { firewallVm: { guest: fw, wan: br0 } }", "1:9 error NOT_SUPPORTED_YET"],
+    ["guests: { web1: { filter: clean-traffic } }", "1:27 error NOT_SUPPORTED_YET"],
+    [
+      'guests: { web1: { nics: { "52:54:00:00:00:01": { filter: x } } } }',
+      "1:58 error NOT_SUPPORTED_YET",
+    ],
+    [
+      'guests: { web1: { nics: { "52:54:00:00:00:01": { parameters: { IP: x } } } } }',
+      "1:27 error NOT_SUPPORTED_YET",
+    ],
+    // Names.
+    ["host: { uplinks: [eth1] }", "1:9 warning UNKNOWN_UPLINK"],
+    ["groups: { a: { ingress: [{ allow: any, from: [admin] }] } }", "1:47 error UNKNOWN_ALIAS"],
+    ["guests: { x: { publish: [{ ports: tcp/1, from: admin }] } }", "1:48 error UNKNOWN_ALIAS"],
+    ["groups: { a: { egress: [{ allow: any, to: 'group:b' }] } }", "1:43 error UNKNOWN_GROUP"],
+    ["guests: { x: { groups: [web] } }", "1:25 error UNKNOWN_GROUP"],
+    ["networks: { other: { isolate: true } }", "1:13 warning NETWORK_NOT_RUNNING"],
+    ["networks: { dmz: { reach: [nowhere] } }", "1:28 error UNKNOWN_NETWORK"],
+    ["guests: { WEB1: }", "1:11 warning UNKNOWN_GUEST"],
+    ["guests: { wbe1: }", "1:11 warning UNKNOWN_GUEST"],
+    ['guests: { web1: { nics: { "52:54:00:00:00:11": } } }', "1:27 warning UNKNOWN_NIC"],
+    // Addresses.
+    [
+      'guests: { a: { nics: { "52:54:00:00:00:0a": { address: 10.0.0.1 } } }, b: { nics: { "52:54:00:00:00:0b": { address: 10.0.0.1 } } } }',
+      "1:85 error DUPLICATE_ADDRESS",
+    ],
+    [
+      'guests: { web1: { nics: { "52:54:00:00:00:01": { address: 192.168.122.1 } } } }',
+      "1:27 error ADDRESS_OF_HOST",
+    ],
+    [
+      'guests: { web1: { nics: { "52:54:00:00:00:01": { address: 10.9.9.9 } } } }',
+      "1:27 warning ADDRESS_OUTSIDE_SUBNET",
+    ],
+    [
+      "guests: { web1: { publish: [{ address: 203.0.113.99, ports: tcp/1 }] } }",
+      "1:29 warning ADDRESS_NOT_ON_HOST",
+    ],
+    [
+      "networks: { default: { nat: { address: 203.0.113.99 } } }",
+      "1:24 warning ADDRESS_NOT_ON_HOST",
+    ],
+    // Publications.
+    ["guests: { wire: { publish: [{ ports: tcp/1 }] } }", "1:29 error PUBLISH_ON_BRIDGED"],
+    ["guests: { raw: { publish: [{ ports: tcp/1 }] } }", "1:28 error PUBLISH_ON_BRIDGED"],
+    [
+      'guests: { web1: { publish: [{ address: "2001:db8::10", ports: tcp/1 }] } }',
+      "1:29 warning PUBLISH_FAMILY",
+    ],
+    [
+      'guests: { web2: { publish: [{ address: "2001:db8::10", ports: tcp/1 }] } }',
+      "1:29 warning PUBLISH_FAMILY",
+    ],
+    [
+      "{ groups: { g: { ingress: [{ allow: tcp/80 }] } }, guests: { a: { groups: g, publish: [{ ports: tcp/81 }] } } }",
+      "1:97 warning PUBLISH_CLOSED_BY_GROUP",
+    ],
+    [
+      "{ groups: { g: { ingress: [{ allow: tcp/80 }] } }, guests: { a: { groups: g, publish: [{ ports: tcp/80-81 }] } } }",
+      "1:97 warning PUBLISH_CLOSED_BY_GROUP",
+    ],
+    [
+      "{ groups: { g: { ingress: [{ allow: udp/80 }] } }, guests: { a: { groups: g, publish: [{ ports: tcp/80 }] } } }",
+      "1:97 warning PUBLISH_CLOSED_BY_GROUP",
+    ],
+    [
+      "{ groups: { g: { ingress: [{ deny: tcp/80 }] } }, guests: { a: { groups: g, publish: [{ ports: 'tcp/8080:80' }] } } }",
+      "1:96 warning PUBLISH_CLOSED_BY_GROUP",
+    ],
+    // Networks.
+    ["networks: { default: { mode: route } }", "1:13 warning MODE_CONFLICT"],
+    ["networks: { lan: { mode: nat } }", "1:13 warning MODE_CONFLICT"],
+    ["networks: { dmz: { nat: { ports: 1-2 } } }", "1:20 warning NAT_UNUSED"],
+    ['networks: { default: { nat: { address: "2001:db8::10" } } }', "1:24 warning NAT_FAMILY"],
+    ["networks: { dmz: { reach: [dmz] } }", "1:28 warning REACH_SELF"],
+    ["networks: { dmz: { reach: [lan] } }", "1:28 warning REACH_BRIDGED"],
+    ["networks: { dmz: { reach: [lab] } }", "1:28 warning REACH_ISOLATED"],
+    ["networks: { lab: { reach: [dmz] } }", "1:28 warning REACH_ISOLATED"],
+  ])("%s", (text, expected) => {
+    expect(
+      breaches(text).map(({ at, severity, code }) => `${at.line}:${at.column} ${severity} ${code}`),
+    ).toEqual([expected]);
+  });
+
+  test("a mark of two bits, from whatever source, is refused", () => {
+    const { policy } = parsePolicy([]);
+    const broken = { ...policy, host: { ...policy.host, mark: 3 } };
+    expect(check(broken, inventoryOf([])).map(({ code }) => code)).toEqual(["BAD_MARK"]);
+  });
+});
+
+describe("hints", () => {
+  test.each([
+    ["groups: { web: { ingress: [{ allow: any, from: web }] } }", "a group is written group:web"],
+    ["groups: { a: { ingress: [{ allow: any, from: hsot }] } }", "did you mean 'host'?"],
+    ["{ groups: { web: }, guests: { x: { groups: wbe } } }", "did you mean 'web'?"],
+    ["networks: { defualt: }", "did you mean 'default'?"],
+    ["networks: { dmz: { reach: defautl } }", "did you mean 'default'?"],
+    ['guests: { web1: { nics: { "52:54:00:00:00:11": } } }', "did you mean '52:54:00:00:00:01'?"],
+    ['guests: { web1: { nics: { "02:00:11:22:33:44": } } }', "it has 52:54:00:00:00:01"],
+    ["host: { uplinks: eth1 }", "did you mean 'eth0'?"],
+    [
+      "networks: { default: { mode: open } }",
+      "virtwall adopt default makes the network virtwall's own",
+    ],
+  ])("%s", (text, hint) => {
+    expect(breaches(text).map((problem) => problem.hint)).toEqual([hint]);
+  });
+});
+
+describe("what is published twice", () => {
+  const publish = (first: string, second: string) =>
+    breaches(`guests:\n  a: { publish: [{ ${first} }] }\n  b: { publish: [{ ${second} }] }`, []);
+
+  test.each([
+    ["ports: tcp/80", "ports: tcp/80"],
+    ["ports: tcp/80-90", "ports: tcp/90-99"],
+    ["ports: tcp/80", "ports: tcp/1-65535"],
+    ["ports: tcp/1-65535", "ports: 'tcp/80:8080'"],
+    ["address: 192.0.2.1, ports: tcp/80", "address: 192.0.2.1, ports: tcp/79-81"],
+    ["address: 192.0.2.1, ports: tcp/80", "ports: tcp/80"],
+    ["ports: tcp/70-90", "address: 192.0.2.1, ports: tcp/80"],
+    ['address: "2001:db8:0::1", ports: udp/1', 'address: "2001:DB8::1", ports: udp/1'],
+  ])("%s and %s", (first, second) => {
+    const problems = publish(first, second);
+    expect(problems).toMatchObject([{ code: "PUBLISHED_TWICE", severity: "error" }]);
+    expect(problems[0]?.message).toContain("policy.yaml:");
+  });
+
+  test.each([
+    ["ports: tcp/80", "ports: udp/80"],
+    ["ports: tcp/80-89", "ports: tcp/90"],
+    ["address: 192.0.2.1, ports: tcp/80", "address: 192.0.2.2, ports: tcp/80"],
+    ["address: 192.0.2.1, ports: tcp/80", "ports: tcp/81"],
+  ])("is not %s and %s", (first, second) => {
+    expect(publish(first, second)).toEqual([]);
+  });
+
+  test("names the later place, and the earlier one in its words", () => {
+    expect(publish("ports: tcp/80", "ports: tcp/1-100")).toMatchObject([
+      {
+        at: { line: 3, column: 27 },
+        message:
+          "tcp/1-100 on every address is published twice: here and as tcp/80 on every address for guest 'a' at policy.yaml:2:27",
+      },
+    ]);
+  });
+
+  test("is found within one guest", () => {
+    const problems = breaches("guests: { a: { publish: [{ ports: [tcp/80, 'tcp/80:81'] }] } }", []);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.message).toContain("the same guest");
+  });
+});
+
+describe("groups that open what is published", () => {
+  const publish = (rules: string, ports: string) =>
+    breaches(
+      `{ groups: { g: { ingress: [${rules}] } }, guests: { a: { groups: g, publish: [{ ports: ${ports} }] } } }`,
+      [],
+    );
+
+  test.each([
+    ["{ allow: any }", "tcp/1-65535"],
+    ["{ allow: tcp }", "tcp/80"],
+    ["{ allow: tcp/80 }", "'tcp/8080:80'"],
+    ["{ allow: tcp/1-50 }, { allow: [tcp/51-60, tcp/40-55] }", "tcp/10-60"],
+    ["{ allow: tcp/80, from: 192.0.2.1 }", "tcp/80"],
+    ["{ deny: tcp/80, from: 192.0.2.1 }", "tcp/80"],
+    ["{ deny: tcp/81 }", "tcp/80"],
+    ["", "tcp/80"],
+  ])("[%s] and %s", (rules, ports) => {
+    expect(publish(rules, ports)).toEqual([]);
+  });
+});
+
+test("guests that differ by a number are two guests", () => {
+  expect(breaches("guests: { web3: , web12: }")).toEqual([]);
+});
+
+test("without host facts nothing is said of addresses and uplinks", () => {
+  expect(
+    breaches(
+      "{ host: { uplinks: eth7 }, guests: { web1: { publish: [{ address: 198.51.100.1, ports: tcp/1 }] } } }",
+      [],
+    ),
+  ).toEqual([]);
+});
+
+test("a network that is to come may be reached if the policy names it", () => {
+  expect(breaches("networks: { dmz: { reach: later }, later: }").map(({ code }) => code)).toEqual([
+    "NETWORK_NOT_RUNNING",
+  ]);
+});
+
+test("ten thousand publications are checked within a second or two", () => {
+  const entries = Array.from({ length: 10_000 }, (_, n) => `tcp/${n + 1}, udp/${60_000 - n}`).join(
+    ", ",
+  );
+  const { policy } = parsePolicy([
+    { file: "p", text: `guests: { a: { publish: [{ ports: [${entries}] }] } }` },
+  ]);
+  expect(check(policy, inventoryOf([eth0]))).toEqual([]);
+}, 20_000);
+
+test("every law is listed once", () => {
+  expect(new Set(laws).size).toBe(laws.length);
+});
