@@ -1,11 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests of these two projects change links and rulesets: one file at a time, inside a namespace of their own only. */
-const privateNamespace = {
-  globalSetup: ["test/setup/private-namespace.ts"],
-  fileParallelism: false,
-  maxWorkers: 1,
-};
+/** A file at a time: they measure times, and share what a machine has once. */
+const oneByOne = { fileParallelism: false, maxWorkers: 1 };
 
 export default defineConfig({
   test: {
@@ -16,9 +12,16 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts"],
           exclude: ["src/**/*.property.test.ts"],
+          testTimeout: 20_000,
         },
       },
-      { test: { name: "cases", include: ["test/cases/**/*.test.ts", "test/docs/**/*.test.ts"] } },
+      {
+        test: {
+          name: "cases",
+          include: ["test/cases/**/*.test.ts", "test/docs/**/*.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
       {
         test: {
           name: "properties",
@@ -33,7 +36,8 @@ export default defineConfig({
           include: ["test/kernel/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          ...privateNamespace,
+          globalSetup: ["test/setup/private-namespace.ts"],
+          ...oneByOne,
         },
       },
       {
@@ -42,7 +46,8 @@ export default defineConfig({
           include: ["test/libvirt/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          ...privateNamespace,
+          // The lab's worlds are namespaces of their own; its image cache is filled from outside of them.
+          ...oneByOne,
         },
       },
     ],

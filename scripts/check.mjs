@@ -21,7 +21,7 @@ const gates = {
     "run",
     "--project=unit",
     "--project=cases",
-    "--reporter=default",
+    "--reporter=dot",
     "--reporter=json",
     `--outputFile.json=${report}`,
   ],

@@ -69,7 +69,7 @@ count "$reports/check.json" $?
 tier properties
 if why=$(bash scripts/in-namespace.sh true 2>&1); then
   tier kernel bash scripts/in-namespace.sh
-  tier libvirt bash scripts/in-namespace.sh
+  tier libvirt
 else
   lacking "kernel and libvirt tests, no private namespaces (needs root): $why"
 fi

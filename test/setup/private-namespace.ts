@@ -5,7 +5,7 @@ export function setup(): void {
   const outer = process.env["VIRTWALL_OUTER_NETNS"];
   if (outer === undefined || outer === readlinkSync("/proc/self/ns/net")) {
     throw new Error(
-      "these tests run in a network namespace of their own only: npm run test:kernel, npm run test:libvirt, " +
+      "these tests run in a network namespace of their own only: npm run test:kernel, " +
         "or scripts/in-namespace.sh COMMAND",
     );
   }
