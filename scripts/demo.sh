@@ -19,5 +19,5 @@ if [ ! -x node_modules/.bin/rolldown ]; then
   npm ci --silent
 fi
 echo "demo: npm run build"
-npm run --silent build
+npm run --silent build >/dev/null
 exec node dist/lab/demo.js "$@"
