@@ -26,6 +26,7 @@ const port = 7777;
 const { folder, inventory } = caseFolder("route");
 const plain = "networks: { dmz: { mode: route } }\n";
 const grouped = `${plain}groups: { web: { ingress: [{ allow: tcp/80 }] } }\nguests: { app2: { groups: [web] } }\n`;
+const mute = `${plain}groups: { mute: { egress: [{ deny: any }] } }\nguests: { app2: { groups: [mute] } }\n`;
 const apart = "networks: { dmz: { mode: route, isolate: true } }\n";
 
 let world: World;
@@ -158,7 +159,7 @@ describe("the tap of a guest", () => {
     "gets its DHCP request to the host under %j",
     async (policy) => {
       await load(policy);
-      await world.onHost(["nft", "-f", "-"], dhcpWitness);
+      await world.onHost(["nft", "-f", "-"], witness);
       const discover = {
         source: "0.0.0.0",
         sourcePort: 68,
@@ -171,6 +172,23 @@ describe("the tap of a guest", () => {
         .toContain("packets 1 ");
     },
   );
+
+  test.each([
+    [plain, "packets 2 "],
+    [mute, "packets 0 "],
+  ])("is held to its groups with its link-local address too: %j", async (policy, count) => {
+    await load(policy);
+    await world.onHost(["nft", "-f", "-"], witness);
+    const shown = await world.onHost(["ip", "-6", "-o", "addr", "show", "dev", bridge.name]);
+    const destination = /fe80:[0-9a-f:]+/.exec(shown)?.[0] ?? "";
+    for (const source of ["fe80::1234", guest.six]) {
+      const link = { from: guest.mac, to: bridgeMac };
+      tap.send(udpFrame(link, { source, sourcePort: 1234, destination, port: 53 }));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const counter = await world.onHost(["nft", "list", "counter", "inet", "witness", "dns"]);
+    expect(counter).toContain(count);
+  });
 
   test("hears the host and not its neighbour where guests are kept apart", async () => {
     await load(apart);
@@ -193,12 +211,15 @@ describe("the tap of a guest", () => {
 });
 
 /** Behind every other chain of the hook: what it counts was let in. */
-const dhcpWitness = `table inet witness {
+const witness = `table inet witness {
   counter dhcp {
+  }
+  counter dns {
   }
   chain input {
     type filter hook input priority 100; policy accept;
     udp dport 67 counter name dhcp
+    udp dport 53 counter name dns
   }
 }
 `;

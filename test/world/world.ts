@@ -60,7 +60,9 @@ export interface World {
   readonly agents: ReadonlyMap<string, Agent>;
   /** The agent of that label: `host`, `world` or a guest's name. Throws for any other. */
   agent(label: string): Agent;
-  /** Runs a program in the host's network namespace. */
+  /** Runs a program in the network namespace of an agent. */
+  inside(label: string, command: readonly string[], input?: string): Promise<string>;
+  /** The same on the host. */
   onHost(command: readonly string[], input?: string): Promise<string>;
   /** The host's network namespace, for programs that stay. */
   readonly hostNamespace: string;
@@ -124,6 +126,8 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
       if (agent === undefined) throw new Error(`this world has no ${label}`);
       return agent;
     },
+    inside: (label, command, input) =>
+      runProgram("ip", ["netns", "exec", `${tag}-${label}`, ...command], input),
     onHost: (command, input) =>
       runProgram("ip", ["netns", "exec", hostNamespace, ...command], input),
   };
