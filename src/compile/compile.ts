@@ -1,3 +1,4 @@
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { Intent } from "../model/intent.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
@@ -19,6 +20,8 @@ export interface Compiled {
   readonly intent: Intent;
   readonly guests: readonly GuestState[];
   readonly publications: readonly PublicationState[];
+  /** Taps of guests that publications lead to: with br_netfilter they reach themselves only through a port in hairpin mode. */
+  readonly hairpinTaps: readonly InterfaceName[];
 }
 
 /**
@@ -32,6 +35,7 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
     intent,
     guests: inventory.guests.map((guest) => guestState(guest.name, intent)),
     publications: publications.map(publicationState),
+    hairpinTaps: hairpinTaps(intent),
   };
 }
 
@@ -53,6 +57,13 @@ function inetTable(intent: Intent): Table {
       ...[...publications.chains, ...groups.chains].toSorted(byName),
     ],
   };
+}
+
+function hairpinTaps(intent: Intent): InterfaceName[] {
+  const published = new Set(intent.publications.map(({ guestAddress }) => guestAddress));
+  return intent.nics.flatMap(({ tap, addresses }) =>
+    tap !== undefined && addresses.some(({ address }) => published.has(address)) ? [tap] : [],
+  );
 }
 
 function byName(a: { name: string }, b: { name: string }): number {

@@ -1,4 +1,4 @@
-import { familyOf } from "../base/address.ts";
+import { familyOf, type Family } from "../base/address.ts";
 import type { Intent } from "../model/intent.ts";
 import type { Chain, Rule, SetDefinition, Statement, Table } from "../nft/ast.ts";
 import {
@@ -7,6 +7,7 @@ import {
   concat,
   drop,
   equal,
+  goto,
   iifname,
   jump,
   leave,
@@ -22,7 +23,8 @@ import {
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { guardedNics } from "./lower-groups.ts";
 
-import { families } from "./matches.ts";
+import { publishedGuests } from "./lower-publications.ts";
+import { families, ip } from "./matches.ts";
 import { tableName } from "./names.ts";
 
 /** Bridge family's own numbers (linux/netfilter_bridge.h): NF_BR_PRI_NAT_DST_BRIDGED, NF_BR_PRI_FILTER_BRIDGED. */
@@ -51,12 +53,18 @@ export function bridgeTable(intent: Intent): Table {
         guardedNics(intent).flatMap(({ tap }) => tap ?? []),
       ),
       ...families.map((family) => guardedAddresses(intent, family)),
+      defineSet(
+        "same_port",
+        { type: ["ifname", "ifname"] },
+        taps.map((tap) => ({ key: concat(value(tap), value(tap)) })),
+      ),
+      ...families.map((family) => publishedGuests(intent, family)),
     ],
-    chains: [prerouting(), guard(), forward()],
+    chains: [prerouting(), guard(), forward(), hairpin()],
   };
 }
 
-function guardedAddresses(intent: Intent, family: 4 | 6): SetDefinition {
+function guardedAddresses(intent: Intent, family: Family): SetDefinition {
   const elements = guardedNics(intent).flatMap(({ tap, addresses }) =>
     tap === undefined
       ? []
@@ -91,7 +99,24 @@ function forward(): Chain {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: bridgePriority.forward, policy: "accept" },
     rules: [
+      rule(equal(concat(iifname, oifname), reference("same_port")), goto("hairpin")),
       rule(equal(iifname, reference("apart")), equal(oifname, reference("apart")), ...refuse),
+    ],
+  };
+}
+
+/**
+ * A port in hairpin mode sends frames back to where they came from. That is wanted for what br_netfilter has led from a guest to its
+ * own publication, and for nothing else: a guest must not hear its own broadcasts.
+ */
+function hairpin(): Chain {
+  return {
+    name: "hairpin",
+    rules: [
+      ...families.map((family) =>
+        rule(equal(payload(ip(family), "daddr"), reference(`published_guests${family}`)), accept),
+      ),
+      rule(drop),
     ],
   };
 }

@@ -52,18 +52,33 @@ export function natChains(intent: Intent): Chain[] {
     {
       name: "nat_postrouting",
       base: { type: "nat", hook: "postrouting", priority: srcnatPriority, policy: "accept" },
-      rules: [hairpin(), ...families.flatMap((family) => sourceRules(intent, family))],
+      rules: [...hairpin(), ...families.flatMap((family) => sourceRules(intent, family))],
     },
   ];
 }
 
-/** A guest that reaches its own network through a publication would get the answer past us, from an address it never asked. */
-function hairpin(): Rule {
-  return rule(
-    has(ct("status"), value("dnat")),
-    equal(concat(iifname, oifname), reference("same_bridge")),
-    { kind: "masquerade" },
-  );
+/**
+ * A guest that reaches its own network through a publication would get the answer past us, from an address it never asked. With
+ * br_netfilter such a packet is bridged and bears no input interface here (br_nf_post_routing); a neighbour's answer comes back
+ * through connection tracking then, and only a guest that reaches itself is left to rewrite.
+ */
+function hairpin(): Rule[] {
+  const rewritten = has(ct("status"), value("dnat"));
+  return [
+    rule(rewritten, equal(concat(iifname, oifname), reference("same_bridge")), {
+      kind: "masquerade",
+    }),
+    ...families.map((family) =>
+      rule(
+        rewritten,
+        equal(
+          concat(payload(ip(family), "saddr"), payload(ip(family), "daddr")),
+          reference(`published_self${family}`),
+        ),
+        { kind: "masquerade" },
+      ),
+    ),
+  ];
 }
 
 function sourceRules(intent: Intent, family: Family): Rule[] {

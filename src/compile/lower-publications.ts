@@ -48,14 +48,23 @@ export function lowerPublications(intent: Intent): { sets: SetDefinition[]; chai
       ),
       defineSet(admitMap(family), { type, ...verdict }, singles.map(admission)),
       defineSet(admitRangesMap(family), { ...interval, ...verdict }, ranges.map(admission)),
+      publishedGuests(intent, family),
       defineSet(
-        `published_guests${family}`,
-        { type: [address] },
-        mine.map(({ guestAddress }) => ({ key: value(guestAddress) })),
+        `published_self${family}`,
+        { type: [address, address] },
+        mine.map(({ guestAddress }) => ({ key: concat(value(guestAddress), value(guestAddress)) })),
       ),
     ];
   });
   return { sets, chains: fromChains(intent) };
+}
+
+/** Addresses of the guests that publications lead to. */
+export function publishedGuests(intent: Intent, family: Family): SetDefinition {
+  const elements = intent.publications
+    .filter(({ guestAddress }) => familyOf(guestAddress) === family)
+    .map(({ guestAddress }) => ({ key: value(guestAddress) }));
+  return defineSet(`published_guests${family}`, { type: [addressType(family)] }, elements);
 }
 
 /** An interval map holds the range as one element: its value can be an address, but no moving port. */

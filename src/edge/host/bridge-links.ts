@@ -1,0 +1,35 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { InterfaceName } from "../../base/interface-name.ts";
+import { LinkError, type Links } from "../../ports/links.ts";
+
+/** The bridge ports of the namespace this process runs in, through iproute2's `bridge`. */
+export class BridgeLinks implements Links {
+  async isBridgeFiltered(): Promise<boolean> {
+    const settings = await Promise.all(
+      ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"].map(readSetting),
+    );
+    return settings.includes("1");
+  }
+
+  /** `-force` goes on after a line that fails: a tap may end between listing and change. */
+  setHairpin(ports: readonly InterfaceName[]): Promise<void> {
+    const lines = ports.map((port) => `link set dev ${port} hairpin on\n`).join("");
+    return new Promise((resolve, reject) => {
+      const child = execFile("bridge", ["-force", "-batch", "-"], (error, _stdout, stderr) => {
+        if (error === null || /Cannot find device|does not exist/i.test(stderr)) resolve();
+        else reject(new LinkError(`bridge link set: ${stderr.trim() || error.message}`));
+      });
+      child.stdin?.on("error", () => undefined).end(lines);
+    });
+  }
+}
+
+/** Empty where br_netfilter is not loaded. */
+async function readSetting(name: string): Promise<string> {
+  try {
+    return (await readFile(`/proc/sys/net/bridge/${name}`, "utf8")).trim();
+  } catch {
+    return "";
+  }
+}
