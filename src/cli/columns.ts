@@ -1,12 +1,15 @@
-/** Rows with their cells aligned, two spaces between; the last cell of a row is not padded. */
+import { escapeControls } from "../base/quote.ts";
+
+/** Rows with their cells aligned, two spaces between. Cells are made safe for a terminal: guests choose their names. */
 export function printColumns(rows: readonly (readonly string[])[], indent = "  "): string {
   const widths: number[] = [];
-  for (const row of rows) {
+  const safe = rows.map((row) => row.map(escapeControls));
+  for (const row of safe) {
     for (const [index, cell] of row.entries()) {
       widths[index] = Math.max(widths[index] ?? 0, cell.length);
     }
   }
-  return rows
+  return safe
     .map((row) => {
       const cells = row.map((cell, index) => cell.padEnd(widths[index] ?? 0));
       return `${indent}${cells.join("  ").trimEnd()}\n`;
@@ -25,5 +28,5 @@ export function printChanges(changes: readonly string[]): string {
   const shown = changes.length > longest ? changes.slice(0, longest - 1) : changes;
   const left = changes.length - shown.length;
   const lines = left === 0 ? shown : [...shown, `… and ${left} more`];
-  return lines.map((line) => `${line}\n`).join("");
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }

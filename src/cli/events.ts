@@ -1,3 +1,4 @@
+import { escapeControls } from "../base/quote.ts";
 import { callDaemon } from "../edge/socket/daemon-client.ts";
 import type { DaemonEvent } from "../wire/daemon-protocol.ts";
 import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
@@ -32,5 +33,5 @@ export function noDaemon(socket: string): string {
 
 function printEvent(event: DaemonEvent): string {
   const level = event.level === "info" ? "" : `${event.level}: `;
-  return `${event.at.slice(0, 23)}Z  ${event.event.padEnd(16)}  ${level}${event.message}\n`;
+  return `${event.at.slice(0, 23)}Z  ${event.event.padEnd(16)}  ${level}${escapeControls(event.message)}\n`;
 }

@@ -1,4 +1,3 @@
-import { escapeControls } from "../base/quote.ts";
 import { formatPortRange, type PortRange } from "../base/port.ts";
 import type { GuestState, NicState } from "../model/state.ts";
 import type {
@@ -15,17 +14,13 @@ import { verdictOf } from "./print-problems.ts";
 
 /** `virtwall status` for people, in 80 columns where names are of usual length. */
 export function printStatus(status: DaemonStatus): string {
-  const text = [
+  return [
     printColumns(summary(status), ""),
     section("networks", status.networks.map(networkRow)),
     section("guests", status.guests.flatMap(guestRows)),
     section("publications", status.publications.map(publicationRow)),
     section("other firewalls", integrationRows(status.integration)),
   ].join("");
-  return text
-    .split("\n")
-    .map((line) => escapeControls(line))
-    .join("\n");
 }
 
 function section(title: string, rows: readonly (readonly string[])[]): string {

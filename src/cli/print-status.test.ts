@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { parseAddress, type Address } from "../base/address.ts";
+import { parseMac, type Mac } from "../base/mac.ts";
+import type { DaemonStatus } from "../wire/daemon-status.ts";
+import { printStatus } from "./print-status.ts";
+
+const address = (text: string) => parseAddress(text) as Address;
+const mac = parseMac("52:54:00:12:34:56") as Mac;
+const web = { first: 80, last: 80 };
+
+const status: DaemonStatus = {
+  daemon: { pid: 811, since: "2026-11-21T08:32:24.773Z", version: "0.1.0" },
+  protection: { mode: "owner" },
+  gate: { pid: 812 },
+  policy: {
+    inForce: "current",
+    files: ["/etc/virtwall/policy.yaml"],
+    problems: [],
+    keptGuests: [],
+  },
+  errors: [],
+  networks: [{ name: "default", mode: "nat", bridge: "virbr0", prefixes: ["192.168.122.0/24"] }],
+  guests: [
+    {
+      name: "web1",
+      groups: ["web"],
+      nics: [
+        {
+          mac,
+          tap: "vnet0",
+          network: "default",
+          addresses: [{ address: address("192.168.122.10"), source: "lease" }],
+        },
+        { mac, network: "default", addresses: [] },
+      ],
+    },
+  ],
+  publications: [
+    {
+      guest: "web1",
+      protocol: "tcp",
+      public: web,
+      guestPorts: web,
+      state: "active",
+      connections: 1,
+      targets: [
+        { address: address("203.0.113.10"), guestAddress: address("192.168.122.10"), counters: [] },
+      ],
+    },
+    {
+      guest: "web1",
+      protocol: "udp",
+      address: address("203.0.113.10"),
+      public: { first: 5000, last: 5010 },
+      guestPorts: { first: 6000, last: 6010 },
+      state: "pending",
+      reason: "web1 has no address yet",
+      targets: [],
+    },
+  ],
+  integration: {
+    mode: "auto",
+    chains: [
+      { by: "nft", family: "inet", table: "filter", chain: "forward", state: "passed" },
+      { by: "nft", family: "inet", table: "filter", chain: "output", state: "not needed" },
+    ],
+  },
+  gaps: { tables: { count: 0 }, passRules: { count: 2, lastMs: 3.1, longestMs: 8 } },
+};
+
+test("all that is in force, in columns", () => {
+  expect(printStatus(status)).toBe(`daemon      running since 2026-11-21T08:32:24Z, pid 811, 0.1.0
+gate        running, pid 812
+protection  owner: no other program can change or flush our tables
+policy      /etc/virtwall/policy.yaml
+put back    pass rules 2 times: last in 3.1 ms, longest 8 ms
+
+networks
+  default  nat  virbr0  192.168.122.0/24
+
+guests
+  web1  vnet0              default  192.168.122.10 (lease)  groups web
+        52:54:00:12:34:56  default  no address
+
+publications
+  web1  tcp/80                   uplinks       active to 192.168.122.10          1 connection
+  web1  udp/5000-5010:6000-6010  203.0.113.10  pending: web1 has no address yet
+
+other firewalls
+  inet filter forward  passed
+`);
+});
+
+test("a guest's name cannot move the cursor", () => {
+  const [guest] = status.guests;
+  const hostile = { ...status, guests: guest ? [{ ...guest, name: "a\u001b[2J\nb" }] : [] };
+  expect(printStatus(hostile)).not.toContain("\u001b");
+});
+
+test("what is wrong stands at the top", () => {
+  const shown = printStatus({
+    ...status,
+    daemon: null,
+    errors: ["libvirt does not answer"],
+    policy: { ...status.policy, inForce: "last-good" },
+  });
+  expect(shown.slice(0, shown.indexOf("networks"))).toMatch(
+    /NOT RUNNING[^]*LAST GOOD[^]*error +libvirt does not answer/,
+  );
+});

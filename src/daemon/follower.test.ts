@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { compile } from "../compile/compile.ts";
+import type { Table } from "../nft/ast.ts";
+import { parseInventory } from "../parse/inventory.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { FakeKernel } from "../ports/kernel.fake.ts";
+import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { FakeState } from "../ports/state.fake.ts";
+import { FakeXtables } from "../ports/xtables.fake.ts";
+import { Follower } from "./follower.ts";
+import { Journal } from "./journal.ts";
+
+const noTexts = { networks: [], guests: [], leases: [] };
+
+let policy: FakePolicy;
+let libvirt: FakeLibvirt;
+let kernel: FakeKernel;
+let state: FakeState;
+let journal: Journal;
+let follower: Follower;
+
+beforeEach(() => {
+  policy = new FakePolicy([{ file: "policy.yaml", text: withMark(1) }]);
+  libvirt = new FakeLibvirt(noTexts);
+  kernel = new FakeKernel();
+  state = new FakeState();
+  journal = new Journal();
+  const sources = { policy, libvirt, host: new FakeHost([]) };
+  follower = new Follower({ sources, kernel, xtables: new FakeXtables(), state, journal });
+});
+
+afterEach(() => follower.end());
+
+function withMark(bit: number): string {
+  return `host: { mark: 0x${bit}0000000 }\n`;
+}
+
+function tablesOf(text: string): readonly Table[] {
+  const { inventory } = parseInventory(noTexts, []);
+  return compile(parsePolicy([{ file: "policy.yaml", text }]).policy, inventory).tables;
+}
+
+const events = () => journal.events.map(({ event }) => event);
+
+test("the first round brings the kernel to what is desired, in one transaction, and saves the policy", async () => {
+  kernel.willBecome(tablesOf(withMark(1)));
+  const outcome = await follower.start();
+  await follower.converged;
+  expect(outcome.errors).toEqual([]);
+  expect(kernel.scripts).toHaveLength(1);
+  expect(state.saved?.policy).toEqual([{ file: "policy.yaml", text: withMark(1) }]);
+  expect(state.saved?.ruleset).toContain("table inet virtwall");
+});
+
+test("a kernel that holds it already is not written to, and the echo of a commit neither", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  expect(kernel.scripts).toEqual([]);
+  kernel.change(kernel.tables);
+  kernel.willBecome(tablesOf(withMark(2)));
+  policy.setText(withMark(2));
+  await expect.poll(() => kernel.scripts.length).toBe(1);
+  await follower.converge();
+  expect(kernel.scripts).toHaveLength(1);
+});
+
+test("what another program takes away is put back, and told with its name", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  kernel.willBecome(tablesOf(withMark(1)));
+  kernel.change([]);
+  await expect.poll(() => kernel.scripts.length).toBe(1);
+  await expect.poll(events).toContain("restored");
+  expect(journal.events.at(-1)?.message).toContain("nft (pid 4711)");
+  expect(follower.upkeep.gaps.tables.gap.count).toBe(1);
+});
+
+test("a source that fails keeps what was read before, is told once, and is asked again", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  libvirt.fail("libvirt does not answer");
+  await expect.poll(() => follower.errors).toEqual(["libvirt does not answer"]);
+  kernel.willBecome(tablesOf(withMark(2)));
+  policy.setText(withMark(2));
+  await expect.poll(() => kernel.scripts.length).toBe(1);
+  libvirt.set(noTexts);
+  await expect.poll(() => follower.errors).toEqual([]);
+  expect(events().filter((event) => event === "refused")).toHaveLength(1);
+  expect(events()).toContain("recovered");
+});
+
+test("while libvirt was never read nothing is applied", async () => {
+  libvirt.fail("libvirt does not answer");
+  const outcome = await follower.start();
+  expect(outcome.errors).toEqual(["libvirt does not answer"]);
+  expect(kernel.scripts).toEqual([]);
+  kernel.willBecome(tablesOf(withMark(1)));
+  libvirt.set(noTexts);
+  await follower.converged;
+  expect(kernel.scripts).toHaveLength(1);
+});
+
+test("a refused transaction is tried again until the kernel takes it", async () => {
+  kernel.commitFailure = "line 1: Operation not supported";
+  const outcome = await follower.start();
+  expect(outcome.errors.join()).toContain("Operation not supported");
+  kernel.commitFailure = undefined;
+  kernel.willBecome(tablesOf(withMark(1)));
+  await expect.poll(() => follower.errors, { timeout: 3000 }).toEqual([]);
+  expect(kernel.tables).toEqual(tablesOf(withMark(1)));
+  expect(events()).not.toContain("restored");
+});
+
+test("a listing that fails is not an empty kernel", async () => {
+  kernel.listingFailure = "nft: out of memory";
+  const outcome = await follower.start();
+  expect(outcome.errors).toContain("nft: out of memory");
+  expect(kernel.scripts).toEqual([]);
+});
+
+test("a disk that is full is a warning, and the kernel is right", async () => {
+  state.isDiskFull = true;
+  kernel.willBecome(tablesOf(withMark(1)));
+  const outcome = await follower.start();
+  expect(kernel.tables).toEqual(tablesOf(withMark(1)));
+  expect(outcome.errors).toEqual(["no space left on the disk"]);
+  expect(journal.events.find(({ event }) => event === "refused")?.level).toBe("warning");
+});
+
+test("a policy with a mistake at the start falls back to the saved one", async () => {
+  state.saved = { policy: [{ file: "policy.yaml", text: withMark(4) }], ruleset: "" };
+  policy.setText("hots: {}");
+  kernel.willBecome(tablesOf(withMark(4)));
+  await follower.start();
+  expect(follower.beliefs.decision?.inForce).toBe("last-good");
+  expect(kernel.tables).toEqual(tablesOf(withMark(4)));
+  expect(state.saved.policy[0]?.text).toBe(withMark(4));
+  expect(events()).toContain("policy-refused");
+});
+
+test("without any good policy the kernel is left as it is", async () => {
+  policy.setText("hots: {}");
+  await follower.start();
+  expect(follower.beliefs.decision?.inForce).toBe("none");
+  expect(kernel.scripts).toEqual([]);
+});

@@ -1,0 +1,40 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { StateError } from "../../ports/state.ts";
+import { StateFolder } from "./state-folder.ts";
+
+const state = {
+  policy: [{ file: "policy.yaml", text: "guests: {}\n" }],
+  ruleset: "table inet x {\n}\n",
+};
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+test("what was saved is loaded, and no other file is left", async () => {
+  const store = new StateFolder(join(folder, "made/by/save"));
+  expect(await store.load()).toBeUndefined();
+  await store.save(state);
+  expect(await store.load()).toEqual(state);
+  expect(await readdir(join(folder, "made/by/save"))).toHaveLength(2);
+});
+
+test("a save that fails keeps the state before it", async () => {
+  const store = new StateFolder(folder);
+  await store.save(state);
+  // The temporary file's name is taken by a folder: the write fails as on a full disk.
+  await mkdir(join(folder, `.last-good-policy.json.${process.pid}.new`, "x"), { recursive: true });
+  await expect(store.save({ ...state, policy: [] })).rejects.toThrow(StateError);
+  expect((await store.load())?.policy).toEqual(state.policy);
+});
+
+test("a state that makes no sense is a refusal", async () => {
+  await writeFile(join(folder, "last-good-policy.json"), '[{"file":1}]');
+  await expect(new StateFolder(folder).load()).rejects.toThrow(StateError);
+});

@@ -1,0 +1,108 @@
+import { connect, createServer } from "node:net";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { DaemonEvent } from "../../wire/daemon-protocol.ts";
+import { askDaemon, callDaemon, DaemonError } from "./daemon-client.ts";
+import { serveDaemon, SocketInUseError, type RequestHandler } from "./daemon-server.ts";
+
+let folder: string;
+let socket: string;
+const ends: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  socket = join(folder, "virtwall.sock");
+});
+
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+  await rm(folder, { recursive: true });
+});
+
+async function serve(handler: RequestHandler): Promise<void> {
+  ends.push(await serveDaemon(socket, handler));
+}
+
+const event = (message: string): DaemonEvent => {
+  return { at: "2026-01-01T00:00:00.000Z", level: "info", event: "applied", message };
+};
+
+test("a request is answered, and the socket is root's alone", async () => {
+  await serve((request, reply) => {
+    reply({ kind: "refused", message: request.request });
+    return undefined;
+  });
+  await expect(askDaemon(socket, { request: "status" })).rejects.toThrow("status");
+  expect((await stat(socket)).mode & 0o777).toBe(0o600);
+});
+
+test("where nobody listens there is no answer, and that is no error", async () => {
+  expect(await askDaemon(socket, { request: "status" })).toBeUndefined();
+  await writeFile(socket, "");
+  expect(await askDaemon(socket, { request: "status" })).toBeUndefined();
+});
+
+test("a client that follows gets what comes later, and its leaving is seen", async () => {
+  let hasLeft = false;
+  await serve((_request, reply) => {
+    reply({ kind: "events", events: [event("first")] });
+    const timer = setInterval(() => reply({ kind: "event", event: event("later") }), 5);
+    return () => {
+      clearInterval(timer);
+      hasLeft = true;
+    };
+  });
+  const messages: string[] = [];
+  for await (const reply of callDaemon(socket, { request: "events", follow: true })) {
+    if (reply.kind === "events") messages.push(...reply.events.map(({ message }) => message));
+    if (reply.kind === "event") messages.push(reply.event.message);
+    if (messages.length >= 3) break;
+  }
+  expect(messages).toEqual(["first", "later", "later"]);
+  await expect.poll(() => hasLeft).toBe(true);
+});
+
+test("a second server on the same path is refused, and the first goes on", async () => {
+  await serve((_request, reply) => {
+    reply({ kind: "events", events: [] });
+    return undefined;
+  });
+  await expect(serveDaemon(socket, () => undefined)).rejects.toThrow(SocketInUseError);
+  expect(await askDaemon(socket, { request: "status" })).toMatchObject({ kind: "events" });
+});
+
+test("a socket file that nobody serves any more is replaced", async () => {
+  await writeFile(socket, "");
+  await serve((_request, reply) => {
+    reply({ kind: "events", events: [] });
+    return undefined;
+  });
+  expect(await askDaemon(socket, { request: "status" })).toBeDefined();
+});
+
+test.each([
+  ["no JSON", "hello\n"],
+  ["another version", '{"version":99,"id":1,"request":"status"}\n'],
+  ["too long", "x".repeat(100_000)],
+])("%s is not served, and others are", async (_name, bytes) => {
+  await serve((_request, reply) => {
+    reply({ kind: "events", events: [] });
+    return undefined;
+  });
+  await new Promise<void>((resolve) => {
+    const client = connect(socket, () => client.write(bytes));
+    client.on("error", () => undefined);
+    client.on("data", () => client.destroy());
+    client.on("close", () => resolve());
+  });
+  expect(await askDaemon(socket, { request: "status" })).toBeDefined();
+});
+
+test("a daemon of another version, or one that dies, is told as such", async () => {
+  const server = createServer((client) => client.end('{"hello":1}\n'));
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  await expect(askDaemon(socket, { request: "status" })).rejects.toThrow(DaemonError);
+  server.close();
+});

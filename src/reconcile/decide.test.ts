@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import type { Guest, Inventory } from "../model/inventory.ts";
+import type { Problem } from "../model/problem.ts";
+import { parseInventory } from "../parse/inventory.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { decide, type Written } from "./decide.ts";
+
+const guestXml = (name: string, mac: string) =>
+  `<domain><name>${name}</name><uuid>0d0c7c3e-0000-4000-8000-0000000000${mac}</uuid><devices>` +
+  `<interface type='bridge'><mac address='52:54:00:00:00:${mac}'/><source bridge='br0'/>` +
+  `<target dev='vnet${mac}'/></interface></devices></domain>`;
+
+function written(policyText: string, guests: Readonly<Record<string, string>>): Written {
+  const { policy, problems: policyProblems } = parsePolicy([
+    { file: "policy.yaml", text: policyText },
+  ]);
+  const texts = Object.entries(guests).map(([file, text]) => ({ file, text }));
+  const { inventory, problems } = parseInventory({ networks: [], guests: texts, leases: [] }, []);
+  return {
+    policy,
+    policyProblems,
+    inventory,
+    inventoryProblems: problems,
+    inventoryFiles: new Set(Object.keys(guests)),
+  };
+}
+
+const names = (inventory: Inventory | undefined) =>
+  inventory?.guests.map((guest: Guest) => guest.name).toSorted();
+const codes = (problems: readonly Problem[]) => problems.map((problem) => problem.code);
+
+const web = { "web.xml": guestXml("web", "01"), "db.xml": guestXml("db", "02") };
+
+describe("the policy", () => {
+  test("without errors is in force", () => {
+    const decision = decide(written("guests: {}", web), undefined);
+    expect(decision).toMatchObject({ inForce: "current", problems: [], keptGuests: [] });
+    expect(names(decision.desired?.inventory)).toEqual(["db", "web"]);
+  });
+
+  test("with a mistake leaves nothing in force where none was before", () => {
+    const decision = decide(written("gests: {}", web), undefined);
+    expect(decision.inForce).toBe("none");
+    expect(decision.desired).toBeUndefined();
+    expect(codes(decision.problems)).toContain("UNKNOWN_KEY");
+  });
+
+  test("with a mistake leaves the last good one in force, with the guests of now", () => {
+    const before = decide(written("host: { mark: 0x20000000 }", {}), undefined).desired;
+    const decision = decide(written("gests: {}", web), before);
+    expect(decision.inForce).toBe("last-good");
+    expect(decision.desired?.policy.host.mark).toBe(0x20000000);
+    expect(names(decision.desired?.inventory)).toEqual(["db", "web"]);
+  });
+
+  test("with a name that leads nowhere is no better than one with a mistake", () => {
+    const before = decide(written("{}", web), undefined).desired;
+    const decision = decide(written("guests: { web: { groups: [nosuch] } }", web), before);
+    expect(decision.inForce).toBe("last-good");
+    expect(codes(decision.problems)).toContain("UNKNOWN_GROUP");
+  });
+});
+
+describe("a guest", () => {
+  const broken = { ...web, "web.xml": "<domain>" };
+
+  test("that cannot be understood keeps what was known of it, and the others are followed", () => {
+    const before = decide(written("{}", web), undefined).desired;
+    const more = { ...broken, "new.xml": guestXml("new", "03") };
+    const decision = decide(written("{}", more), before);
+    expect(decision).toMatchObject({ inForce: "current", keptGuests: ["web"] });
+    expect(names(decision.desired?.inventory)).toEqual(["db", "new", "web"]);
+  });
+
+  test("that was never understood has no rules", () => {
+    const decision = decide(written("{}", broken), undefined);
+    expect(decision).toMatchObject({ inForce: "current", keptGuests: [] });
+    expect(names(decision.desired?.inventory)).toEqual(["db"]);
+    expect(decision.problems.map((problem) => problem.at.file)).toContain("web.xml");
+  });
+
+  test("that is gone is not kept", () => {
+    const before = decide(written("{}", web), undefined).desired;
+    const decision = decide(written("{}", { "db.xml": web["db.xml"] }), before);
+    expect(names(decision.desired?.inventory)).toEqual(["db"]);
+  });
+});
