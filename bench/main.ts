@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { availableParallelism, release } from "node:os";
+import { availableParallelism, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { assertPrivateNamespace, benchFolder } from "./bench-world.ts";
 import { coldApply } from "./cold-apply.ts";
@@ -25,6 +25,7 @@ function describeMachine(): Machine {
     iptables: firstLine("iptables"),
     node: process.version,
     processors: availableParallelism(),
+    load: loadavg()[0] ?? 0,
   };
 }
 
@@ -39,6 +40,11 @@ async function main(names: readonly string[]): Promise<number> {
   console.log(
     `Linux ${machine.kernel}, ${machine.nft}, ${machine.iptables}, ${machine.processors} processors\n`,
   );
+  if (machine.load > machine.processors / 2) {
+    console.log(
+      `This machine is busy (load ${machine.load.toFixed(1)}): trust no tail, and repeat.\n`,
+    );
+  }
   const finished: BenchRow[] = [];
   for (const [name, measure] of Object.entries(rows)) {
     if (names.length > 0 && !names.includes(name)) continue;

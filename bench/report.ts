@@ -27,6 +27,8 @@ export interface Machine {
   readonly iptables: string;
   readonly node: string;
   readonly processors: number;
+  /** Programs that wanted a processor in the minute before the run. */
+  readonly load: number;
 }
 
 export function printRow(row: BenchRow): string {
