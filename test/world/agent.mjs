@@ -57,7 +57,7 @@ async function listenUdp({ port }) {
 
 /** How an attempt without an answer ended: nothing came back, or somebody said no. */
 function failure(error) {
-  if (/^EADDR/.test(error.code)) return { fault: `${label}: ${error.message}` };
+  if (error.code.startsWith("EADDR")) return { fault: `${label}: ${error.message}` };
   if (error.code === "ECONNREFUSED" || error.code === "ECONNRESET") return { outcome: "refused" };
   return { outcome: "unreachable", error: error.code };
 }

@@ -96,20 +96,14 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
   };
   const setBridgeNetfilter = (isOn: boolean): Promise<void> => {
     const value = isOn ? "1" : "0";
-    return hostSysctl(agents, {
+    return sysctl(agents, "host", {
       "net.bridge.bridge-nf-call-iptables": value,
       "net.bridge.bridge-nf-call-ip6tables": value,
     });
   };
   try {
     await Promise.all([...agents.values()].map((agent) => quieten(agent)));
-    await Promise.all(
-      ["host", "world"].map((label) =>
-        agents
-          .get(label)
-          ?.sysctl({ "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1" }),
-      ),
-    );
+    for (const label of ["host", "world"]) await sysctl(agents, label, routing);
     await setBridgeNetfilter(false);
     await connect(spec, tag);
   } catch (error) {
@@ -133,11 +127,14 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
   };
 }
 
-async function hostSysctl(
+const routing = { "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1" };
+
+async function sysctl(
   agents: ReadonlyMap<string, Agent>,
+  label: string,
   values: Readonly<Record<string, string>>,
 ): Promise<void> {
-  await agents.get("host")?.sysctl(values);
+  await agents.get(label)?.sysctl(values);
 }
 
 /** No duplicate address detection, so that IPv6 addresses work at once; nothing is sent that a test did not ask for. */
