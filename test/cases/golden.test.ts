@@ -15,7 +15,9 @@ async function expectGolden(file: string, text: string): Promise<void> {
   expect(text).toBe(await readFile(file, "utf8"));
 }
 
-describe.each(caseFolders("policy.yaml"))("$name", ({ folder }) => {
+const cases = caseFolders("policy.yaml").map(({ name, folder }) => [name, folder] as const);
+
+describe.each(cases)("%s", (_, folder) => {
   test("has the ruleset and the problems that are written down", async () => {
     const { tables, problemText } = await compileCase(folder);
     const isWrong = tables.length === 0;

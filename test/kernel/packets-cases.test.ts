@@ -10,14 +10,14 @@ import { PacketRunner } from "../world/packet-runner.ts";
 import { createWorld, type World } from "../world/world.ts";
 
 const worlds = [...byInventory(caseFolders("packets.txt"))].map(([folder, cases]) => {
-  return { name: basename(folder), folder, cases };
+  return [basename(folder), folder, cases.map((one) => [one.name, one.folder] as const)] as const;
 });
 
 /*
  * Each packets.txt, sent for real: on a host whose own firewall drops all that virtwall did not mark, with bridged frames hidden
  * from the inet chains and shown to them.
  */
-describe.each(worlds)("in the world of $name", ({ folder, cases }) => {
+describe.each(worlds)("in the world of %s", (_, folder, cases) => {
   let world: World;
   let runner: PacketRunner;
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe.each(worlds)("in the world of $name", ({ folder, cases }) => {
   });
   afterAll(() => world?.close());
 
-  describe.each(cases)("$name", ({ folder: caseFolder }) => {
+  describe.each(cases)("%s", (_name, caseFolder) => {
     const linesOf = async () =>
       parsePacketLines(await readFile(join(caseFolder, "packets.txt"), "utf8"));
 
