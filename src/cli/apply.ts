@@ -1,10 +1,13 @@
+import type { InterfaceName } from "../base/interface-name.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { printRuleset } from "../nft/print.ts";
+import { LinkError } from "../ports/links.ts";
 import { StateError } from "../ports/state.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
+import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
@@ -75,6 +78,7 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     warnings.push(
       "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
     );
+    warnings.push(...(await setHairpin(desired.compiled.hairpinTaps)));
     const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms() });
     const passRules = await keeper.keep(desired.policy.host);
     warnings.push(...passRules.failures);
@@ -84,6 +88,18 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     return { state, by: "command", changes: [...plan.changes, ...put], problems, warnings };
   } finally {
     kernel.close();
+  }
+}
+
+/** Answers what could not be done. */
+async function setHairpin(taps: readonly InterfaceName[]): Promise<readonly string[]> {
+  const links = new BridgeLinks();
+  try {
+    if (taps.length > 0 && (await links.isBridgeFiltered())) await links.setHairpin(taps);
+    return [];
+  } catch (error) {
+    if (error instanceof LinkError) return [error.message];
+    throw error;
   }
 }
 

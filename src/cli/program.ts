@@ -191,7 +191,7 @@ function addPublishCommands({ add, run, output }: Builder): void {
   const from = new Option(
     "--from <peer>",
     "who may connect: prefix, alias or group:NAME; repeatable",
-  ).argParser((peer: string, before: string[] = []) => [...before, peer]);
+  ).argParser((peer: string, before?: string[]) => [...(before ?? []), peer]);
   run(
     addCommand(publish, output, {
       line: "add <guest> <ports...>",

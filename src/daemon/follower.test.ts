@@ -4,6 +4,7 @@ import type { Table } from "../nft/ast.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { FakeKernel } from "../ports/kernel.fake.ts";
+import { FakeLinks } from "../ports/links.fake.ts";
 import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
 import { FakeState } from "../ports/state.fake.ts";
 import { FakeXtables } from "../ports/xtables.fake.ts";
@@ -26,7 +27,9 @@ beforeEach(() => {
   state = new FakeState();
   journal = new Journal();
   const sources = { policy, libvirt, host: new FakeHost([]) };
-  follower = new Follower({ sources, kernel, xtables: new FakeXtables(), state, journal });
+  const xtables = new FakeXtables();
+  const links = new FakeLinks();
+  follower = new Follower({ sources, kernel, xtables, links, state, journal });
 });
 
 afterEach(() => follower.end());

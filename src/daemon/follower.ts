@@ -1,6 +1,7 @@
 import { KernelError, type KernelEvent } from "../ports/kernel.ts";
 import { SourceError } from "../ports/sources.ts";
 import { StateError, type StateStore } from "../ports/state.ts";
+import { LinkError } from "../ports/links.ts";
 import { XtablesError } from "../ports/xtables.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
@@ -23,7 +24,7 @@ export interface Outcome {
 }
 
 const sourceNames = ["policy", "libvirt", "host"] as const;
-const kernelNames = ["ownership", "tables", "pass rules"] as const;
+const kernelNames = ["ownership", "tables", "pass rules", "hairpin"] as const;
 type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "state";
 
 /** Files are written in several steps, and libvirt tells one thing in several events. */
@@ -190,6 +191,9 @@ export class Follower {
         this.upkeep.holdPassRules(desired, { isNew, disturbance }),
       );
     }
+    if (isNew || dirty.has("hairpin")) {
+      await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));
+    }
     await this.#attempt("state", () => this.#save());
     return changes;
   }
@@ -252,11 +256,8 @@ export class Follower {
   }
 }
 
-function isRefusal(error: unknown): error is SourceError | KernelError | StateError | XtablesError {
-  return (
-    error instanceof SourceError ||
-    error instanceof KernelError ||
-    error instanceof StateError ||
-    error instanceof XtablesError
-  );
+const refusals = [SourceError, KernelError, StateError, XtablesError, LinkError] as const;
+
+function isRefusal(error: unknown): error is InstanceType<(typeof refusals)[number]> {
+  return refusals.some((refusal) => error instanceof refusal);
 }

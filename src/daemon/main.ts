@@ -1,5 +1,6 @@
 import packageFile from "../../package.json" with { type: "json" };
 import { StateFolder } from "../edge/files/state-folder.ts";
+import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { openSources } from "../edge/libvirt/open-sources.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import {
@@ -47,6 +48,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     sources,
     kernel,
     xtables: new XtablesPrograms(),
+    links: new BridgeLinks(),
     state: new StateFolder(settings.stateFolder),
     journal,
   });

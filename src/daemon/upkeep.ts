@@ -1,4 +1,5 @@
 import { KernelError, type Kernel, type Ownership } from "../ports/kernel.ts";
+import type { Links } from "../ports/links.ts";
 import type { Xtables } from "../ports/xtables.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
@@ -10,6 +11,7 @@ import type { Journal } from "./journal.ts";
 export interface UpkeepPorts {
   readonly kernel: Kernel;
   readonly xtables: Xtables;
+  readonly links: Links;
   readonly journal: Journal;
 }
 
@@ -93,6 +95,13 @@ export class Upkeep {
       this.#ports.journal.add("info", "pass-rules-put", message);
     }
     if (outcome.failures.length > 0) throw new KernelError(outcome.failures.join("; "));
+  }
+
+  /** Not on every change of a link: setting it is one. */
+  async holdHairpin(desired: Desired): Promise<void> {
+    const { links } = this.#ports;
+    const taps = desired.compiled.hairpinTaps;
+    if (taps.length > 0 && (await links.isBridgeFiltered())) await links.setHairpin(taps);
   }
 
   async holdOwnership(): Promise<void> {

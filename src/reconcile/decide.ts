@@ -40,7 +40,7 @@ export function decide(
   last: Pick<Desired, "policy" | "inventory"> | undefined,
 ): Decision {
   const mended = mend(written, last?.inventory);
-  const present = examine(written.policy, mended, written, last?.inventory);
+  const present = examine(written.policy, mended, { written, last: last?.inventory });
   const policyErrors = [...written.policyProblems, ...present.problems].filter(
     (problem) => isError(problem) && !written.inventoryFiles.has(problem.at.file),
   );
@@ -53,7 +53,7 @@ export function decide(
     return outcome("current", { policy: written.policy, ...present, problems });
   }
   if (last === undefined) return { problems, inForce: "none", keptGuests: [] };
-  const former = examine(last.policy, mended, written, last.inventory);
+  const former = examine(last.policy, mended, { written, last: last.inventory });
   return outcome("last-good", { policy: last.policy, ...former, problems });
 }
 
@@ -86,8 +86,7 @@ function mend(written: Written, last: Inventory | undefined): Examined {
 function examine(
   policy: Policy,
   mended: Examined,
-  written: Written,
-  last: Inventory | undefined,
+  { written, last }: { readonly written: Written; readonly last: Inventory | undefined },
 ): Examined {
   const problems = check(policy, mended.inventory);
   const broken = inventoryErrors(problems, written);
