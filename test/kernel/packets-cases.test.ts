@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { byInventory, caseFolders } from "../world/case-folders.ts";
-import { tablesOfCase } from "../world/compile-case.ts";
+import { soundCase } from "../world/compile-case.ts";
 import { loadRuleset, readHostFirewall } from "../world/host-firewall.ts";
 import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines } from "../world/packet-lines.ts";
@@ -47,7 +47,8 @@ describe.each(worlds)("in the world of %s", (_, folder, cases) => {
           (line) => line.condition === "always" || line.condition === condition,
         );
         await runner.listen(lines);
-        const tables = await tablesOfCase(caseFolder);
+        const { tables, hairpinTaps } = await soundCase(caseFolder);
+        await world.setHairpin(hairpinTaps);
         await loadRuleset(world, await readHostFirewall(caseFolder), tables);
         await world.setBridgeNetfilter(value === "1");
         expect(await runner.run(lines)).toEqual(lines.map(({ text }) => text));

@@ -27,6 +27,7 @@ const { folder, inventory } = caseFolder("route");
 const plain = "networks: { dmz: { mode: route } }\n";
 const grouped = `${plain}groups: { web: { ingress: [{ allow: tcp/80 }] } }\nguests: { app2: { groups: [web] } }\n`;
 const mute = `${plain}groups: { mute: { egress: [{ deny: any }] } }\nguests: { app2: { groups: [mute] } }\n`;
+const published = `${plain}guests: { app2: { publish: [{ ports: [tcp/80] }] } }\n`;
 const apart = "networks: { dmz: { mode: route, isolate: true } }\n";
 
 let world: World;
@@ -204,6 +205,22 @@ describe("the tap of a guest", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const counter = await world.onHost(["nft", "list", "counter", "inet", "witness", "dns"]);
     expect(counter).toContain(count);
+  });
+
+  test("does not hear itself where its port is in hairpin mode for a publication", async () => {
+    const probes = [
+      arpRequest(guest.mac, "0.0.0.0", guest.four),
+      neighbourSolicitation(guest.mac, "::", guest.six),
+    ];
+    const isOwn = (frame: Buffer) => probes.some((probe) => probe.equals(frame));
+    await world.onHost(["bridge", "link", "set", "dev", guest.tap, "hairpin", "on"]);
+    await world.onHost(["nft", "flush", "ruleset"]);
+    for (const probe of probes) tap.send(probe);
+    expect(await tap.receives(isOwn, 500)).toBe(true);
+    await load(published);
+    tap.clear();
+    for (const probe of probes) tap.send(probe);
+    expect(await tap.receives(isOwn, 150)).toBe(false);
   });
 
   test("hears the host and not its neighbour where guests are kept apart", async () => {

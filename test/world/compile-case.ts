@@ -11,6 +11,8 @@ import { decide } from "../../src/reconcile/decide.ts";
 export interface CompiledCase {
   /** Empty where the policy has errors. */
   readonly tables: readonly Table[];
+  /** Ports that are to send frames back where they came from. */
+  readonly hairpinTaps: readonly string[];
   readonly problems: readonly Problem[];
   /** The problems as a person reads them; files are named from the case folder. */
   readonly problemText: string;
@@ -41,6 +43,7 @@ export async function compileCase(folder: string, policyText?: string): Promise<
   const textOf = new Map([...files, ...inventoryTexts].map(({ file, text }) => [file, text]));
   return {
     tables: desired?.compiled.tables ?? [],
+    hairpinTaps: desired?.compiled.hairpinTaps ?? [],
     problems,
     problemText: problems
       .map((problem) => `${formatProblem(problem, textOf.get(problem.at.file))}\n`)
@@ -49,9 +52,14 @@ export async function compileCase(folder: string, policyText?: string): Promise<
   };
 }
 
-/** The tables of a case without errors; throws with its problems otherwise. */
+/** A case without errors; throws with its problems otherwise. */
+export async function soundCase(folder: string, policyText?: string): Promise<CompiledCase> {
+  const compiled = await compileCase(folder, policyText);
+  const isWrong = compiled.problems.some(({ severity }) => severity === "error");
+  if (isWrong) throw new Error(compiled.problemText);
+  return compiled;
+}
+
 export async function tablesOfCase(folder: string, policyText?: string): Promise<readonly Table[]> {
-  const { tables, problems, problemText } = await compileCase(folder, policyText);
-  if (problems.some(({ severity }) => severity === "error")) throw new Error(problemText);
-  return tables;
+  return (await soundCase(folder, policyText)).tables;
 }

@@ -68,6 +68,8 @@ export interface World {
   readonly hostNamespace: string;
   /** Whether bridged frames also meet the host's inet chains. */
   setBridgeNetfilter(isOn: boolean): Promise<void>;
+  /** The taps, and no others, whose ports send frames back where they came from. */
+  setHairpin(taps: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,13 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
       "net.bridge.bridge-nf-call-ip6tables": value,
     });
   };
+  const allTaps = spec.guests.flatMap(({ nics }) => nics.map(({ tap }) => tap));
+  const setHairpin = async (taps: readonly string[]): Promise<void> => {
+    const lines = allTaps.map(
+      (tap) => `link set dev ${tap} hairpin ${taps.includes(tap) ? "on" : "off"}`,
+    );
+    await runProgram("bridge", ["-n", hostNamespace, "-batch", "-"], `${lines.join("\n")}\n`);
+  };
   try {
     await Promise.all([...agents.values()].map((agent) => quieten(agent)));
     for (const label of ["host", "world"]) await sysctl(agents, label, routing);
@@ -114,6 +123,7 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
     agents,
     hostNamespace,
     setBridgeNetfilter,
+    setHairpin,
     close,
     agent: (label) => {
       const agent = agents.get(label);
