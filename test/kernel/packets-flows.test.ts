@@ -162,18 +162,21 @@ guests: { app1: { groups: [ssh] } }
   expect(await reach("world", "10.21.0.11", 80)).toMatchObject({ by: "app1" });
 });
 
-test("the guest's answers to the world bear the published address, and connections from outside keep theirs", async () => {
-  await load(published);
-  const { saw } = await reach("web1", "192.0.2.1", 80);
-  expect(saw).toBe("198.51.100.1");
-  expect(
-    await world.agent("world").attempt("udp", {
-      host: "198.51.100.1",
-      port: 9000,
-      source: "192.0.2.1",
-      timeoutMs: 1000,
+test("a network's NAT address and ports are what the world sees", async () => {
+  await load(
+    "networks: { front: { mode: nat, nat: { address: 198.51.100.7, ports: 20000-20099 } } }",
+  );
+  const attempts = ["tcp", "udp"].flatMap((protocol) =>
+    Array.from({ length: 10 }, () => {
+      const target = { host: "192.0.2.1", port: protocol === "tcp" ? 80 : 9000, timeoutMs: 1000 };
+      return world.agent("web1").attempt(protocol as "tcp" | "udp", target);
     }),
-  ).toMatchObject({ by: "web1", saw: "192.0.2.1" });
+  );
+  for (const { saw, sawPort } of await Promise.all(attempts)) {
+    expect(saw).toBe("198.51.100.7");
+    expect(sawPort).toBeGreaterThanOrEqual(20000);
+    expect(sawPort).toBeLessThanOrEqual(20099);
+  }
 });
 
 /** The commands of a script, once each. */

@@ -15,12 +15,19 @@ const heard = new Map();
 const plain = (address) => (address ?? "").replace(/^::ffff:/, "");
 
 /** What a listener says to whoever reaches it. */
-const greeting = (port, peer) => ({ by: label, port, saw: plain(peer) });
+const greeting = (port, peer) => ({
+  by: label,
+  port,
+  saw: plain(peer.address),
+  sawPort: peer.port,
+});
 
 function listenTcp({ port }) {
   const server = net.createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    socket.write(`${JSON.stringify(greeting(port, socket.remoteAddress))}\n`);
+    socket.write(
+      `${JSON.stringify(greeting(port, { address: socket.remoteAddress, port: socket.remotePort }))}\n`,
+    );
     socket.on("data", (data) => socket.write(data));
   });
   return new Promise((resolve, reject) => {
@@ -45,7 +52,7 @@ async function listenUdp({ port }) {
           socket.on("message", (message, peer) => {
             if (!heard.has(port)) heard.set(port, new Set());
             heard.get(port).add(peer.address);
-            const answer = { ...greeting(port, peer.address), echo: String(message) };
+            const answer = { ...greeting(port, peer), echo: String(message) };
             socket.send(JSON.stringify(answer), peer.port, peer.address);
           });
           socket.bind(port, address, resolve);

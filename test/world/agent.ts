@@ -9,8 +9,9 @@ export interface Attempt {
   /** Label and port of the listener that answered; absent for icmp. */
   readonly by?: string;
   readonly port?: number;
-  /** The client's address as the listener saw it. */
+  /** The client's address and port as the listener saw them. */
   readonly saw?: string;
+  readonly sawPort?: number;
   readonly error?: string;
 }
 
