@@ -1,3 +1,4 @@
+import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
 import { formatPortRange } from "../base/port.ts";
 import { breach, placeText } from "./law.ts";
@@ -18,14 +19,15 @@ export const distinctPublications: Law = (policy) => {
   const problems: Problem[] = [];
   for (const claims of bucketsOf(policy, ({ mapping }) => mapping.protocol).values()) {
     const anywhere = inOrder(claims.filter(({ address }) => address === undefined));
-    problems.push(...overlaps(anywhere));
+    append(problems, overlaps(anywhere));
     const reach = reachOf(anywhere);
     const addressed = claims.filter(({ address }) => address !== undefined);
     for (const same of group(addressed, ({ address }) => address ?? "").values()) {
       const ordered = inOrder(same);
-      problems.push(...overlaps(ordered));
-      problems.push(
-        ...ordered.flatMap((claim) => {
+      append(problems, overlaps(ordered));
+      append(
+        problems,
+        ordered.flatMap((claim) => {
           const other = lastReaching(anywhere, reach, claim);
           return other === undefined ? [] : conflict(claim, other);
         }),

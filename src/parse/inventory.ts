@@ -1,3 +1,4 @@
+import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
@@ -18,7 +19,7 @@ export function parseInventory(
   const networks = distinctNetworks(
     texts.networks.flatMap((text) => {
       const parsed = parseNetworkXml(text);
-      problems.push(...parsed.problems);
+      append(problems, parsed.problems);
       return parsed.network ?? [];
     }),
     problems,
@@ -26,14 +27,14 @@ export function parseInventory(
   const guests = distinctGuests(
     texts.guests.flatMap((text) => {
       const parsed = parseGuestXml(text);
-      problems.push(...parsed.problems);
+      append(problems, parsed.problems);
       return parsed.guest ?? [];
     }),
     problems,
   );
   const leases = texts.leases.flatMap((text) => {
     const parsed = parseLeases(text);
-    problems.push(...parsed.problems);
+    append(problems, parsed.problems);
     return parsed.leases;
   });
   return {

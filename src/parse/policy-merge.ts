@@ -1,3 +1,4 @@
+import { append } from "../base/append.ts";
 import { duplicate } from "./policy-yaml.ts";
 import { isNull } from "./tree.ts";
 import type { Problem } from "../model/problem.ts";
@@ -28,7 +29,7 @@ function mergeMaps(first: MapTree, second: MapTree): { tree: Tree; problems: Pro
     if (isBothMap || isNull(entry.value) || isNull(old.value)) {
       const merged = mergeTrees(old.value, entry.value, key);
       entries.set(key, { keyAt: old.keyAt, value: merged.tree });
-      problems.push(...merged.problems);
+      append(problems, merged.problems);
     } else {
       problems.push(duplicate(key, entry.keyAt, old.keyAt));
     }

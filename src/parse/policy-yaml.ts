@@ -6,8 +6,8 @@ import type { Place, Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
 import type { MapEntry, Tree } from "./tree.ts";
 
-/** A policy for ten thousand guests has 1 MB. */
-const maxLength = 4 * 1024 * 1024;
+/** A policy for ten thousand guests has 1 MB; broken text costs the yaml package up to 10 s a MB. */
+const maxLength = 2 * 1024 * 1024;
 /** A policy nests seven deep; the composer of the yaml package recurses. */
 const maxDepth = 32;
 /** Values that stand for aliases, which is what an alias bomb blows up; all others are bounded by the file's size. */

@@ -1,3 +1,4 @@
+import { append } from "../base/append.ts";
 import { capProblems, sortProblems } from "../model/problem-list.ts";
 import { buildPolicy } from "./policy-build.ts";
 import { faultsOf } from "./policy-issues.ts";
@@ -23,18 +24,18 @@ export function parsePolicy(files: readonly SourceText[]): { policy: Policy; pro
   let tree: Tree = emptyTree(files[0]?.file ?? "policy");
   for (const file of files) {
     const parsed = parseYaml(file);
-    problems.push(...parsed.problems);
+    append(problems, parsed.problems);
     if (parsed.tree === undefined) continue;
     if (parsed.tree.kind !== "map" && !isNull(parsed.tree)) {
-      problems.push(...takeWhatFits(parsed.tree).problems);
+      append(problems, takeWhatFits(parsed.tree).problems);
       continue;
     }
     const merged = mergeTrees(tree, parsed.tree, "the policy");
     tree = merged.tree;
-    problems.push(...merged.problems);
+    append(problems, merged.problems);
   }
   const taken = takeWhatFits(tree);
-  problems.push(...taken.problems);
+  append(problems, taken.problems);
   const names = files.map(({ file }) => file);
   return {
     policy: buildPolicy(taken.data, taken.tree),
@@ -48,12 +49,19 @@ function takeWhatFits(whole: Tree): { data: PolicyData; tree: Tree; problems: Pr
   const mutilated = new Set<string>();
   let tree = whole;
   for (let round = 0; round < maxRounds; round++) {
-    const result = policySchema.safeParse(plainOf(tree));
+    const result = judge(tree);
+    if (result === undefined) {
+      problems.push(tooManyMistakes(whole));
+      break;
+    }
     if (result.success) return { data: result.data, tree, problems };
     const faults = result.error.issues.flatMap((issue) => faultsOf(issue, tree));
     // What we took out ourselves is not missed a second time.
     const fresh = faults.filter(({ path }) => !mutilated.has(placeKey(tree, path)));
-    problems.push(...fresh.map(({ problem }) => problem));
+    append(
+      problems,
+      fresh.map(({ problem }) => problem),
+    );
     for (const fault of faults) {
       if (fault.problem.code !== "UNKNOWN_KEY")
         mutilated.add(placeKey(tree, fault.path.slice(0, -1)));
@@ -61,6 +69,25 @@ function takeWhatFits(whole: Tree): { data: PolicyData; tree: Tree; problems: Pr
     tree = takeOut(tree, faults);
   }
   return { data: {}, tree: emptyTree(whole.at.file), problems };
+}
+
+/** zod 4.6 spreads lists of issues as arguments, and a hundred thousand of them overflow the stack: undefined. */
+function judge(tree: Tree): ReturnType<typeof policySchema.safeParse> | undefined {
+  try {
+    return policySchema.safeParse(plainOf(tree));
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function tooManyMistakes(tree: Tree): Problem {
+  return {
+    code: "TOO_MANY_MISTAKES",
+    severity: "error",
+    at: tree.at,
+    message: "the policy has more mistakes than can be told",
+  };
 }
 
 function takeOut(tree: Tree, faults: readonly TreeFault[]): Tree {

@@ -71,7 +71,9 @@ export function without(tree: Tree, paths: readonly TreePath[]): Tree {
   for (const path of paths) {
     const [step, ...rest] = path;
     if (step === undefined) continue;
-    here.set(String(step), [...(here.get(String(step)) ?? []), rest]);
+    const below = here.get(String(step));
+    if (below === undefined) here.set(String(step), [rest]);
+    else below.push(rest);
   }
   if (here.size === 0 || tree.kind === "scalar") return tree;
   const prune = (step: string, value: Tree): Tree[] => {
