@@ -190,7 +190,8 @@ describe("taps", () => {
       master: device(index === 0 ? "br-lan" : "br-default"),
     }));
     const actual = { ...web, host: { interfaces: taps } };
-    expect(set("bridge ports", policy(), actual)).toEqual(["tap7", "vnet1"]);
+    expect(set("bridge foreign_taps", policy(), actual)).toEqual(["tap7"]);
+    expect(set("bridge taps", policy(), actual)).toEqual(["vnet1"]);
   });
 });
 

@@ -21,7 +21,9 @@ import {
   value,
 } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
-import { guardedNics } from "./lower-groups.ts";
+import { neighbourDiscovery } from "./icmpv6.ts";
+import { pass } from "./lower-filter.ts";
+import { guardedNics, limitedNics } from "./lower-groups.ts";
 
 import { publishedGuests } from "./lower-publications.ts";
 import { families, ip } from "./matches.ts";
@@ -46,11 +48,16 @@ export function bridgeTable(intent: Intent): Table {
     family: "bridge",
     name: tableName,
     sets: [
-      interfaceSet("ports", [...taps, ...intent.foreignTaps]),
+      interfaceSet("taps", taps),
+      interfaceSet("foreign_taps", intent.foreignTaps),
       interfaceSet("apart", apartTaps),
       interfaceSet(
         "guarded",
         guardedNics(intent).flatMap(({ tap }) => tap ?? []),
+      ),
+      interfaceSet(
+        "limited",
+        limitedNics(intent).flatMap(({ tap }) => tap ?? []),
       ),
       ...families.map((family) => guardedAddresses(intent, family)),
       defineSet(
@@ -60,7 +67,13 @@ export function bridgeTable(intent: Intent): Table {
       ),
       ...families.map((family) => publishedGuests(intent, family)),
     ],
-    chains: [prerouting(), guard(), forward(), hairpin()],
+    chains: [
+      prerouting(),
+      guard(),
+      forward(),
+      hairpin(),
+      { name: "pass", rules: [pass(intent.mark)] },
+    ],
   };
 }
 
@@ -87,13 +100,15 @@ function prerouting(): Chain {
     },
     rules: [
       rule(equal(iifname, reference("guarded")), jump("guard")),
-      rule(equal(iifname, reference("ports")), accept),
+      rule(equal(iifname, reference("taps")), accept),
+      rule(equal(iifname, reference("foreign_taps")), accept),
       rule(equal(meta("iifkind"), value("tun")), ...refuse),
       rule(equal(iifname, value("vnet*")), ...refuse),
     ],
   };
 }
 
+/** Frames of guests bear the verdict already here, for filters on the bridge and for those of IP that br_netfilter asks next. */
 function forward(): Chain {
   return {
     name: "forward",
@@ -101,6 +116,8 @@ function forward(): Chain {
     rules: [
       rule(equal(concat(iifname, oifname), reference("same_port")), goto("hairpin")),
       rule(equal(iifname, reference("apart")), equal(oifname, reference("apart")), ...refuse),
+      rule(equal(iifname, reference("taps")), goto("pass")),
+      rule(equal(oifname, reference("taps")), goto("pass")),
     ],
   };
 }
@@ -114,14 +131,22 @@ function hairpin(): Chain {
     name: "hairpin",
     rules: [
       ...families.map((family) =>
-        rule(equal(payload(ip(family), "daddr"), reference(`published_guests${family}`)), accept),
+        rule(
+          equal(payload(ip(family), "daddr"), reference(`published_guests${family}`)),
+          goto("pass"),
+        ),
       ),
       rule(drop),
     ],
   };
 }
 
-/** A guest without an address yet may ask for one (DHCP, duplicate address detection); link-local stays on the link. */
+const linkLocal = prefix("fe80::", 10);
+
+/**
+ * A guest without an address yet may ask for one (DHCP, duplicate address detection). Link-local addresses are nobody's by name, so
+ * guests whose egress is judged use them for neighbour discovery and DHCP alone.
+ */
 function guard(): Chain {
   const source = (protocol: string, field: string) => concat(iifname, payload(protocol, field));
   const rules: Rule[] = [
@@ -137,8 +162,17 @@ function guard(): Chain {
       leave,
     ),
     rule(notEqual(source("ip", "saddr"), reference("guarded4")), ...refuse),
-    rule(equal(payload("ip6", "saddr"), value("::")), leave),
-    rule(equal(payload("ip6", "saddr"), prefix("fe80::", 10)), leave),
+    rule(
+      equal(payload("ip6", "saddr"), anonymousSet(value("::"), linkLocal)),
+      equal(payload("icmpv6", "type"), anonymousSet(...neighbourDiscovery.map(value))),
+      leave,
+    ),
+    rule(
+      equal(payload("ip6", "saddr"), linkLocal),
+      equal(payload("udp", "dport"), value(547)),
+      leave,
+    ),
+    rule(equal(payload("ip6", "saddr"), linkLocal), notEqual(iifname, reference("limited")), leave),
     rule(notEqual(source("ip6", "saddr"), reference("guarded6")), ...refuse),
   ];
   return { name: "guard", rules };

@@ -1,3 +1,4 @@
+import type { Family } from "../base/address.ts";
 import type { Intent } from "../model/intent.ts";
 import type { Chain, Rule, Statement } from "../nft/ast.ts";
 import {
@@ -11,16 +12,19 @@ import {
   goto,
   has,
   iifname,
+  jump,
   l4proto,
   meta,
   notEqual,
   oifname,
   payload,
+  prefix,
   reference,
   rule,
   value,
   vmap,
 } from "../nft/build.ts";
+import { fromRouters, neighbourDiscovery } from "./icmpv6.ts";
 import { admitRules } from "./lower-publications.ts";
 import { families, ip } from "./matches.ts";
 import { filterPriority } from "./names.ts";
@@ -40,7 +44,7 @@ const unlessReach = notEqual(pair, reference("reach"));
  */
 export function filterChains(intent: Intent): Chain[] {
   return [
-    forward(),
+    forward(intent.mark),
     input(),
     output(),
     {
@@ -58,36 +62,34 @@ export function filterChains(intent: Intent): Chain[] {
         rule(goto("judge")),
       ],
     },
-    { name: "same_network", rules: [rule(isIn("apart"), ...refuse), rule(goto("judge"))] },
+    {
+      name: "same_network",
+      rules: [rule(isIn("apart"), ...refuse), rule(jump("essentials")), rule(goto("judge"))],
+    },
     {
       name: "bridged",
-      rules: [rule(established, goto("pass")), rule(goto("judge"))],
+      rules: [rule(established, goto("pass")), rule(jump("essentials")), rule(goto("judge"))],
     },
-    { name: "judge", rules: [...essentials(), ...egress(), ...ingress(), rule(goto("pass"))] },
+    { name: "essentials", rules: essentials() },
+    { name: "judge", rules: [...egress(), ...ingress(), rule(goto("pass"))] },
     { name: "pass", rules: [pass(intent.mark)] },
   ];
 }
 
-function forward(): Chain {
+/** On a bridge that is an uplink, only frames that the bridge table has marked are a guest's. */
+function forward(mark: number): Chain {
   return {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: filterPriority, policy: "accept" },
     rules: [
-      rule(equal(pair, reference("bridged")), goto("bridged")),
+      rule(equal(pair, reference("bridged")), isMarked(mark), goto("bridged")),
       rule(
         notEqual(iifname, reference("bridges")),
         notEqual(oifname, reference("bridges")),
         accept,
       ),
       rule(established, goto("established")),
-      ...families.map((family) =>
-        rule(
-          isIn("judged"),
-          notEqual(pair, reference("same_bridge")),
-          notEqual(concat(iifname, payload(ip(family), "saddr")), reference(`sources${family}`)),
-          ...refuse,
-        ),
-      ),
+      ...families.flatMap(sourceRules),
       ...admitRules(),
       rule(equal(pair, reference("same_bridge")), goto("same_network")),
       rule(isIn("judged"), isOut("bridges"), unlessReach, ...refuse),
@@ -100,6 +102,16 @@ function forward(): Chain {
   };
 }
 
+/** Guests of judged networks bear their network's addresses, and nobody else does: groups are known by them. */
+function sourceRules(family: Family): Rule[] {
+  const source = payload(ip(family), "saddr");
+  const isElsewhere = notEqual(concat(iifname, source), reference(`sources${family}`));
+  return [
+    rule(isIn("judged"), notEqual(pair, reference("same_bridge")), isElsewhere, ...refuse),
+    rule(equal(source, reference(`subnets${family}`)), isElsewhere, ...refuse),
+  ];
+}
+
 /** Guests reach the host's DHCP, DNS, TFTP and ICMP, what policy opens, and nothing else of it. */
 function input(): Chain {
   const services = concat(iifname, l4proto, payload("th", "dport"));
@@ -109,7 +121,7 @@ function input(): Chain {
     rules: [
       rule(notEqual(iifname, reference("judged")), accept),
       rule(established, goto("pass")),
-      ...essentials(),
+      rule(jump("essentials")),
       ...egress(),
       rule(equal(payload("udp", "dport"), anonymousSet(value(53), value(69))), goto("pass")),
       rule(equal(payload("tcp", "dport"), value(53)), goto("pass")),
@@ -141,26 +153,24 @@ function output(): Chain {
       ...admitRules(),
       rule(notEqual(oifname, reference("bridges")), accept),
       rule(established, goto("established")),
-      rule(isOut("judged"), goto("judge")),
+      rule(notEqual(oifname, reference("judged")), accept),
+      rule(jump("essentials")),
+      rule(goto("judge")),
     ],
   };
 }
 
-/** What a guest cannot live without, whatever its groups say: DHCP, neighbour discovery, multicast listening. */
+/** On the link itself: what a guest cannot live without, whatever its groups say: DHCP, neighbour discovery, multicast listening. */
 function essentials(): Rule[] {
   const dhcp = concat(payload("udp", "sport"), payload("udp", "dport"));
-  const neighbour = [
-    "mld-listener-query",
-    "mld-listener-report",
-    "mld-listener-done",
-    "nd-router-solicit",
-    "nd-router-advert",
-    "nd-neighbor-solicit",
-    "nd-neighbor-advert",
-    "mld2-listener-report",
-  ];
   return [
-    rule(equal(payload("icmpv6", "type"), anonymousSet(...neighbour.map(value))), goto("pass")),
+    rule(
+      equal(
+        payload("icmpv6", "type"),
+        anonymousSet(...[...neighbourDiscovery, ...fromRouters].map(value)),
+      ),
+      goto("pass"),
+    ),
     rule(
       equal(
         dhcp,
@@ -182,12 +192,23 @@ function egress(): Rule[] {
   );
 }
 
+/** Link-local addresses are not known: where any guest's ingress is judged, nothing new goes to one. */
 function ingress(): Rule[] {
-  return families.map((family) => rule(vmap(payload(ip(family), "daddr"), `ingress${family}`)));
+  return [
+    rule(isOut("ingress_bridges"), equal(payload("ip6", "daddr"), prefix("fe80::", 10)), ...refuse),
+    ...families.map((family) => rule(vmap(payload(ip(family), "daddr"), `ingress${family}`))),
+  ];
 }
 
+const isMarked = (mark: number): Statement => ({
+  kind: "match",
+  op: "==",
+  left: { kind: "&", left: meta("mark"), right: value(mark) },
+  right: value(mark),
+});
+
 /** The verdict that every foreign chain's pass rule looks for. */
-function pass(mark: number): Rule {
+export function pass(mark: number): Rule {
   return rule(
     {
       kind: "mangle",

@@ -3,7 +3,7 @@ import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Group, GroupRule } from "../model/policy.ts";
 import type { Chain, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
 import { concat, drop, goto, jump, leave, value } from "../nft/build.ts";
-import { addressType, defineSet } from "./define-set.ts";
+import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { families, peerMatches, serviceMatches } from "./matches.ts";
 import { egressChain, ingressChain } from "./names.ts";
 
@@ -25,7 +25,10 @@ export function lowerGroups(intent: Intent): { sets: SetDefinition[]; chains: Ch
     egressMap(intent, family),
     ingressMap(intent, family),
   ]);
-  return { sets, chains };
+  const ingressBridges = families.flatMap((family) =>
+    judgedAddresses(intent, family, "ingress").map(({ bridge }) => bridge),
+  );
+  return { sets: [...sets, interfaceSet("ingress_bridges", ingressBridges)], chains };
 }
 
 function egressMap(intent: Intent, family: Family): SetDefinition {
@@ -115,6 +118,11 @@ function lowerRule(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {
       comment: `group ${group.name} ${direction} ${position}`,
     })),
   );
+}
+
+/** Nics whose guests may not send whatever they like. */
+export function limitedNics(intent: Intent): NicIntent[] {
+  return intent.nics.filter(({ groups }) => rulesOf(intent, groups, "egress").length > 0);
 }
 
 /** Nics whose guests are judged by address and so must not send from another one. */

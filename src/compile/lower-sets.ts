@@ -46,7 +46,14 @@ export function networkSets(intent: Intent): SetDefinition[] {
       subnetSet(
         `sources${family}`,
         family,
-        judged.map((network) => [network.bridge, sourcesOf(network, family)]),
+        guestNetworks.map((network) => [network.bridge, sourcesOf(network, family)]),
+      ),
+      defineSet(
+        `subnets${family}`,
+        { type: [addressType(family)], flags: ["interval"] },
+        distinctPrefixes(
+          guestNetworks.flatMap(({ subnets }) => subnets.filter((s) => s.family === family)),
+        ).map((subnet) => ({ key: prefixExpression(subnet) })),
       ),
       subnetSet(
         `nat${family}`,
