@@ -67,7 +67,21 @@ test("a kernel that holds it already is not written to, and the echo of a commit
   expect(kernel.scripts).toHaveLength(1);
 });
 
+test("in owner mode an event of our tables is our own, and costs no listing", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  await follower.converge();
+  kernel.listingFailure = "listed";
+  kernel.change(kernel.tables);
+  const next = `aliases: { a: [192.0.2.0/24] }\n${withMark(1)}`;
+  kernel.willBecome(tablesOf(next));
+  policy.setText(next);
+  await expect.poll(() => state.saved?.policy[0]?.text).toBe(next);
+  expect(follower.errors).toEqual([]);
+});
+
 test("what another program takes away is put back, and told with its name", async () => {
+  kernel.owner = { mode: "restore", reason: "no gate" };
   kernel.tables = tablesOf(withMark(1));
   await follower.start();
   kernel.willBecome(tablesOf(withMark(1)));

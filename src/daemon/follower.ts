@@ -6,6 +6,7 @@ import { XtablesError } from "../ports/xtables.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
+import { Churn } from "./churn.ts";
 import { Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
 
 export interface FollowerPorts extends UpkeepPorts {
@@ -27,8 +28,8 @@ const sourceNames = ["policy", "libvirt", "host"] as const;
 const kernelNames = ["ownership", "tables", "pass rules", "hairpin"] as const;
 type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "state";
 
-/** Files are written in several steps, and libvirt tells one thing in several events. */
-const gatherMs = 15;
+/** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
+const gatherMs = { policy: 15, libvirt: 15, host: 100 } as const;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 
@@ -57,6 +58,9 @@ export class Follower {
   #missing: string | undefined;
   /** What the kernel was brought to last. */
   #held: Desired | undefined;
+  readonly #churn = new Churn();
+  /** With which mark and integration the pass rules were put last. */
+  #passed = "";
   #told = "";
   #savedPolicy: string | undefined;
 
@@ -81,7 +85,7 @@ export class Follower {
     });
     const { sources, kernel } = this.#ports;
     for (const name of sourceNames) {
-      this.#stops.push(sources[name].watch(() => this.#mark(gatherMs, name)));
+      this.#stops.push(sources[name].watch(() => this.#mark(gatherMs[name], name)));
     }
     this.#stops.push(kernel.watch((event) => this.#hear(event)));
     return this.converge();
@@ -97,6 +101,7 @@ export class Follower {
 
   /** The gate ended or came back: whose tables are they now? */
   checkOwnership(): void {
+    this.upkeep.forgetOwnership();
     this.#mark(0, "ownership", "tables");
   }
 
@@ -113,10 +118,13 @@ export class Follower {
     const by = event.process && `${event.process.name} (pid ${event.process.pid})`;
     const disturbance = { at: performance.now(), ...(by !== undefined && { by }) };
     for (const table of event.tables) {
-      const concern = isOwnTable(table) ? "tables" : "pass rules";
+      const isOwn = isOwnTable(table);
+      // Nobody but the gate can change an owned table, and the gate does what we say.
+      if (isOwn && this.upkeep.isOwner) continue;
+      const concern = isOwn ? "tables" : "pass rules";
       // The first of several: that is when it went missing.
       if (!this.#disturbances.has(concern)) this.#disturbances.set(concern, disturbance);
-      this.#mark(0, concern);
+      this.#mark(isOwn ? 0 : this.#churn.delayMs, concern);
     }
   }
 
@@ -181,15 +189,20 @@ export class Follower {
     if (isNew || dirty.has("tables")) {
       const disturbance = this.#takeDisturbance("tables");
       await this.#attempt("tables", async () => {
-        changes = await this.upkeep.holdTables(desired, { isNew, disturbance });
+        const mayTrust = this.upkeep.isOwner && !dirty.has("tables");
+        changes = await this.upkeep.holdTables(desired, { isNew, disturbance, mayTrust });
         this.#held = desired;
       });
     }
-    if (isNew || dirty.has("pass rules")) {
+    const { mark, integration } = desired.policy.host;
+    const isOther = `${mark} ${integration}` !== this.#passed;
+    if (isOther || dirty.has("pass rules")) {
       const disturbance = this.#takeDisturbance("pass rules");
-      await this.#attempt("pass rules", () =>
-        this.upkeep.holdPassRules(desired, { isNew, disturbance }),
-      );
+      await this.#attempt("pass rules", async () => {
+        const why = { isNew: isOther, disturbance };
+        this.#churn.looked(await this.upkeep.holdPassRules(desired, why));
+      });
+      this.#passed = `${mark} ${integration}`;
     }
     if (isNew || dirty.has("hairpin")) {
       await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));

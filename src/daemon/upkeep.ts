@@ -26,6 +26,8 @@ export interface Cause {
   /** Something else is desired than before. */
   readonly isNew: boolean;
   readonly disturbance?: Disturbance | undefined;
+  /** Nobody else can have changed our tables since we wrote them: what we wrote is what the kernel holds. */
+  readonly mayTrust?: boolean;
 }
 
 /** Holds the kernel to what is desired, and measures how long something of ours was missing. */
@@ -35,6 +37,9 @@ export class Upkeep {
   readonly gaps = { tables: new GapMeter(), passRules: new GapMeter() };
   /** When the kernel last took pass rules: the keeper goes on to ask iptables after that. */
   #passedAt: number | undefined;
+  /** What the last transaction left in the kernel; undefined after a failure. */
+  #written: Desired["compiled"]["tables"] | undefined;
+  #isOwner = false;
   #ownership: Ownership | undefined;
   #passRules: readonly PassRuleReport[] = [];
 
@@ -53,6 +58,11 @@ export class Upkeep {
     });
   }
 
+  /** Nobody but our gate can change our tables. */
+  get isOwner(): boolean {
+    return this.#isOwner;
+  }
+
   /** Undefined until the gate has answered. */
   get ownership(): Ownership | undefined {
     return this.#ownership;
@@ -65,9 +75,13 @@ export class Upkeep {
   /** Answers what was changed. What differs without a new desire is what another process did. */
   async holdTables(desired: Desired, why: Cause): Promise<readonly string[]> {
     const { kernel, journal } = this.#ports;
-    const plan = planTables(await kernel.readTables(), desired.compiled.tables);
+    const actual = why.mayTrust ? this.#written : undefined;
+    this.#written = undefined;
+    const { tables } = desired.compiled;
+    const plan = planTables(actual ?? (await kernel.readTables()), tables);
+    if (plan.script !== "") await kernel.commit(plan.script);
+    this.#written = tables;
     if (plan.script === "") return [];
-    await kernel.commit(plan.script);
     const what = summaryOf(plan.changes);
     if (why.isNew) {
       journal.add("info", "applied", what);
@@ -80,8 +94,8 @@ export class Upkeep {
     return plan.changes;
   }
 
-  /** Throws {@link KernelError} where something could not be read or put; the rest is put all the same. */
-  async holdPassRules(desired: Desired, why: Cause): Promise<void> {
+  /** Answers whether something was put. Throws {@link KernelError} where something could not be; the rest is put all the same. */
+  async holdPassRules(desired: Desired, why: Cause): Promise<boolean> {
     const { mark, integration } = desired.policy.host;
     this.#passedAt = undefined;
     const outcome = await this.#keeper.keep({ mark, integration });
@@ -95,6 +109,7 @@ export class Upkeep {
       this.#ports.journal.add("info", "pass-rules-put", message);
     }
     if (outcome.failures.length > 0) throw new KernelError(outcome.failures.join("; "));
+    return outcome.isChanged;
   }
 
   /** Not on every change of a link: setting it is one. */
@@ -104,9 +119,15 @@ export class Upkeep {
     if (taps.length > 0 && (await links.isBridgeFiltered())) await links.setHairpin(taps);
   }
 
+  /** Until the next {@link holdOwnership} nobody is taken for the owner. */
+  forgetOwnership(): void {
+    this.#isOwner = false;
+  }
+
   async holdOwnership(): Promise<void> {
     const before = JSON.stringify(this.#ownership);
     this.#ownership = await this.#ports.kernel.ownership();
+    this.#isOwner = this.#ownership.mode === "owner";
     if (JSON.stringify(this.#ownership) === before) return;
     const { journal } = this.#ports;
     if (this.#ownership.mode === "owner") {

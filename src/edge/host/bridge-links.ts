@@ -17,12 +17,20 @@ export class BridgeLinks implements Links {
     const lines = ports.map((port) => `link set dev ${port} hairpin on\n`).join("");
     return new Promise((resolve, reject) => {
       const child = execFile("bridge", ["-force", "-batch", "-"], (error, _stdout, stderr) => {
-        if (error === null || /Cannot find device|does not exist/i.test(stderr)) resolve();
-        else reject(new LinkError(`bridge link set: ${stderr.trim() || error.message}`));
+        const words = error === null ? [] : refusals(stderr.trim() || error.message);
+        if (words.length === 0) resolve();
+        else reject(new LinkError(`bridge link set: ${words.join("; ")}`));
       });
       child.stdin?.on("error", () => undefined).end(lines);
     });
   }
+}
+
+/** What is more than a port that is gone: iproute2 6.1 names it, and then the number of the line. */
+function refusals(words: string): readonly string[] {
+  return words
+    .split("\n")
+    .filter((line) => !/^Cannot find (bridge )?device|^Command failed -:\d+$/.test(line));
 }
 
 /** Empty where br_netfilter is not loaded. */

@@ -5,24 +5,28 @@ import { KernelError } from "../../ports/kernel.ts";
 const retryMs = 20;
 
 /**
- * Holds a connection to the gate and calls back as soon as it ends: nobody owns the tables from then on. Waits for the next gate by
- * itself. The function returned ends it.
+ * Holds a connection to the gate and calls back as soon as it ends, since nobody owns the tables from then on, and again when there
+ * is another gate. The function returned ends it.
  */
-export function watchGate(socketPath: string, onEnd: () => void): () => void {
+export function watchGate(socketPath: string, onChange: () => void): () => void {
   let isStopped = false;
+  let gates = 0;
   let timer: NodeJS.Timeout | undefined;
   let destroy = (): void => undefined;
   const open = (): void => {
     let isConnected = false;
     const socket = connect(socketPath);
     destroy = () => socket.destroy();
-    socket.once("connect", () => (isConnected = true));
+    socket.once("connect", () => {
+      isConnected = true;
+      if (++gates > 1) onChange();
+    });
     socket.on("error", () => undefined);
     socket.resume();
     socket.once("close", () => {
       if (isStopped) return;
       timer = setTimeout(open, retryMs);
-      if (isConnected) onEnd();
+      if (isConnected) onChange();
     });
   };
   open();
