@@ -200,7 +200,7 @@ describe("hints", () => {
     ["host: { uplinks: eth1 }", "did you mean 'eth0'?"],
     [
       "networks: { default: { mode: open } }",
-      "virtwall adopt default makes the network virtwall's own",
+      "virtwall adopt 'default' makes the network virtwall's own",
     ],
   ])("%s", (text, hint) => {
     expect(breaches(text).map((problem) => problem.hint)).toEqual([hint]);

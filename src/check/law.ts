@@ -1,4 +1,5 @@
 import { defined } from "../base/defined.ts";
+import { quote } from "../base/quote.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { Place, Problem } from "../model/problem.ts";
@@ -16,7 +17,7 @@ export function breach(
 }
 
 export function didYouMean(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : `did you mean '${name}'?`;
+  return name === undefined ? undefined : `did you mean ${quote(name)}?`;
 }
 
 export function placeText(place: Place): string {

@@ -1,4 +1,5 @@
 import { familyOf, formatPrefix, prefixContains } from "../base/address.ts";
+import { quote } from "../base/quote.ts";
 import { breach } from "./law.ts";
 import { networkOf } from "./nic-networks.ts";
 import type { Law } from "./law.ts";
@@ -13,13 +14,13 @@ export const nicAddressesInSubnet: Law = (policy, inventory) =>
       return wanted.addresses.flatMap((address) => {
         const subnets = network.subnets.filter(({ prefix }) => prefix.family === familyOf(address));
         if (subnets.some(({ gateway }) => gateway === address)) {
-          const message = `${address} is the host's own address in network '${network.name}'`;
+          const message = `${address} is the host's own address in network ${quote(network.name)}`;
           return breach("error", "ADDRESS_OF_HOST", { at: wanted.at, message });
         }
         if (subnets.length === 0) return [];
         if (subnets.some(({ prefix }) => prefixContains(prefix, address))) return [];
         const list = subnets.map(({ prefix }) => formatPrefix(prefix)).join(", ");
-        const message = `${address} is outside of network '${network.name}', which has ${list}`;
+        const message = `${address} is outside of network ${quote(network.name)}, which has ${list}`;
         return breach("warning", "ADDRESS_OUTSIDE_SUBNET", { at: wanted.at, message });
       });
     }),

@@ -15,6 +15,6 @@ export const sensibleMode: Law = (policy, { networks }) =>
     }
     if (network.forward !== "nat" || mode === "nat" || mode === "isolated") return [];
     const message = `libvirt masquerades network ${name}, which contradicts mode ${mode}`;
-    const hint = `virtwall adopt ${network.name} makes the network virtwall's own`;
+    const hint = `virtwall adopt ${name} makes the network virtwall's own`;
     return breach("warning", "MODE_CONFLICT", { at, message, hint });
   });

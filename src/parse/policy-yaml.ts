@@ -40,7 +40,8 @@ export function parseYaml(source: SourceText): { tree: Tree | undefined; problem
       tree: undefined,
       problems: faults.map((fault) =>
         defined({
-          ...problem("BAD_YAML", placeAt(fault.pos[0]), fault.message),
+          // The yaml package puts as much of the source into its message as it could not read.
+          ...problem("BAD_YAML", placeAt(fault.pos[0]), fault.message.slice(0, 200)),
           hint: yamlHint(fault.code),
         }),
       ),

@@ -64,7 +64,7 @@ function readRoot(text: string): XmlElement | { offset: number; message: string 
   } catch (error) {
     if (!(error instanceof XmlError)) throw error;
     const message = (error.message.split("\n")[0] ?? "").replace(/ \(line \d+, column \d+\)$/, "");
-    return { offset: error.pos, message };
+    return { offset: error.pos, message: message.slice(0, 200) };
   }
 }
 
