@@ -4,14 +4,18 @@ import { spawn } from "node:child_process";
 export interface ChildWatch {
   readonly command: string;
   readonly args: readonly string[];
-  /** A change, and also the program's start and death: whatever happened in between was not seen. */
+  /** A change; also once the program listens, and at its death, since whatever happened in between was not seen. */
   readonly onChange: () => void;
+  /** The program prints something just before it starts to listen. */
+  readonly announces?: boolean;
   /** Whether changes are seen right now. */
   readonly onListening?: (isListening: boolean) => void;
 }
 
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
+/** From the start or the announcement until the program surely listens. */
+const settleMs = 150;
 
 /** Keeps the program running, with growing pauses between its starts. The function returned ends it. */
 export function watchChild(watch: ChildWatch): () => void {
@@ -22,21 +26,34 @@ export function watchChild(watch: ChildWatch): () => void {
 
   const again = (): void => {
     if (stopped) return;
+    clearTimeout(timer);
     watch.onListening?.(false);
     watch.onChange();
     timer = setTimeout(start, pauseMs);
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   };
+  const settle = (): void => {
+    if (stopped) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      watch.onListening?.(true);
+      watch.onChange();
+    }, settleMs);
+  };
   const start = (): void => {
+    let isAnnounced = watch.announces !== true;
     const child = spawn(watch.command, watch.args, {
       stdio: ["ignore", "pipe", "ignore"],
       env: { ...process.env, LC_ALL: "C" },
     });
     kill = () => child.kill();
-    child.once("spawn", () => watch.onListening?.(true));
+    if (isAnnounced) child.once("spawn", settle);
     child.stdout.on("data", () => {
       pauseMs = firstPauseMs;
-      if (!stopped) watch.onChange();
+      if (stopped) return;
+      if (isAnnounced) return watch.onChange();
+      isAnnounced = true;
+      settle();
     });
     let ended = false;
     const end = (): void => {

@@ -50,3 +50,22 @@ test("without virsh the package to install is named", async () => {
     process.env["PATH"] = path;
   }
 });
+
+test("a watch tells once libvirt's events are listened to, and what is known then is not asked for again", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  const libvirt = new LiveLibvirt("test:///default", folder);
+  let count = 0;
+  const stop = libvirt.watch(() => count++);
+  try {
+    await expect.poll(() => count, { timeout: 5000 }).toBe(2);
+    const first = await libvirt.read();
+    await writeFile(join(folder, "virbr0.status"), "[]");
+    await expect.poll(() => count, { timeout: 5000 }).toBeGreaterThan(2);
+    const second = await libvirt.read();
+    expect(second.guests).toBe(first.guests);
+    expect(second.leases).toHaveLength(1);
+  } finally {
+    stop();
+    await rm(folder, { recursive: true });
+  }
+});

@@ -10,6 +10,8 @@ import { watchChild } from "../host/watch-child.ts";
 import { VirshSession } from "./virsh-session.ts";
 
 const leaseFolder = "/var/lib/libvirt/dnsmasq";
+/** `virsh net-update` changes a running network, its reservations among it, without an event (libvirt 11.3). */
+const silentChangeMs = 30_000;
 const uuidLine = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
@@ -36,22 +38,27 @@ export class LiveLibvirt implements LibvirtSource {
   }
 
   watch(listener: () => void): () => void {
-    const events = {
-      "guest events": ["event", "--all", "--loop"],
-      "network events": ["net-event", "--event", "lifecycle", "--loop"],
+    const change = (): void => {
+      this.#known = undefined;
+      this.#changes++;
+      listener();
     };
-    const stops = Object.entries(events).map(([name, args]) =>
+    const events = {
+      "guest events": "event --all --loop",
+      "network events": "net-event --event lifecycle --loop",
+    };
+    const stops = Object.entries(events).map(([name, command]) =>
       watchChild({
         command: "virsh",
-        args: ["-q", "-c", this.#uri, ...args],
+        // `uri` prints a line as soon as libvirt answers; the other prints nothing before an event.
+        args: ["-q", "-c", this.#uri, `uri; ${command}`],
+        announces: true,
         onListening: (isListening) => this.#listening.set(name, isListening),
-        onChange: () => {
-          this.#known = undefined;
-          this.#changes++;
-          listener();
-        },
+        onChange: change,
       }),
     );
+    const timer = setInterval(change, silentChangeMs);
+    stops.push(() => clearInterval(timer));
     stops.push(watchFolder(this.#leaseFolder, listener, (name) => name.endsWith(".status")));
     return () => {
       for (const stop of stops) stop();
