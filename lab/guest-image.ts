@@ -15,7 +15,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 import { projectRoot } from "./project-root.ts";
-import { LabError, mustRun } from "./run-program.ts";
+import { LabError, mustRun, runProgram } from "./run-program.ts";
 
 /** A kernel and an initramfs from which every lab guest boots; the kernel command line names the guest. */
 export interface GuestImage {
@@ -152,6 +152,8 @@ async function packInitramfs(kernelFolder: string, target: string): Promise<void
     await chmod(join(tree, place), 0o755);
   }
   await symlink("fetch", join(tree, "www/cgi-bin/connect"));
+  const found = await runProgram(["sh", "-c", "command -v cpio"]);
+  if (found.status !== 0) throw new LabError("cpio is missing: apt install cpio");
   const pack = 'cd "$1" && find . | cpio --quiet -o -H newc -R 0:0 >"$2"';
   await mustRun(["sh", "-c", pack, "pack", tree, target]);
   await rm(tree, { recursive: true });

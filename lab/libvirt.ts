@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { guestImage, type GuestImage } from "./guest-image.ts";
 import { fetchPage } from "./fetch-page.ts";
-import { LabError, runProgram } from "./run-program.ts";
+import { LabError } from "./run-program.ts";
 import type { World } from "./world.ts";
 
 /** A real libvirtd in a world. */
@@ -41,7 +41,6 @@ const neededPrograms = {
   dnsmasq: "dnsmasq-base",
   iptables: "iptables",
   "qemu-system-x86_64": "qemu-system-x86",
-  cpio: "cpio",
 } as const;
 
 /** The network that Debian's libvirt brings along, as its package has it. */
@@ -62,7 +61,7 @@ export async function startLibvirt(
   log: (line: string) => void = () => {},
 ): Promise<Libvirt> {
   for (const [program, debianPackage] of Object.entries(neededPrograms)) {
-    const found = await runProgram(["sh", "-c", 'command -v "$1"', "sh", program]);
+    const found = await world.run(["sh", "-c", 'command -v "$1"', "sh", program]);
     if (found.status !== 0) {
       throw new LabError(`${program} is missing: apt install ${debianPackage}`);
     }

@@ -45,6 +45,9 @@ export async function startIn(
   const ended = new Promise<number>((resolve) => {
     child.on("close", (code) => resolve(code ?? -1));
   });
+  const gone = new Promise<void>((resolve) => {
+    child.on("exit", () => resolve());
+  });
   const pid = await announcedPid(child, argv.join(" "), heard.output);
   return {
     pid,
@@ -54,8 +57,11 @@ export async function startIn(
     end: async (signal = "SIGTERM", timeoutMs = 5_000) => {
       await signalIn(entry, pid, signal);
       const late = setTimeout(() => void signalIn(entry, pid, "SIGKILL"), timeoutMs);
-      await ended;
+      // A child that outlives it may hold its streams open, so `close` may never come: nsenter's end is enough.
+      const last = setTimeout(() => child.kill("SIGKILL"), timeoutMs + 2_000);
+      await gone;
       clearTimeout(late);
+      clearTimeout(last);
     },
   };
 }
@@ -105,6 +111,14 @@ async function signalIn(
   pid: number,
   signal: NodeJS.Signals,
 ): Promise<void> {
-  // Its failure means that the process is gone already.
-  await runProgram([...entry, "kill", `-${signal.slice(3)}`, String(pid)]);
+  // The shell's own `kill`: procps is not on every Debian. Its failure means that the process is gone already.
+  await runProgram([
+    ...entry,
+    "sh",
+    "-c",
+    'kill -s "$1" "$2"',
+    "kill",
+    signal.slice(3),
+    String(pid),
+  ]);
 }

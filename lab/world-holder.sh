@@ -1,17 +1,42 @@
 #!/bin/sh
+# usage: world-holder.sh [ROOT PATH...]
 # PID 1 of a lab world: hides the machine's folders behind private layers, says `ready`, and lives until its
 # standard input closes. Its end takes the whole world with it: processes, mounts, interfaces and rules.
+# With ROOT, the folder of another Debian, the world lives in that, and sees the PATHs of the machine.
 set -eu
 mount -t tmpfs tmpfs /run
-mount -t sysfs sysfs /sys
-# One layer for all of /etc and /var: whatever a daemon writes there stays in the world. The upper folders
-# are on tmpfs, because an overlay cannot have its upper folder on another overlay (containers).
-for folder in etc var root; do
-  mkdir -p "/run/layers/$folder/upper" "/run/layers/$folder/work"
+
+# One layer for a whole folder: whatever a daemon writes there stays in the world. The upper folders are on
+# tmpfs, because an overlay cannot have its upper folder on another overlay (containers).
+layer() { # layer LOWER NAME TARGET
+  mkdir -p "/run/layers/$2/upper" "/run/layers/$2/work"
   mount -t overlay overlay \
-    -o "lowerdir=/$folder,upperdir=/run/layers/$folder/upper,workdir=/run/layers/$folder/work" "/$folder"
-done
-mkdir -p /run/lock
+    -o "lowerdir=$1,upperdir=/run/layers/$2/upper,workdir=/run/layers/$2/work" "$3"
+}
+
+if [ $# -eq 0 ]; then
+  top=
+  for folder in etc var root; do layer "/$folder" "$folder" "/$folder"; done
+else
+  top=/run/top
+  mkdir "$top"
+  layer "$1" top "$top"
+  shift
+  mount -t proc proc "$top/proc"
+  mount --rbind /dev "$top/dev"
+  mount -t tmpfs tmpfs "$top/run"
+  for path; do
+    if [ -d "$path" ]; then
+      mkdir -p "$top$path"
+    else
+      mkdir -p "$top${path%/*}"
+      : >"$top$path"
+    fi
+    mount --bind "$path" "$top$path"
+  done
+fi
+mount -t sysfs sysfs "$top/sys"
+mkdir -p "$top/run/lock"
 ip link set lo up
 # Bridged frames meet the inet hooks only where a test asks for it; hosts without br_netfilter are the norm.
 for family in iptables ip6tables arptables; do
@@ -21,4 +46,4 @@ done
 echo ready
 # libvirt waits for the end of daemons that are children of PID 1 here, so they must be reaped: an ignored
 # SIGCHLD makes the kernel do it. perl, because dash 0.5.12 keeps SIGCHLD for itself whatever `trap` says.
-exec perl -e '$SIG{CHLD} = "IGNORE"; 1 while sysread(STDIN, my $word, 512);'
+exec ${top:+chroot "$top"} perl -e '$SIG{CHLD} = "IGNORE"; 1 while sysread(STDIN, my $word, 512);'

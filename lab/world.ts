@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { rmSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
+import { cacheFolder } from "./guest-image.ts";
 import { projectRoot } from "./project-root.ts";
 import {
   LabError,
@@ -43,12 +44,23 @@ const neededPrograms = {
   nft: "nftables",
 } as const;
 
+export interface WorldOptions {
+  /** The root folder of another Debian to live in; read, never written. Default: the machine's own. */
+  readonly root?: string;
+}
+
 /** Starts a world. Throws {@link LabError} naming what this machine lacks. */
-export async function startWorld(): Promise<World> {
+export async function startWorld({ root }: WorldOptions = {}): Promise<World> {
   await requireMachine();
   const folder = await mkdtemp(join(tmpdir(), "virtwall-world-"));
+  await mkdir(cacheFolder(), { recursive: true });
+  const seen = [folder, cacheFolder(), projectRoot(), process.execPath];
   const ownSpaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  const holderProgram = ["sh", join(projectRoot(), "lab", "world-holder.sh")];
+  const holderProgram = [
+    "sh",
+    join(projectRoot(), "lab", "world-holder.sh"),
+    ...(root === undefined ? [] : [root, ...seen]),
+  ];
   const holder = spawn("unshare", [...ownSpaces, "--propagation", "private", ...holderProgram], {
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -108,7 +120,7 @@ async function childOf(parent: number): Promise<number> {
 }
 
 function makeWorld(folder: string, holder: ChildProcess, pid: number): World {
-  const entry = ["nsenter", `--target=${pid}`, "--net", "--mount", "--pid", "--"];
+  const entry = ["nsenter", `--target=${pid}`, "--net", "--mount", "--pid", "--root", "--wd", "--"];
   const running = new Set<Running>();
   return {
     folder,

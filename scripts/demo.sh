@@ -16,7 +16,7 @@ node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 ||
 sh scripts/install.sh
 if [ ! -x node_modules/.bin/rolldown ]; then
   echo "demo: npm ci"
-  npm ci --silent
+  npm ci --loglevel error --no-progress
 fi
 echo "demo: npm run build"
 npm run --silent build >/dev/null
