@@ -3,6 +3,7 @@ import type { SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Written } from "../reconcile/decide.ts";
+import { UsageError } from "./exit-status.ts";
 import type { Settings } from "./settings.ts";
 
 /** What is written and what follows from it, with the texts in which problems have their places. */
@@ -17,18 +18,25 @@ export interface Collected {
 export async function collect(settings: Settings, replaced?: SourceText): Promise<Collected> {
   const sources = openSources(settings);
   try {
-    return await collectFrom(sources, replaced);
+    return await collectFrom(sources, settings, replaced);
   } finally {
     sources.close();
   }
 }
 
-async function collectFrom(sources: Sources, replaced?: SourceText): Promise<Collected> {
+async function collectFrom(
+  sources: Sources,
+  settings: Settings,
+  replaced?: SourceText,
+): Promise<Collected> {
   const [read, libvirt, interfaces] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
     sources.host.read(),
   ]);
+  if (settings.isPolicyNamed && read.length === 0 && !replaced) {
+    throw new UsageError(`there is no policy file ${settings.policyFile}`);
+  }
   const policyTexts = replaced ? replaceText(read, replaced) : read;
   const { policy, problems: policyProblems } = parsePolicy(policyTexts);
   const { inventory, problems: inventoryProblems } = parseInventory(libvirt, interfaces);

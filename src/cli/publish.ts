@@ -17,7 +17,7 @@ import {
   removePublication,
   type PublicationEdit,
 } from "./edit-publications.ts";
-import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
+import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { formatMapping, publicationRow } from "./print-status.ts";
@@ -121,28 +121,48 @@ interface Change {
 
 /** Writes the file if the whole policy has no error then, and has the daemon take it up. */
 async function write(settings: Settings, output: Output, change: Change): Promise<ExitStatus> {
-  const files = replaceText(change.files, change.changed);
-  const problems = await examine(settings, files, change.changed);
+  const { edit, changed, verb } = change;
+  const files = replaceText(change.files, changed);
+  const problems = await examine(settings, files, changed);
+  const texts = new Map(files.map(({ file, text }) => [file, text]));
   if (hasErrors(problems)) {
     const result: PublishResult = { file: null, problems, daemon: null };
     if (settings.json) printJson(output, result);
     else {
-      output.err(printProblems(problems, new Map(files.map(({ file, text }) => [file, text]))));
-      output.err(`${verdictOf(problems)}: ${change.changed.file} is left as it is\n`);
+      output.err(printProblems(problems, texts));
+      output.err(`${verdictOf(problems)}: ${changed.file} is left as it is\n`);
     }
     return exitStatus.problems;
   }
-  await save(change.changed);
+  const before = new Set((await examine(settings, change.files)).map(wordsOf));
+  await save(changed);
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   const daemon = reply?.kind === "reload" ? reply.result : null;
   if (settings.json) {
-    printJson(output, { file: change.changed.file, problems, daemon } satisfies PublishResult);
+    printJson(output, { file: changed.file, problems, daemon } satisfies PublishResult);
   } else {
-    const { edit, verb } = change;
+    const fresh = problems.filter((problem) => !before.has(wordsOf(problem)));
+    output.err(printProblems(fresh, texts));
     const what = `${edit.guest} ${edit.ports.join(", ")}${placeOf(edit)}`;
-    output.out(`${verb} ${what} (in ${change.changed.file})\n${outcomeOf(daemon)}\n`);
+    output.out(`${verb} ${what} (in ${changed.file})\n${outcomeOf(daemon)}\n`);
+    if (daemon && verb === "published") output.out(await printPublished(settings, edit));
   }
   return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
+}
+
+function wordsOf(problem: Problem): string {
+  return `${problem.code} ${problem.message}`;
+}
+
+/** Where the new publications lead, or why they do not yet. */
+async function printPublished(settings: Settings, edit: PublicationEdit): Promise<string> {
+  const rows = (await listPublications(settings)).filter(
+    (publication) =>
+      publication.guest === edit.guest &&
+      publication.address === edit.address &&
+      edit.ports.includes(formatMapping({ ...publication, guest: publication.guestPorts })),
+  );
+  return printColumns(rows.map(publicationRow));
 }
 
 function outcomeOf(daemon: ReloadResult | null): string {
@@ -161,12 +181,12 @@ function outcomeOf(daemon: ReloadResult | null): string {
 async function examine(
   settings: Settings,
   files: readonly SourceText[],
-  changed: SourceText,
+  changed?: SourceText,
 ): Promise<readonly Problem[]> {
   try {
     return (await collect(settings, changed)).decision.problems;
   } catch (error) {
-    if (!(error instanceof SourceError)) throw error;
+    if (!(error instanceof SourceError || error instanceof UsageError)) throw error;
     return parsePolicy(files).problems;
   }
 }

@@ -23,6 +23,8 @@ export interface Settings extends SourceSettings {
   readonly daemonSocket: string;
   readonly gateSocket: string;
   readonly json: boolean;
+  /** Named on the command line: then it is a mistake if there is no such file. */
+  readonly isPolicyNamed: boolean;
 }
 
 export function readSettings(options: GlobalOptions): Settings {
@@ -35,6 +37,7 @@ export function readSettings(options: GlobalOptions): Settings {
     daemonSocket,
     gateSocket: join(dirname(daemonSocket), "gate.sock"),
     json: options.json ?? false,
+    isPolicyNamed: options.policy !== undefined,
   };
 }
 
