@@ -70,6 +70,8 @@ function policyText(policy: PolicyStatus): string {
       return `LAST GOOD ONE IN FORCE, ${files} has errors${found}`;
     case "none":
       return `NOT IN FORCE, ${files} has errors${found}`;
+    case "undecided":
+      return `NOT IN FORCE YET, ${files}`;
   }
 }
 

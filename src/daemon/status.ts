@@ -22,7 +22,7 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
     protection: upkeep.ownership ?? { mode: "unknown", reason: "the kernel was not asked yet" },
     ...(pid !== undefined && { gate: { pid } }),
     policy: {
-      inForce: decision?.inForce ?? "none",
+      inForce: decision?.inForce ?? "undecided",
       files: policyTexts.map((text) => text.file),
       problems: decision?.problems ?? [],
       keptGuests: decision?.keptGuests ?? [],
@@ -30,7 +30,7 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
     errors,
     ...statusBody(desired?.compiled, counts),
     integration: {
-      mode: desired?.policy.host.integration ?? "off",
+      mode: desired?.policy.host.integration ?? "auto",
       chains: upkeep.passRules,
     },
     gaps: { tables: upkeep.gaps.tables.gap, passRules: upkeep.gaps.passRules.gap },

@@ -33,8 +33,11 @@ export type ProtectionStatus =
   | { readonly mode: "unknown"; readonly reason: string };
 
 export interface PolicyStatus {
-  /** `none`: never was a policy without errors, the kernel is left as it is. */
-  readonly inForce: "current" | "last-good" | "none";
+  /**
+   * `none`: never was a policy without errors, the kernel is left as it is. `undecided`: not everything could be read yet, and the
+   * kernel is left as it is too.
+   */
+  readonly inForce: "current" | "last-good" | "none" | "undecided";
   readonly files: readonly string[];
   readonly problems: readonly Problem[];
   /** Guests whose present description has errors: they keep what they had before. */
