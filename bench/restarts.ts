@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BenchWorld, benchTool, clearRules, makeBenchWorld } from "./bench-world.ts";
@@ -124,6 +124,7 @@ async function measure(world: BenchWorld, contender: Contender): Promise<Outcome
   await sleep(100);
   const [received = 0, next = 0, ...gaps] = numbers(await receiver.finish());
   await stop();
+  rmSync(file);
   const lengths = sent > next ? [...gaps, sent - next] : gaps;
   const gapsMs = lengths.length === 0 ? [0] : lengths.map((gap) => (gap / sent) * elapsedMs);
   return { sent, lost: sent - received, gapsMs };

@@ -2,7 +2,7 @@
 // Runs the gates (all of them unless some are named) on the tree in DIR, two at a time, each a line with its time. The output of a
 // gate that fails is printed in full. Exit status 1 if any failed.
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -117,4 +117,5 @@ if (values.summary !== undefined) {
     }),
   );
 }
+rmSync(report, { force: true });
 process.exitCode = failed.length > 0 ? 1 : 0;
