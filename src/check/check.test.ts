@@ -140,8 +140,8 @@ describe("each law tells its breach at its place", () => {
       "1:24 warning ADDRESS_NOT_ON_HOST",
     ],
     // Publications.
-    ["guests: { wire: { publish: [{ ports: tcp/1 }] } }", "1:29 error PUBLISH_ON_BRIDGED"],
-    ["guests: { raw: { publish: [{ ports: tcp/1 }] } }", "1:28 error PUBLISH_ON_BRIDGED"],
+    ["guests: { wire: { publish: [{ ports: tcp/1 }] } }", "1:29 warning PUBLISH_ON_BRIDGED"],
+    ["guests: { raw: { publish: [{ ports: tcp/1 }] } }", "1:28 warning PUBLISH_ON_BRIDGED"],
     [
       'guests: { web1: { publish: [{ address: "2001:db8::10", ports: tcp/1 }] } }',
       "1:29 warning PUBLISH_FAMILY",

@@ -15,7 +15,7 @@ export const publishableGuests: Law = (policy, inventory) =>
     const name = quote(guest.name);
     if (isBridgedOnly(guest, inventory)) {
       return publish.map(({ at }) =>
-        breach("error", "PUBLISH_ON_BRIDGED", {
+        breach("warning", "PUBLISH_ON_BRIDGED", {
           at,
           message: `guest ${name} stands on a bridge with the outside and has its own address there`,
           hint: "remove the publication: clients reach the guest's own address",

@@ -105,7 +105,7 @@ describe("publications", () => {
     );
     expect(reasons).toMatchObject([
       { state: "pending", reason: "the guest does not run", targets: [] },
-      { state: "pending", reason: "the guest has no known address", targets: [] },
+      { state: "pending", reason: "the guest has no known address behind this host", targets: [] },
     ]);
   });
 

@@ -89,7 +89,7 @@ function pendingBecause(
 ): string {
   if (reachable === undefined) return "the guest does not run";
   if (publicAddresses.length === 0) return "no uplink has an address";
-  if (reachable.size === 0) return "the guest has no known address";
+  if (reachable.size === 0) return "the guest has no known address behind this host";
   const family = familyOf(wanted.address ?? publicAddresses[0] ?? ("" as Address));
   return `the guest has no known IPv${family} address`;
 }

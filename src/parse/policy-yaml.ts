@@ -93,10 +93,7 @@ class TreeBuilder {
     from: { at: Place; anchor: string | undefined; node: unknown },
   ): Tree | undefined {
     if (from.anchor !== undefined) this.anchors.set(from.anchor, from.node);
-    const plain =
-      value === null || ["string", "number", "boolean"].includes(typeof value)
-        ? (value as string | number | boolean | null)
-        : String(value);
+    const plain = isPlain(value) ? value : JSON.stringify(value);
     return { kind: "scalar", at: from.at, value: plain, source: source ?? String(plain ?? "") };
   }
 
@@ -200,4 +197,8 @@ function yamlHint(code: string): string | undefined {
     default:
       return undefined;
   }
+}
+
+function isPlain(value: unknown): value is string | number | boolean | null {
+  return value === null || ["string", "number", "boolean"].includes(typeof value);
 }
