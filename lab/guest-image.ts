@@ -3,16 +3,14 @@ import {
   chmod,
   copyFile,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
-  rename,
   rm,
   symlink,
   writeFile,
 } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { projectRoot } from "./project-root.ts";
 import { LabError, mustRun, runProgram } from "./run-program.ts";
@@ -23,20 +21,6 @@ export interface GuestImage {
   readonly initramfs: string;
 }
 
-/** In the order in which they must be inserted. */
-const kernelModules = [
-  "virtio_ring",
-  "virtio",
-  "virtio_pci_modern_dev",
-  "virtio_pci_legacy_dev",
-  "virtio_pci",
-  "failover",
-  "net_failover",
-  "virtio_net",
-] as const;
-
-const kernelMetaPackage = "linux-image-cloud-amd64";
-
 /** Where downloads and built images stay between runs: never in the checkout. */
 export function cacheFolder(): string {
   const named = process.env["VIRTWALL_LAB_CACHE"];
@@ -46,80 +30,13 @@ export function cacheFolder(): string {
 }
 
 /** The guest image: the kernel from the cache (filled through apt when empty), the initramfs packed into `folder`. */
-export async function guestImage(
-  folder: string,
-  log: (line: string) => void = () => {},
-): Promise<GuestImage> {
-  const cache = cacheFolder();
-  await mkdir(cache, { recursive: true });
-  const kernelFolder = await cachedKernel(cache, log);
+export async function guestImage(folder: string): Promise<GuestImage> {
+  const script = join(projectRoot(), "lab", "fetch-kernel.sh");
+  const said = await mustRun(["sh", script, cacheFolder()], { timeoutMs: 600_000 });
+  const kernelFolder = said.trim();
   const initramfs = join(folder, "initramfs.cpio");
   await packInitramfs(kernelFolder, initramfs);
   return { kernel: join(kernelFolder, "vmlinuz"), initramfs };
-}
-
-async function cachedKernel(cache: string, log: (line: string) => void): Promise<string> {
-  const present = (await readdir(cache)).filter((name) => name.startsWith("kernel-")).sort();
-  const newest = present.at(-1);
-  if (newest !== undefined) return join(cache, newest);
-
-  const packageName = await kernelPackage();
-  log(`downloading the guests' kernel, ${packageName} (27 MB)`);
-  const scratch = await mkdtemp(join(cache, "download-"));
-  try {
-    // apt drops to its own user, who must be able to write here.
-    await chmod(scratch, 0o777);
-    await mustRun(["apt-get", "download", "-q", packageName], {
-      cwd: scratch,
-      timeoutMs: 300_000,
-    });
-    const archive = (await readdir(scratch)).find((name) => name.endsWith(".deb"));
-    if (archive === undefined) throw new LabError(`apt-get download left no ${packageName}`);
-    await mustRun(["dpkg", "-x", join(scratch, archive), join(scratch, "x")]);
-    const made = join(scratch, "kernel");
-    await collectKernel(join(scratch, "x"), made);
-    const kept = join(cache, `kernel-${packageName}`);
-    await rename(made, kept).catch((cause: unknown) => {
-      // Another run was faster.
-      if (!existsSync(kept)) throw cause;
-    });
-    return kept;
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-async function kernelPackage(): Promise<string> {
-  const depends = async () =>
-    await mustRun(["apt-cache", "depends", kernelMetaPackage]).catch(() => "");
-  const wanted = /Depends: (linux-image-\S+)/;
-  let found = wanted.exec(await depends())?.[1];
-  if (found === undefined) {
-    await mustRun(["apt-get", "update", "-q"], { timeoutMs: 300_000 });
-    found = wanted.exec(await depends())?.[1];
-  }
-  if (found === undefined) {
-    throw new LabError(
-      `apt knows no package ${kernelMetaPackage}: the lab's guests need Debian's package sources`,
-    );
-  }
-  return found;
-}
-
-async function collectKernel(unpacked: string, target: string): Promise<void> {
-  await mkdir(target, { recursive: true });
-  const boot = join(unpacked, "boot");
-  const vmlinuz = (await readdir(boot)).find((name) => name.startsWith("vmlinuz-"));
-  if (vmlinuz === undefined) throw new LabError("the kernel package holds no vmlinuz");
-  await copyFile(join(boot, vmlinuz), join(target, "vmlinuz"));
-  const files = await readdir(unpacked, { recursive: true });
-  for (const module of kernelModules) {
-    const file = files.find((name) => basename(name).replace(/\.xz$/, "") === `${module}.ko`);
-    if (file === undefined) throw new LabError(`the kernel package holds no module ${module}`);
-    await copyFile(join(unpacked, file), join(target, basename(file)));
-    // Debian 13 packs its modules; busybox's insmod wants them plain.
-    if (file.endsWith(".xz")) await mustRun(["xz", "-d", join(target, basename(file))]);
-  }
 }
 
 /** Uncompressed, since unpacking costs an emulated guest more than reading. */
@@ -130,13 +47,9 @@ async function packInitramfs(kernelFolder: string, target: string): Promise<void
   }
   await copyFile(await busybox(), join(tree, "bin/busybox"));
   await chmod(join(tree, "bin/busybox"), 0o755);
-  for (const module of kernelModules) {
-    await copyFile(join(kernelFolder, `${module}.ko`), join(tree, "modules", `${module}.ko`));
+  for (const file of await readdir(kernelFolder)) {
+    if (file !== "vmlinuz") await copyFile(join(kernelFolder, file), join(tree, "modules", file));
   }
-  await writeFile(
-    join(tree, "modules/order"),
-    kernelModules.map((module) => `${module}.ko\n`).join(""),
-  );
   await copyPerl(tree);
   const lab = join(projectRoot(), "lab");
   const scripts = {

@@ -56,10 +56,7 @@ remember_owner = 0
 `;
 
 /** Starts virtlogd and libvirtd in the world, and the `default` network. */
-export async function startLibvirt(
-  world: World,
-  log: (line: string) => void = () => {},
-): Promise<Libvirt> {
+export async function startLibvirt(world: World): Promise<Libvirt> {
   for (const [program, debianPackage] of Object.entries(neededPrograms)) {
     const found = await world.run(["sh", "-c", 'command -v "$1"', "sh", program]);
     if (found.status !== 0) {
@@ -68,7 +65,7 @@ export async function startLibvirt(
   }
   const settings = world.pathOf("/etc/libvirt/qemu.conf");
   await writeFile(settings, (await readFile(settings, "utf8")) + qemuSettings);
-  const image = guestImage(world.folder, log);
+  const image = guestImage(world.folder);
   // Handled where a guest is started; until then a failure must not end the process.
   image.catch(() => undefined);
 

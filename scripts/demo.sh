@@ -13,7 +13,7 @@ node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 ||
   fail "needs Node.js 20.19 or newer, this is $(node --version)"
 [ "$(id -u)" -eq 0 ] || fail "needs root: it makes private network and mount namespaces"
 
-sh scripts/install.sh
+sh scripts/install.sh demo
 if [ ! -x node_modules/.bin/rolldown ]; then
   echo "demo: npm ci"
   npm ci --loglevel error --no-progress

@@ -41,7 +41,7 @@ export async function setStage(world: World, say: (line: string) => void): Promi
     ports: [`tcp:${publishedPorts.http}:80`, `udp:${publishedPorts.udp}:7`],
   });
   say("starting libvirtd and its network `default`");
-  const libvirt = await startLibvirt(world, say);
+  const libvirt = await startLibvirt(world);
   // The hook script knows one fixed address, so the guest must always get that one.
   const { mac, address } = publishedGuest;
   const reservation = `<host mac='${mac}' ip='${address}'/>`;

@@ -1,6 +1,7 @@
 import { hostFirewall, strictRules, type HostFirewall } from "../../lab/host-firewall.ts";
 import { startLibvirt, type GuestWish, type Libvirt } from "../../lab/libvirt.ts";
 import type { Running } from "../../lab/running.ts";
+import { useNftablesBackend } from "../../lab/trixie.ts";
 import { addUplink } from "../../lab/uplink.ts";
 import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
 import { startWorld, type World } from "../../lab/world.ts";
@@ -20,6 +21,8 @@ export interface Hypervisor {
 }
 
 export interface HypervisorWish {
+  /** The root folder of another Debian, {@link trixieRoot}. Its libvirt gets the nftables backend. */
+  readonly root?: string;
   readonly policy: string;
   /** Besides libvirt's own `default`. */
   readonly networks?: readonly string[];
@@ -27,10 +30,11 @@ export interface HypervisorWish {
 }
 
 export async function startHypervisor(wish: HypervisorWish): Promise<Hypervisor> {
-  const world = await startWorld();
+  const world = await startWorld(wish.root === undefined ? {} : { root: wish.root });
   try {
     await addUplink(world);
     const firewall = await hostFirewall(world, strictRules);
+    if (wish.root !== undefined) await useNftablesBackend(world);
     const libvirt = await startLibvirt(world);
     for (const network of wish.networks ?? []) await libvirt.startNetwork(network);
     await writePolicy(world, wish.policy);

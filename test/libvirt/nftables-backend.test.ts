@@ -1,0 +1,77 @@
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { fetchPage } from "../../lab/fetch-page.ts";
+import { startStream } from "../../lab/stream/start-stream.ts";
+import { trixieRoot } from "../../lab/trixie.ts";
+import { asClient, client, uplink } from "../../lab/uplink.ts";
+import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+
+const publicPage = `http://${uplink.address}:8080/`;
+
+let hypervisor: Hypervisor;
+
+// Debian 13: libvirt 11.3 rejects new connections in its own `libvirt_network` tables, nft is 1.1.3.
+beforeAll(async () => {
+  hypervisor = await startHypervisor({
+    root: await trixieRoot(),
+    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
+    policy: `guests:
+  web1:
+    publish:
+      - address: ${uplink.address}
+        ports: [tcp/8080:80, udp/7007:7]
+`,
+  });
+}, 900_000);
+
+afterAll(async () => {
+  await hypervisor?.stop();
+});
+
+async function libvirtForward(): Promise<string> {
+  const listing = ["nft", "list", "chain", "ip", "libvirt_network", "forward"];
+  return (await hypervisor.world.run(listing)).stdout;
+}
+
+test("a publication passes the reject of libvirt's own table, and the guest sees the client", async () => {
+  const page = await fetchPage(hypervisor.world, publicPage, { from: asClient });
+  expect(page).toBe("I am web1\n");
+  const url = `${publicPage}cgi-bin/whoami`;
+  expect(await fetchPage(hypervisor.world, url, { from: asClient })).toBe(`${client.address}\n`);
+});
+
+test("the pass rule comes back, once, when libvirt writes its tables anew", async () => {
+  await hypervisor.libvirt.restart();
+  await expect
+    .poll(async () => (await libvirtForward()).match(/comment "virtwall"/g)?.length, {
+      timeout: 10_000,
+    })
+    .toBe(1);
+  await expect
+    .poll(() => fetchPage(hypervisor.world, publicPage, { from: asClient }), { timeout: 10_000 })
+    .toBe("I am web1\n");
+});
+
+test("restarts of the host firewall cost no packet, though they take libvirt's tables along", async () => {
+  await hypervisor.virtwall("integrate", "--file", hypervisor.firewall.file);
+  await hypervisor.firewall.restart();
+  const stream = await startStream(hypervisor.world, {
+    address: uplink.address,
+    httpPort: 8080,
+    udpPort: 7007,
+    page: "I am web1",
+    datagramsPerSecond: 500,
+    datagramsPerFlow: 50,
+    connectionsPerSecond: 10,
+  });
+  for (let done = 0; done < 20; done += 1) {
+    await hypervisor.firewall.restart();
+    await setTimeout(50);
+  }
+  const report = await stream.end();
+  expect(await libvirtForward()).toBe("");
+  expect(report.datagrams.sent).toBeGreaterThan(100);
+  expect(report.datagrams.lost).toBe(0);
+  expect(report.connections.failed).toBe(0);
+});
