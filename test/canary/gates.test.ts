@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -152,10 +153,16 @@ interface Report {
 
 function check(root: string): Report {
   const script = join(repository, "scripts/check.mjs");
-  const { status, stdout } = spawnSync(process.execPath, [script, "--root", root, ...gates], {
-    encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
-  });
+  const { status, stdout: painted } = spawnSync(
+    process.execPath,
+    [script, "--root", root, ...gates],
+    {
+      encoding: "utf8",
+      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+    },
+  );
+  // With CI set, oxlint paints whatever NO_COLOR says.
+  const stdout = stripVTControlCharacters(painted);
   const [lines = "", ...sections] = stdout.split(/\n--- (?=\w+ ---\n)/);
   const failed = Object.fromEntries(
     sections.map((section) => [section.split(" ")[0], section] as const),
