@@ -9,6 +9,10 @@ const publicPage6 = `http://[${uplink.extraAddress6}]:8080/`;
 /** SLAAC makes it of the prefix and the nic's MAC. */
 const dualAddress6 = "fd00:123::5054:ff:fe00:3";
 
+interface Nic {
+  readonly addresses: readonly { readonly address: string; readonly source: string }[];
+}
+
 let hypervisor: Hypervisor;
 
 beforeAll(async () => {
@@ -61,6 +65,15 @@ function asked(url: string, from: readonly string[] = asClient): Promise<string>
 test("guests get their leases through a host firewall that drops all input", () => {
   expect(addressOf("web1")).toMatch(/^192\.168\.122\.\d+$/);
   expect(addressOf("dual")).toMatch(/^192\.168\.123\.\d+$/);
+});
+
+test("virtwall's status names the address of each guest, and where it is known from", async () => {
+  const status = JSON.parse(await hypervisor.virtwall("status", "--json")) as {
+    readonly guests: readonly { readonly name: string; readonly nics: readonly Nic[] }[];
+  };
+  const known = new Map(status.guests.map(({ name, nics }) => [name, nics[0]?.addresses ?? []]));
+  expect(known.get("web1")).toEqual([{ address: addressOf("web1"), source: "lease" }]);
+  expect(known.get("web2")).toEqual([{ address: addressOf("web2"), source: "lease" }]);
 });
 
 test("the client outside gets the page, and the guest sees the client's own address", async () => {
