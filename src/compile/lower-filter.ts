@@ -52,7 +52,9 @@ export function filterChains(intent: Intent): Chain[] {
       rules: [
         rule(isIn("judged"), goto("pass")),
         rule(isOut("judged"), goto("pass")),
-        rule(has(ct("status"), value("dnat")), goto("pass")),
+        rule(has(ct("status"), value("dnat")), isIn("bridges"), goto("pass")),
+        rule(has(ct("status"), value("dnat")), isOut("bridges"), goto("pass")),
+        rule(isBridgedGuest(intent.mark), equal(pair, reference("bridged")), goto("pass")),
       ],
     },
     {
@@ -68,7 +70,7 @@ export function filterChains(intent: Intent): Chain[] {
     },
     {
       name: "bridged",
-      rules: [rule(established, goto("pass")), rule(jump("essentials")), rule(goto("judge"))],
+      rules: [rule(jump("essentials")), rule(goto("judge"))],
     },
     { name: "essentials", rules: essentials() },
     { name: "judge", rules: [...egress(), ...ingress(), rule(goto("pass"))] },
@@ -76,19 +78,18 @@ export function filterChains(intent: Intent): Chain[] {
   ];
 }
 
-/** On a bridge that is an uplink, only frames that the bridge table has marked are a guest's. */
 function forward(mark: number): Chain {
   return {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: filterPriority, policy: "accept" },
     rules: [
-      rule(equal(pair, reference("bridged")), isMarked(mark), goto("bridged")),
+      rule(established, goto("established")),
+      rule(isBridgedGuest(mark), equal(pair, reference("bridged")), goto("bridged")),
       rule(
         notEqual(iifname, reference("bridges")),
         notEqual(oifname, reference("bridges")),
         accept,
       ),
-      rule(established, goto("established")),
       ...families.flatMap(sourceRules),
       ...admitRules(),
       rule(equal(pair, reference("same_bridge")), goto("same_network")),
@@ -200,7 +201,8 @@ function ingress(): Rule[] {
   ];
 }
 
-const isMarked = (mark: number): Statement => ({
+/** On a bridge that is an uplink, only frames that the bridge table has marked are a guest's. */
+const isBridgedGuest = (mark: number): Statement => ({
   kind: "match",
   op: "==",
   left: { kind: "&", left: meta("mark"), right: value(mark) },
