@@ -16,6 +16,8 @@ const refusals: ReadonlySet<string> = new Set([
   "XtablesError",
   "DaemonError",
   "RulesetFileError",
+  "HookFileError",
+  "ProcessError",
 ]);
 
 function isRefusal(error: unknown): error is Refusal {

@@ -167,6 +167,14 @@ function addDaemonCommands({ add, run, output }: Builder): void {
     async ({ settings }) => (await import("./status.ts")).runStatus(settings, output),
   );
   run(
+    add("stop", "end the daemon; the rules stay in force", "virtwall stop --clean").option(
+      "--clean",
+      "remove our tables and pass rules too, and end the gate",
+    ),
+    async ({ settings, own }) =>
+      (await import("./stop.ts")).runStop(settings, output, { isClean: own["clean"] === true }),
+  );
+  run(
     add("events", "show what the daemon did", "virtwall events -f --json").option(
       "-f, --follow",
       "wait for more",

@@ -100,7 +100,13 @@ export class Upkeep {
     this.#passedAt = undefined;
     const outcome = await this.#keeper.keep({ mark, integration });
     this.#passRules = outcome.report;
-    if (outcome.isChanged) {
+    if (outcome.isChanged && integration === "off") {
+      this.#ports.journal.add(
+        "info",
+        "pass-rules-removed",
+        "integration is off: no rule of ours is left in other tables",
+      );
+    } else if (outcome.isChanged) {
       const passed = outcome.report.filter((line) => line.state === "passed");
       const where = passed.map((line) => `${line.family} ${line.table} ${line.chain}`).join(", ");
       const tookMs = why.isNew ? undefined : elapsedMs(why.disturbance, this.#passedAt);

@@ -107,5 +107,11 @@ export function kernelContract(name: string, open: () => Promise<KernelUnderCont
       await new Promise((resolve) => setTimeout(resolve, 50));
       expect(events).toEqual([]);
     });
+
+    it("removes our tables, and again without complaint", async () => {
+      await under.kernel.removeTables();
+      expect(await ours()).toEqual([]);
+      await under.kernel.removeTables();
+    });
   });
 }

@@ -64,6 +64,14 @@ export class FakeKernel implements Kernel {
     return Promise.resolve();
   }
 
+  removeTables(): Promise<void> {
+    if (this.commitFailure !== undefined) {
+      return Promise.reject(new KernelError(this.commitFailure));
+    }
+    this.tables = [];
+    return Promise.resolve();
+  }
+
   ownership(): Promise<Ownership> {
     return Promise.resolve(this.owner);
   }

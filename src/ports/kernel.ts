@@ -16,6 +16,8 @@ export interface Kernel {
   readForeign(): Promise<readonly ForeignTable[]>;
   /** One transaction: all of it or nothing. Throws {@link KernelError} with the kernel's words. */
   commit(script: string): Promise<void>;
+  /** Deletes our own tables, in one transaction. Nothing is left to own: for the end of all. */
+  removeTables(): Promise<void>;
   ownership(): Promise<Ownership>;
   /** Calls back for every change of the ruleset by anybody, ourselves included. The function returned ends it. */
   watch(listener: (event: KernelEvent) => void): () => void;

@@ -1,11 +1,12 @@
 import type { InterfaceName } from "../base/interface-name.ts";
-import { LinkError, type Links } from "./links.ts";
+import { LinkError, type BridgePort, type Links } from "./links.ts";
 
 export class FakeLinks implements Links {
   isFiltered = false;
   /** Non-empty: every change fails with it. */
   refusal = "";
   readonly hairpin = new Set<InterfaceName>();
+  readonly masters = new Map<InterfaceName, InterfaceName>();
 
   isBridgeFiltered(): Promise<boolean> {
     return Promise.resolve(this.isFiltered);
@@ -14,6 +15,18 @@ export class FakeLinks implements Links {
   setHairpin(ports: readonly InterfaceName[]): Promise<void> {
     if (this.refusal !== "") return Promise.reject(new LinkError(this.refusal));
     for (const port of ports) this.hairpin.add(port);
+    return Promise.resolve();
+  }
+
+  clearHairpin(ports: readonly InterfaceName[]): Promise<void> {
+    if (this.refusal !== "") return Promise.reject(new LinkError(this.refusal));
+    for (const port of ports) this.hairpin.delete(port);
+    return Promise.resolve();
+  }
+
+  enslave(taps: readonly BridgePort[]): Promise<void> {
+    if (this.refusal !== "") return Promise.reject(new LinkError(this.refusal));
+    for (const { tap, bridge } of taps) this.masters.set(tap, bridge);
     return Promise.resolve();
   }
 }

@@ -9,6 +9,15 @@ export interface Links {
    * Throws {@link LinkError}.
    */
   setHairpin(ports: readonly InterfaceName[]): Promise<void>;
+  /** Takes that back, in the same way. */
+  clearHairpin(ports: readonly InterfaceName[]): Promise<void>;
+  /** Makes each tap a port of its bridge, in the same way. */
+  enslave(taps: readonly BridgePort[]): Promise<void>;
+}
+
+export interface BridgePort {
+  readonly tap: InterfaceName;
+  readonly bridge: InterfaceName;
 }
 
 /** The machine refused, in its own words. */

@@ -95,3 +95,20 @@ test("removal takes the rules of both kinds", async () => {
   expect(kernel.scripts.at(-1)).toBe("delete rule inet a forward handle 7\n");
   expect(xtables.listings.get("iptables")).toBe(text);
 });
+
+test("off takes away what was put, and looks no more until it is put again", async () => {
+  const { kernel, xtables, keeper } = machine();
+  const ours = { handle: 7, comment: "virtwall", mayDrop: false, passes: settings.mark };
+  kernel.tables = [table("a", [ours])];
+  xtables.listings.set("iptables", "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n");
+  await keeper.keep(settings);
+  const off = { ...settings, integration: "off" } as const;
+  expect(await keeper.keep(off)).toEqual({ report: [], isChanged: true, failures: [] });
+  expect(kernel.scripts.at(-1)).toBe("delete rule inet a forward handle 7\n");
+  expect(xtables.listings.get("iptables")).not.toContain("virtwall");
+  const scripts = kernel.scripts.length;
+  expect(await keeper.keep(off)).toEqual({ report: [], isChanged: false, failures: [] });
+  await keeper.keep(settings);
+  await keeper.keep(off);
+  expect(kernel.scripts).toHaveLength(scripts + 1);
+});

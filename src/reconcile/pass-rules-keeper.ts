@@ -27,6 +27,8 @@ export class PassRuleKeeper {
   private readonly kernel: Pick<Kernel, "readForeign" | "commit">;
   private readonly xtables: Xtables;
   private readonly owned = new Map<string, string>();
+  /** Our rules were taken away, and none was put since. */
+  private isRemoved = false;
 
   constructor(machine: {
     readonly kernel: Pick<Kernel, "readForeign" | "commit">;
@@ -36,9 +38,13 @@ export class PassRuleKeeper {
     this.xtables = machine.xtables;
   }
 
-  /** Throws {@link KernelError} only where the foreign tables cannot be listed. */
+  /**
+   * Throws {@link KernelError} only where the foreign tables cannot be listed. With `off` it takes away what an earlier setting has
+   * put, this process or one before, and does not look again.
+   */
   async keep(settings: Pick<PassRuleInput, "mark" | "integration">): Promise<PassRuleOutcome> {
-    if (settings.integration === "off") return { report: [], isChanged: false, failures: [] };
+    if (settings.integration === "off") return { report: [], ...(await this.takeAway()) };
+    this.isRemoved = false;
     const failures: string[] = [];
     const reading = this.readXtables(failures);
     const foreign = await this.kernel.readForeign();
@@ -60,16 +66,28 @@ export class PassRuleKeeper {
 
   /** Takes every pass rule away again. The answer tells what could not be removed; empty: all are gone. */
   async remove(): Promise<readonly string[]> {
+    return (await this.removeAll()).failures;
+  }
+
+  private async takeAway(): Promise<Omit<PassRuleOutcome, "report">> {
+    if (this.isRemoved) return { isChanged: false, failures: [] };
+    const outcome = await this.removeAll();
+    this.isRemoved = outcome.failures.length === 0;
+    return outcome;
+  }
+
+  private async removeAll(): Promise<Omit<PassRuleOutcome, "report">> {
     const failures: string[] = [];
     const foreign = await this.kernel.readForeign();
     const chains = (await this.readXtables(failures)) ?? [];
-    await this.commit(planPassRuleRemoval(foreign, chains), failures);
+    const native = await this.commit(planPassRuleRemoval(foreign, chains), failures);
+    let removed = 0;
     try {
-      await this.xtables.removePassRules();
+      removed = await this.xtables.removePassRules();
     } catch (error) {
       failures.push(refusalOf(error));
     }
-    return failures;
+    return { isChanged: native.size + removed > 0, failures };
   }
 
   private async readXtables(failures: string[]): Promise<readonly XtablesChain[] | undefined> {

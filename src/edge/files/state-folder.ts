@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { StateError, type SavedState, type StateStore } from "../../ports/state.ts";
 import type { SourceText } from "../../ports/sources.ts";
@@ -39,6 +39,19 @@ export class StateFolder implements StateStore {
       const why = code === "ENOSPC" ? "no space left on the disk" : message;
       throw new StateError(`the state is not saved in ${this.#folder}: ${why}`, { cause });
     }
+  }
+
+  /** Removes what was saved, and the folder if nothing else is in it. */
+  async clear(): Promise<void> {
+    try {
+      await rm(join(this.#folder, policyName), { force: true });
+      await rm(join(this.#folder, rulesetName), { force: true });
+    } catch (cause) {
+      throw new StateError(`${this.#folder} cannot be cleared: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+    await rmdir(this.#folder).catch(() => undefined);
   }
 }
 

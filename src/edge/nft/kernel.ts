@@ -55,6 +55,19 @@ export class NftKernel implements Kernel {
     throw new KernelError(words, { script });
   }
 
+  async removeTables(): Promise<void> {
+    if (this.#gate !== undefined) {
+      await this.#gate.ask({ kind: "remove" });
+      return;
+    }
+    const present: string[] = [];
+    for (const table of ownTables) {
+      if ((await listTable(table, { isTerse: true })) === undefined) continue;
+      present.push(`delete table ${table.family} ${table.name}\n`);
+    }
+    if (present.length > 0) await this.commit(present.join(""));
+  }
+
   async ownership(): Promise<Ownership> {
     return this.#gate === undefined
       ? { mode: "restore", reason: this.#reason }

@@ -1,0 +1,126 @@
+import { rm, rmdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
+import { StateFolder } from "../edge/files/state-folder.ts";
+import { BridgeLinks } from "../edge/host/bridge-links.ts";
+import { endProcess, ProcessError } from "../edge/host/end-process.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
+import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { readGatePid } from "../edge/socket/watch-gate.ts";
+import { XtablesPrograms } from "../edge/xtables/xtables.ts";
+import type { Table } from "../nft/ast.ts";
+import { KernelError, type Kernel } from "../ports/kernel.ts";
+import { LinkError } from "../ports/links.ts";
+import { StateError } from "../ports/state.ts";
+import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
+import { exitStatus, type ExitStatus } from "./exit-status.ts";
+import { printJson, type Output } from "./output.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+/** The body of `virtwall stop --json`. */
+export interface StopResult {
+  /** The process id of the daemon that was ended; null where none ran. */
+  readonly daemon: number | null;
+  /** The gate's; null where none ran, and without `--clean`, which alone ends it. */
+  readonly gate: number | null;
+  /** Nothing of virtwall's is left but what the admin wrote. */
+  readonly isClean: boolean;
+  /** What could not be removed, in the machine's words. */
+  readonly failures: readonly string[];
+}
+
+/** Ends the daemon. With `isClean` takes away everything that virtwall put anywhere, the policy and the admin's own files apart. */
+export async function runStop(
+  settings: Settings,
+  output: Output,
+  options: { readonly isClean: boolean },
+): Promise<ExitStatus> {
+  demandRoot("stop");
+  const state = new StateFolder(settings.stateFolder);
+  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
+  const daemon = reply?.kind === "status" ? (reply.status.daemon?.pid ?? null) : null;
+  if (daemon !== null) await endProcess(daemon);
+  const failures: string[] = [];
+  let gate: number | null = null;
+  if (options.isClean) {
+    const attempt = attempts(failures);
+    await cleanKernel(settings, attempt);
+    gate = (await readGatePid(settings.gateSocket)) ?? null;
+    const ending = gate;
+    if (ending !== null) await attempt(() => endProcess(ending));
+    await attempt(() => state.clear());
+    await removeSockets(settings);
+  }
+  const isClean = options.isClean && failures.length === 0;
+  const result: StopResult = { daemon, gate, isClean, failures };
+  if (settings.json) printJson(output, result);
+  else printStop(result, options.isClean, output);
+  return failures.length > 0 ? exitStatus.refused : exitStatus.ok;
+}
+
+type Attempt = (action: () => Promise<void>) => Promise<void>;
+
+/** One refusal keeps nobody from the rest. */
+function attempts(failures: string[]): Attempt {
+  const refusals = [KernelError, LinkError, StateError, ProcessError];
+  return async (action) => {
+    try {
+      await action();
+    } catch (error) {
+      if (!refusals.some((refusal) => error instanceof refusal)) throw error;
+      failures.push((error as Error).message);
+    }
+  };
+}
+
+/** Other firewalls get their say back while our tables still judge, so that nothing opens in between. */
+async function cleanKernel(settings: Settings, attempt: Attempt): Promise<void> {
+  const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
+  try {
+    await attempt(async () => {
+      const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms() });
+      const left = await keeper.remove();
+      if (left.length > 0) throw new KernelError(left.join("; "));
+    });
+    await attempt(() => clearHairpin(kernel));
+    await attempt(() => kernel.removeTables());
+  } finally {
+    kernel.close();
+  }
+}
+
+/** Nobody but virtwall has a reason to set it on a guest's tap: the set of taps is the list of where it may be. */
+async function clearHairpin(kernel: Kernel): Promise<void> {
+  const taps = tapsOf(await kernel.readTables());
+  if (taps.length > 0) await new BridgeLinks().clearHairpin(taps);
+}
+
+function tapsOf(tables: readonly Table[]): InterfaceName[] {
+  const bridge = tables.find(({ family }) => family === "bridge");
+  const elements = bridge?.sets.find(({ name }) => name === "taps")?.elements ?? [];
+  return elements.flatMap(({ key }) =>
+    key.kind === "value" ? (parseInterfaceName(String(key.value)) ?? []) : [],
+  );
+}
+
+async function removeSockets({ daemonSocket, gateSocket }: Settings): Promise<void> {
+  for (const file of [daemonSocket, gateSocket, `${gateSocket}.lock`]) {
+    await rm(file, { force: true });
+  }
+  // Only an empty folder goes: another may have been named on the command line.
+  await rmdir(dirname(daemonSocket)).catch(() => undefined);
+}
+
+function printStop(result: StopResult, isCleaning: boolean, output: Output): void {
+  output.out(result.daemon === null ? "no daemon runs\n" : "the daemon has ended\n");
+  if (!isCleaning) {
+    output.out("the rules stay in force, and nothing follows guests any more\n");
+    return;
+  }
+  for (const failure of result.failures) output.err(`virtwall: ${failure}\n`);
+  output.out(
+    result.isClean
+      ? "nothing of virtwall's is left in the kernel; policy and firewall files are the admin's and stay\n"
+      : "not everything could be removed: see above, then once more\n",
+  );
+}
