@@ -1,10 +1,10 @@
 import { quote } from "../base/quote.ts";
 import { breach, placeText } from "./law.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 import type { Place, Problem } from "../model/problem.ts";
 
 /** An address is one nic's. */
-export const distinctAddresses: Law = (policy) => {
+export const distinctAddresses: PolicyLaw = (policy) => {
   const problems: Problem[] = [];
   const seen = new Map<string, { guest: string; mac: string; at: Place }>();
   for (const guest of policy.guests.values()) {

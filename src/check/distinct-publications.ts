@@ -2,7 +2,7 @@ import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
 import { formatPortRange } from "../base/port.ts";
 import { breach, placeText } from "./law.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 import type { Address } from "../base/address.ts";
 import type { PortMapping, Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
@@ -15,7 +15,7 @@ interface Claim {
 }
 
 /** A public address, protocol and port leads to one place; a publication without an address has them all. */
-export const distinctPublications: Law = (policy) => {
+export const distinctPublications: PolicyLaw = (policy) => {
   const problems: Problem[] = [];
   for (const claims of bucketsOf(policy, ({ mapping }) => mapping.protocol).values()) {
     const anywhere = inOrder(claims.filter(({ address }) => address === undefined));

@@ -1,19 +1,15 @@
 import type { Address } from "../base/address.ts";
 import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
-import { networkOf } from "./nic-networks.ts";
+import { leasedAddresses, networkOf, reservedAddresses } from "../model/inventory-index.ts";
 
 /** Every address that is known of a guest, from policy, reservations and leases. */
 export function knownAddresses(guest: Guest, policy: Policy, inventory: Inventory): Address[] {
   return guest.nics.flatMap((nic) => {
     const network = networkOf(nic, inventory);
     const fixed = policy.guests.get(guest.name)?.nics.get(nic.mac)?.addresses ?? [];
-    const reserved = (network?.reservations ?? []).filter(({ mac, name }) =>
-      mac === undefined ? name === guest.name : mac === nic.mac,
-    );
-    const leased = inventory.leases.filter(
-      ({ mac, bridge }) => mac === nic.mac && bridge === (network?.bridge ?? nic.bridge),
-    );
-    return [...fixed, ...[...reserved, ...leased].map(({ address }) => address)];
+    const reserved = reservedAddresses(network, guest, nic);
+    const leased = leasedAddresses(inventory, nic.mac, network?.bridge ?? nic.bridge);
+    return [...fixed, ...reserved, ...leased];
   });
 }

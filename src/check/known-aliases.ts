@@ -2,9 +2,9 @@ import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { breach, didYouMean } from "./law.ts";
 import { peersOf } from "./peers.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 
-export const knownAliases: Law = (policy) =>
+export const knownAliases: PolicyLaw = (policy) =>
   peersOf(policy).flatMap((peer) => {
     if (peer.kind !== "alias" || policy.aliases.has(peer.name)) return [];
     const meant = nearest(peer.name, [...policy.aliases.keys(), "any", "host"]);

@@ -2,9 +2,9 @@ import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { breach, didYouMean } from "./law.ts";
 import { peersOf } from "./peers.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 
-export const knownGroups: Law = (policy) => {
+export const knownGroups: PolicyLaw = (policy) => {
   const named = [
     ...[...policy.guests.values()].flatMap((guest) => guest.groups),
     ...peersOf(policy).filter((peer) => peer.kind === "group"),

@@ -7,6 +7,9 @@ import type { Place, Problem } from "../model/problem.ts";
 /** What must hold between what the operator wrote and what is there. Tells every breach. */
 export type Law = (policy: Policy, inventory: Inventory) => Problem[];
 
+/** A law that asks for nothing but what the operator wrote. */
+export type PolicyLaw = (policy: Policy) => Problem[];
+
 export function breach(
   severity: Problem["severity"],
   code: string,

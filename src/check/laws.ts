@@ -15,22 +15,27 @@ import { sensibleMode } from "./sensible-mode.ts";
 import { sensibleNat } from "./sensible-nat.ts";
 import { sensibleReach } from "./sensible-reach.ts";
 import { supported } from "./supported.ts";
-import type { Law } from "./law.ts";
+import type { Law, PolicyLaw } from "./law.ts";
 
-export const laws: readonly Law[] = [
+/** What a policy must keep whatever runs. */
+export const policyLaws: readonly PolicyLaw[] = [
   supported,
   oneMarkBit,
-  knownUplinks,
   knownAliases,
   knownGroups,
+  distinctAddresses,
+  distinctPublications,
+  openPublications,
+];
+
+/** What a policy must keep beside what is there. */
+export const laws: readonly Law[] = [
+  knownUplinks,
   knownNetworks,
   knownGuests,
   knownNics,
-  distinctAddresses,
   nicAddressesInSubnet,
-  distinctPublications,
   publishableGuests,
-  openPublications,
   addressesOnHost,
   sensibleMode,
   sensibleNat,

@@ -1,7 +1,7 @@
 import { familyOf, formatPrefix, prefixContains } from "../base/address.ts";
 import { quote } from "../base/quote.ts";
 import { breach } from "./law.ts";
-import { networkOf } from "./nic-networks.ts";
+import { networkOf } from "../model/inventory-index.ts";
 import type { Law } from "./law.ts";
 
 /** A nic's fixed address lies in a subnet of its network, where the network has any of that family, and is not the host's. */

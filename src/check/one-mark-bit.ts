@@ -1,8 +1,8 @@
 import { breach } from "./law.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 
 /** Foreign firewalls have bits of their own in the packet mark; ours is one. */
-export const oneMarkBit: Law = ({ host: { mark, at } }) => {
+export const oneMarkBit: PolicyLaw = ({ host: { mark, at } }) => {
   const isOneBit = Array.from({ length: 32 }, (_, bit) => 2 ** bit).includes(mark);
   if (isOneBit) return [];
   const message = `the mark ${mark} is not one bit of 32`;

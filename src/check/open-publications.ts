@@ -1,12 +1,12 @@
 import { formatPortRange } from "../base/port.ts";
 import { quote } from "../base/quote.ts";
 import { breach } from "./law.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 import type { PortRange } from "../base/port.ts";
 import type { GroupRule, PortMapping } from "../model/policy.ts";
 
 /** What is published is allowed by the guest's groups, or nobody gets through. */
-export const openPublications: Law = (policy) =>
+export const openPublications: PolicyLaw = (policy) =>
   [...policy.guests.values()].flatMap((guest) => {
     const rules = guest.groups.flatMap(({ name }) => policy.groups.get(name)?.ingress ?? []);
     const allowing = rules.filter(({ verdict }) => verdict === "allow");

@@ -2,7 +2,7 @@ import { familyOf } from "../base/address.ts";
 import { quote } from "../base/quote.ts";
 import { knownAddresses } from "./guest-addresses.ts";
 import { breach } from "./law.ts";
-import { networkOf } from "./nic-networks.ts";
+import { networkOf } from "../model/inventory-index.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import type { Law } from "./law.ts";
 import type { Problem } from "../model/problem.ts";

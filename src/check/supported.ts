@@ -1,9 +1,9 @@
 import { breach } from "./law.ts";
-import type { Law } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
 import type { Place, Problem } from "../model/problem.ts";
 
 /** What a policy may say and this version cannot carry out is refused, never passed over. */
-export const supported: Law = ({ host, guests }) => {
+export const supported: PolicyLaw = ({ host, guests }) => {
   const problems: Problem[] = [];
   const refuse = (key: string, at: Place) => {
     const message = `'${key}' is not supported yet`;

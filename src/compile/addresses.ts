@@ -1,6 +1,7 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
 import type { AddressSource, NicAddress } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
+import { leasedAddresses, networkNamed, reservedAddresses } from "../model/inventory-index.ts";
 import type { Given } from "./given.ts";
 
 /**
@@ -11,7 +12,7 @@ export function addressesOf(guest: Guest, nic: Nic, given: Given): NicAddress[] 
   const { policy, inventory } = given;
   const sources: readonly (readonly [AddressSource, readonly Address[]])[] = [
     ["policy", policy.guests.get(guest.name)?.nics.get(nic.mac)?.addresses ?? []],
-    ["reservation", reservedFor(guest, nic, inventory)],
+    ["reservation", reservedAddresses(networkNamed(inventory, nic.network), guest, nic)],
     ["lease", leasedTo(nic, inventory)],
   ];
   const families: readonly Family[] = [4, 6];
@@ -24,18 +25,7 @@ export function addressesOf(guest: Guest, nic: Nic, given: Given): NicAddress[] 
   });
 }
 
-function reservedFor(guest: Guest, nic: Nic, inventory: Inventory): Address[] {
-  return inventory.networks
-    .filter((network) => network.name === nic.network)
-    .flatMap((network) => network.reservations)
-    .filter((host) => (host.mac === undefined ? host.name === guest.name : host.mac === nic.mac))
-    .map((host) => host.address);
-}
-
-function leasedTo(nic: Nic, inventory: Inventory): Address[] {
-  const bridge =
-    nic.bridge ?? inventory.networks.find((network) => network.name === nic.network)?.bridge;
-  return inventory.leases
-    .filter((lease) => lease.mac === nic.mac && lease.bridge === bridge)
-    .map((lease) => lease.address);
+function leasedTo(nic: Nic, inventory: Inventory): readonly Address[] {
+  const bridge = nic.bridge ?? networkNamed(inventory, nic.network)?.bridge;
+  return leasedAddresses(inventory, nic.mac, bridge);
 }

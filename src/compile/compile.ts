@@ -1,5 +1,6 @@
 import type { InterfaceName } from "../base/interface-name.ts";
-import type { Intent } from "../model/intent.ts";
+import { remembered } from "../base/remembered.ts";
+import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
@@ -30,10 +31,11 @@ export interface Compiled {
  */
 export function compile(policy: Policy, inventory: Inventory): Compiled {
   const { intent, publications } = intend({ policy, inventory });
+  const nics = nicsByGuest(intent);
   return {
     tables: [inetTable(intent), bridgeTable(intent)],
     intent,
-    guests: inventory.guests.map((guest) => guestState(guest.name, intent)),
+    guests: inventory.guests.map(({ name }) => guestState(name, nics.get(name) ?? [])),
     publications: publications.map(publicationState),
     hairpinTaps: hairpinTaps(intent),
   };
@@ -70,8 +72,17 @@ function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1;
 }
 
-function guestState(name: string, intent: Intent): GuestState {
-  const nics = intent.nics.filter((nic) => nic.guest === name);
+function nicsByGuest(intent: Intent): ReadonlyMap<string, readonly NicIntent[]> {
+  const guests = new Map<string, NicIntent[]>();
+  for (const nic of intent.nics) {
+    const nics = guests.get(nic.guest);
+    if (nics === undefined) guests.set(nic.guest, [nic]);
+    else nics.push(nic);
+  }
+  return guests;
+}
+
+function guestState(name: string, nics: readonly NicIntent[]): GuestState {
   return {
     name,
     groups: nics[0]?.groups ?? [],
@@ -79,7 +90,7 @@ function guestState(name: string, intent: Intent): GuestState {
   };
 }
 
-function publicationState(publication: IntendedPublication): PublicationState {
+const publicationState = remembered((publication: IntendedPublication): PublicationState => {
   const { guest, wanted, mapping, intents, reason } = publication;
   return {
     guest,
@@ -95,4 +106,4 @@ function publicationState(publication: IntendedPublication): PublicationState {
       counters: admitElements(intent),
     })),
   };
-}
+});

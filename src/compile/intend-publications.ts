@@ -1,6 +1,7 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
+import { rememberedWhile } from "../base/remembered.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
-import type { PortMapping, PublicationPolicy } from "../model/policy.ts";
+import type { GuestPolicy, PortMapping, PublicationPolicy } from "../model/policy.ts";
 import type { Given } from "./given.ts";
 import { uplinkAddresses } from "./uplinks.ts";
 
@@ -24,9 +25,23 @@ export function intendPublications(given: Given, known: Known): IntendedPublicat
   const uplinks = uplinkAddresses(given);
   const addresses = addressesByGuest(known);
   return [...given.policy.guests.values()].flatMap((guest) =>
+    publicationsOf(guest, { uplinks, reachable: addresses.get(guest.name) }),
+  );
+}
+
+interface Circumstance {
+  readonly uplinks: readonly Address[];
+  /** Undefined while the guest does not run. */
+  readonly reachable: ReadonlyMap<Family, Address> | undefined;
+}
+
+/** Remembered while they lead where they led, so that what is made of each can be remembered too. */
+const publicationsOf = rememberedWhile(
+  (_guest: GuestPolicy, { uplinks, reachable }: Circumstance) =>
+    `${uplinks.join()} ${reachable === undefined ? "none" : [...reachable.values()].join()}`,
+  (guest, { uplinks, reachable }) =>
     guest.publish.flatMap((wanted) =>
       wanted.ports.map((mapping): IntendedPublication => {
-        const reachable = addresses.get(guest.name);
         const publicAddresses = wanted.address === undefined ? uplinks : [wanted.address];
         const intents = publicAddresses.flatMap((address) =>
           lead({ address, wanted, mapping }, reachable?.get(familyOf(address))),
@@ -41,8 +56,7 @@ export function intendPublications(given: Given, known: Known): IntendedPublicat
         };
       }),
     ),
-  );
-}
+);
 
 function lead(
   publication: { address: Address; wanted: PublicationPolicy; mapping: PortMapping },

@@ -1,6 +1,7 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
+import { networkNamed } from "../model/inventory-index.ts";
 import { addressesOf } from "./addresses.ts";
 import type { Given } from "./given.ts";
 import { intendNetworks } from "./intend-networks.ts";
@@ -36,8 +37,7 @@ export function intend(given: Given): Intended {
 
 function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
   const { policy, inventory } = given;
-  const bridge =
-    nic.bridge ?? inventory.networks.find((network) => network.name === nic.network)?.bridge;
+  const bridge = nic.bridge ?? networkNamed(inventory, nic.network)?.bridge;
   const groups = (policy.guests.get(guest.name)?.groups ?? [])
     .map((group) => group.name)
     .filter((name) => policy.groups.has(name));

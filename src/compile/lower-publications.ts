@@ -1,5 +1,6 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
 import type { PortRange } from "../base/port.ts";
+import { remembered } from "../base/remembered.ts";
 import type { Intent, PublicationIntent } from "../model/intent.ts";
 import type { Chain, Element, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
 import {
@@ -17,8 +18,16 @@ import {
   value,
   vmap,
 } from "../nft/build.ts";
-import { addressType, defineSet } from "./define-set.ts";
-import { families, ip, peerMatches, peersText, portExpression } from "./matches.ts";
+import { addressType, defineKeyedSet, defineSet } from "./define-set.ts";
+import {
+  families,
+  ip,
+  keyed,
+  peerMatches,
+  peersText,
+  portExpression,
+  type KeyedElement,
+} from "./matches.ts";
 import { admitMap, admitRangesMap, fromChain, publishMap, publishRangesMap } from "./names.ts";
 
 /**
@@ -28,43 +37,75 @@ import { admitMap, admitRangesMap, fromChain, publishMap, publishRangesMap } fro
  */
 export function lowerPublications(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
   const sets = families.flatMap((family) => {
-    const mine = intent.publications.filter(({ address }) => familyOf(address) === family);
-    const singles = mine.flatMap(singlePorts);
-    const ranges = mine.filter(keepsRange);
+    const mine = intent.publications
+      .filter(({ address }) => familyOf(address) === family)
+      .map(elementsOf);
     const address = addressType(family);
     const type = [address, "inet_proto", "inet_service"];
     const interval = { type, flags: ["interval"] } as const;
     const verdict = { data: ["verdict"], counter: true };
     return [
-      defineSet(
+      defineKeyedSet(
         publishMap(family),
         { type, data: [address, "inet_service"] },
-        singles.map(toGuestPort),
+        mine.flatMap(({ publish }) => publish),
       ),
-      defineSet(
+      defineKeyedSet(
         publishRangesMap(family),
         { ...interval, data: [address] },
-        ranges.map(toGuestAddress),
+        mine.flatMap(({ publishRanges }) => publishRanges),
       ),
-      defineSet(admitMap(family), { type, ...verdict }, singles.map(admission)),
-      defineSet(admitRangesMap(family), { ...interval, ...verdict }, ranges.map(admission)),
+      defineKeyedSet(
+        admitMap(family),
+        { type, ...verdict },
+        mine.flatMap(({ admit }) => admit),
+      ),
+      defineKeyedSet(
+        admitRangesMap(family),
+        { ...interval, ...verdict },
+        mine.flatMap(({ admitRanges }) => admitRanges),
+      ),
       publishedGuests(intent, family),
       defineSet(
         `published_self${family}`,
         { type: [address, address] },
-        mine.map(({ guestAddress }) => ({ key: concat(value(guestAddress), value(guestAddress)) })),
+        guestAddresses(intent, family).map((guest) => ({
+          key: concat(value(guest), value(guest)),
+        })),
       ),
     ];
   });
   return { sets, chains: fromChains(intent) };
 }
 
+interface PublicationElements {
+  readonly publish: readonly KeyedElement[];
+  readonly publishRanges: readonly KeyedElement[];
+  readonly admit: readonly KeyedElement[];
+  readonly admitRanges: readonly KeyedElement[];
+}
+
+/** Remembered: of ten thousand publications few change at a time. */
+const elementsOf = remembered((publication: PublicationIntent): PublicationElements => {
+  const isRange = keepsRange(publication);
+  const singles = singlePorts(publication);
+  return {
+    publish: singles.map(toGuestPort).map(keyed),
+    publishRanges: isRange ? [keyed(toGuestAddress(publication))] : [],
+    admit: singles.map(admission).map(keyed),
+    admitRanges: isRange ? [keyed(admission(publication))] : [],
+  };
+});
+
 /** Addresses of the guests that publications lead to. */
 export function publishedGuests(intent: Intent, family: Family): SetDefinition {
-  const elements = intent.publications
-    .filter(({ guestAddress }) => familyOf(guestAddress) === family)
-    .map(({ guestAddress }) => ({ key: value(guestAddress) }));
+  const elements = guestAddresses(intent, family).map((address) => ({ key: value(address) }));
   return defineSet(`published_guests${family}`, { type: [addressType(family)] }, elements);
+}
+
+function guestAddresses(intent: Intent, family: Family): Address[] {
+  const addresses = new Set(intent.publications.map(({ guestAddress }) => guestAddress));
+  return [...addresses].filter((address) => familyOf(address) === family);
 }
 
 /** An interval map holds the range as one element: its value can be an address, but no moving port. */

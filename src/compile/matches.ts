@@ -147,12 +147,21 @@ function peerText(peer: Peer): string {
   }
 }
 
+/** An element with the text of its key. */
+export interface KeyedElement {
+  readonly text: string;
+  readonly element: Element;
+}
+
+export function keyed(element: Element): KeyedElement {
+  return { text: JSON.stringify(element.key), element };
+}
+
 /** One element a key, the first of equal keys; sorted by text, so that the same input in any order gives the same bytes. */
-export function distinctElements(elements: readonly Element[]): Element[] {
-  const byKey = new Map<string, Element>();
-  for (const element of elements) {
-    const key = JSON.stringify(element.key);
-    if (!byKey.has(key)) byKey.set(key, element);
-  }
-  return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, element]) => element);
+export function distinctElements(elements: readonly KeyedElement[]): Element[] {
+  const byKey = new Map<string, KeyedElement>();
+  for (const each of elements) if (!byKey.has(each.text)) byKey.set(each.text, each);
+  return [...byKey.values()]
+    .sort((a, b) => (a.text < b.text ? -1 : 1))
+    .map(({ element }) => element);
 }

@@ -4,6 +4,7 @@ import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import type { HostSource, LibvirtSource, PolicySource } from "../ports/sources.ts";
 import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
+import { HookedGuests, type GuestIdentity } from "./hooked-guests.ts";
 
 export interface SourcePorts {
   readonly policy: PolicySource;
@@ -23,6 +24,7 @@ export class Beliefs {
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   #decision: Decision | undefined;
   #isStale = false;
+  readonly #hooked = new HookedGuests();
 
   constructor(sources: SourcePorts) {
     this.#sources = sources;
@@ -44,13 +46,29 @@ export class Beliefs {
     this.#last = { policy, inventory };
   }
 
+  /** Whether the guest of this name is in what is desired. */
+  knows(guest: string): boolean {
+    return this.#decision?.desired?.inventory.guests.some(({ name }) => name === guest) ?? false;
+  }
+
+  /** A hook's word on a guest: its live XML, or that it is gone. It counts until libvirt's own listing says the same, a minute at most. */
+  hear(guest: GuestIdentity, text: string | undefined): void {
+    this.#hooked.hear(guest, text);
+    this.#isStale = true;
+  }
+
+  /** After this time a hook's word is to be looked at again. */
+  get hookLifetimeMs(): number {
+    return this.#hooked.lifetimeMs;
+  }
+
   /** Throws what the source throws; what was read before then stays. */
   async read(source: SourceName): Promise<void> {
     switch (source) {
       case "policy":
         return this.#takePolicy(await this.#sources.policy.read());
       case "libvirt":
-        return this.#takeLibvirt(await this.#sources.libvirt.read());
+        return this.#readLibvirt();
       case "host":
         return this.#takeHost(await this.#sources.host.read());
     }
@@ -58,14 +76,16 @@ export class Beliefs {
 
   /** Decides anew where something that was read has changed. True if so. Needs every source to have been read once. */
   reconsider(): boolean {
+    if (this.#hooked.expire()) this.#isStale = true;
     if (!this.#isStale || !this.#policy || !this.#libvirtTexts || !this.#interfaces) return false;
     this.#isStale = false;
     const { policy, problems: policyProblems } = this.#policy;
+    const guests = this.#hooked.applyTo(this.#libvirtTexts.guests);
     const { inventory, problems: inventoryProblems } = parseInventory(
-      this.#libvirtTexts,
+      { ...this.#libvirtTexts, guests },
       this.#interfaces,
     );
-    const { networks, guests, leases } = this.#libvirtTexts;
+    const { networks, leases } = this.#libvirtTexts;
     const files = [...networks, ...guests, ...leases].map((text) => text.file);
     this.#decision = decide(
       { policy, policyProblems, inventory, inventoryProblems, inventoryFiles: new Set(files) },
@@ -73,6 +93,13 @@ export class Beliefs {
     );
     this.#last = this.#decision.desired ?? this.#last;
     return true;
+  }
+
+  async #readLibvirt(): Promise<void> {
+    const began = performance.now();
+    const texts = await this.#sources.libvirt.read();
+    if (this.#hooked.settle(texts.guests, began)) this.#isStale = true;
+    this.#takeLibvirt(texts);
   }
 
   #takePolicy(texts: readonly SourceText[]): void {
@@ -92,7 +119,11 @@ export class Beliefs {
     ) {
       return;
     }
-    this.#libvirtTexts = texts;
+    this.#libvirtTexts = {
+      networks: keepSame(old?.networks, texts.networks),
+      guests: keepSame(old?.guests, texts.guests),
+      leases: keepSame(old?.leases, texts.leases),
+    };
     this.#isStale = true;
   }
 
@@ -101,6 +132,15 @@ export class Beliefs {
     this.#interfaces = interfaces;
     this.#isStale = true;
   }
+}
+
+/** The texts, each as the object that was read before where it says the same: what follows from it is remembered by object. */
+function keepSame(old: readonly SourceText[] = [], texts: readonly SourceText[]): SourceText[] {
+  const before = new Map(old.map((text) => [text.file, text]));
+  return texts.map((text) => {
+    const known = before.get(text.file);
+    return known?.text === text.text ? known : text;
+  });
 }
 
 function isSame(a: readonly SourceText[], b: readonly SourceText[]): boolean {

@@ -1,11 +1,17 @@
 import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
+import { remembered } from "../base/remembered.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
 import { parseNetworkXml } from "./network-xml.ts";
 import type { Guest, HostInterface, Inventory, Network, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { LibvirtTexts } from "../model/source-text.ts";
+
+/** Remembered by text: a thousand guests are described, and one of them changes. */
+const guestIn = remembered(parseGuestXml);
+const networkIn = remembered(parseNetworkXml);
+const leasesIn = remembered(parseLeases);
 
 /**
  * What libvirt says, understood as far as it can be: a text or a part of it that makes no sense is left out with a problem at its
@@ -18,7 +24,7 @@ export function parseInventory(
   const problems: Problem[] = [];
   const networks = distinctNetworks(
     texts.networks.flatMap((text) => {
-      const parsed = parseNetworkXml(text);
+      const parsed = networkIn(text);
       append(problems, parsed.problems);
       return parsed.network ?? [];
     }),
@@ -26,14 +32,14 @@ export function parseInventory(
   );
   const guests = distinctGuests(
     texts.guests.flatMap((text) => {
-      const parsed = parseGuestXml(text);
+      const parsed = guestIn(text);
       append(problems, parsed.problems);
       return parsed.guest ?? [];
     }),
     problems,
   );
   const leases = texts.leases.flatMap((text) => {
-    const parsed = parseLeases(text);
+    const parsed = leasesIn(text);
     append(problems, parsed.problems);
     return parsed.leases;
   });
@@ -114,10 +120,10 @@ function withDistinctNics(
     if (macKey !== undefined) macs.set(macKey, nic.at);
     return true;
   };
-  return guests.map((guest) => ({
-    ...guest,
-    nics: guest.nics.filter((nic) => isDistinct(guest, nic)),
-  }));
+  return guests.map((guest) => {
+    const nics = guest.nics.filter((nic) => isDistinct(guest, nic));
+    return nics.length === guest.nics.length ? guest : { ...guest, nics };
+  });
 }
 
 function placeText(place: Place): string {

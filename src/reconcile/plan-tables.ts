@@ -1,5 +1,5 @@
 import { tableName } from "../compile/names.ts";
-import type { SetDefinition, Table } from "../nft/ast.ts";
+import type { Chain, Element, SetDefinition, Table } from "../nft/ast.ts";
 import { describeDiff } from "../nft/describe-diff.ts";
 import { diffTables } from "../nft/diff.ts";
 import { printRuleset } from "../nft/print.ts";
@@ -16,29 +16,31 @@ export function planTables(actual: readonly Table[], desired: readonly Table[]):
   const [before, after] = withoutCommonElements(actual, desired);
   const script = diffTables(before, after);
   // A gate makes its tables before anything is in them; for people that is no table yet.
-  const filled = before.filter((table) => table.sets.length + table.chains.length > 0);
-  return { script, changes: script === "" ? [] : describeDiff(filled, after) };
+  const filled = actual.filter((table) => table.sets.length + table.chains.length > 0);
+  const known = before.filter((table) => filled.some((each) => isSameTable(each, table)));
+  return { script, changes: script === "" ? [] : describeDiff(known, after) };
 }
 
 /**
- * Elements that stand in both, written alike, are no matter of a diff, which brings every element to its normal form at some cost:
- * one new lease among ten thousand publications would take ten times as long.
+ * Elements and chains that stand in both, written alike, are no matter of a diff, which brings all it is given to normal form at some
+ * cost: one new lease among ten thousand publications would take ten times as long.
  */
 function withoutCommonElements(
   actual: readonly Table[],
   desired: readonly Table[],
 ): readonly [readonly Table[], readonly Table[]] {
   const pairs = desired.map((after): readonly [Table | undefined, Table] => {
-    const before = actual.find(
-      ({ family, name }) => family === after.family && name === after.name,
-    );
+    const before = actual.find((table) => isSameTable(table, after));
     return before ? shrinkTables(before, after) : [undefined, after];
   });
-  const isDesired = (table: Table) =>
-    desired.some(({ family, name }) => family === table.family && name === table.name);
+  const isDesired = (table: Table) => desired.some((each) => isSameTable(each, table));
   const surplus = actual.filter((table) => !isDesired(table));
   const befores = pairs.flatMap(([before]) => before ?? []);
   return [[...befores, ...surplus], pairs.map(([, after]) => after)];
+}
+
+function isSameTable(a: Table, b: Table): boolean {
+  return a.family === b.family && a.name === b.name;
 }
 
 function shrinkTables(before: Table, after: Table): readonly [Table, Table] {
@@ -48,10 +50,27 @@ function shrinkTables(before: Table, after: Table): readonly [Table, Table] {
   });
   const names = new Set(after.sets.map(({ name }) => name));
   const surplus = before.sets.filter(({ name }) => !names.has(name));
+  const isRemade = shrunk.some(([old, set]) => old !== undefined && !isDeclaredAlike(old, set));
+  const isDifferent = isRemade ? () => true : differenceOf(before.chains, after.chains);
   return [
-    { ...before, sets: [...shrunk.flatMap(([old]) => old ?? []), ...surplus] },
-    { ...after, sets: shrunk.map(([, set]) => set) },
+    {
+      ...before,
+      sets: [...shrunk.flatMap(([old]) => old ?? []), ...surplus],
+      chains: before.chains.filter(isDifferent),
+    },
+    { ...after, sets: shrunk.map(([, set]) => set), chains: after.chains.filter(isDifferent) },
   ];
+}
+
+/** A set that is made anew takes the rules that name it along, so then every chain counts. */
+function differenceOf(before: readonly Chain[], after: readonly Chain[]) {
+  const texts = new Map(before.map((chain) => [chain.name, JSON.stringify(chain)]));
+  const alike = new Set(
+    after
+      .filter((chain) => texts.get(chain.name) === JSON.stringify(chain))
+      .map(({ name }) => name),
+  );
+  return ({ name }: Chain) => !alike.has(name);
 }
 
 function isDeclaredAlike(a: SetDefinition, b: SetDefinition): boolean {
@@ -63,12 +82,23 @@ function shrinkSets(
   old: SetDefinition,
   set: SetDefinition,
 ): readonly [SetDefinition, SetDefinition] {
-  const before = new Map(old.elements.map((element) => [JSON.stringify(element), element]));
-  const added = set.elements.filter((element) => !before.delete(JSON.stringify(element)));
+  const [left, right] = withoutSameObjects(old.elements, set.elements);
+  const before = new Map(left.map((element) => [JSON.stringify(element), element]));
+  const added = right.filter((element) => !before.delete(JSON.stringify(element)));
   return [
     { ...old, elements: [...before.values()] },
     { ...set, elements: added },
   ];
+}
+
+/** What the compiler made of the same it made once: the quickest of all comparisons. */
+function withoutSameObjects(
+  old: readonly Element[],
+  elements: readonly Element[],
+): readonly [readonly Element[], readonly Element[]] {
+  const before = new Set(old);
+  const added = elements.filter((element) => !before.delete(element));
+  return [[...before], added];
 }
 
 /** The ruleset in nft's listing form. */

@@ -1,0 +1,79 @@
+import type { Address } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
+import type { Mac } from "../base/mac.ts";
+import { remembered } from "../base/remembered.ts";
+import type { Guest, Inventory, Network, Nic } from "./inventory.ts";
+
+/** The libvirt network of that name. */
+export function networkNamed(inventory: Inventory, name: string | undefined): Network | undefined {
+  return name === undefined ? undefined : indexOf(inventory).networks.get(name);
+}
+
+/** The libvirt network a nic stands in, by its name or by the bridge that carries the nic: the first in libvirt's order. */
+export function networkOf(nic: Nic, inventory: Inventory): Network | undefined {
+  const { networks, networksByBridge, order } = indexOf(inventory);
+  const named = nic.network === undefined ? undefined : networks.get(nic.network);
+  const carrying = nic.bridge === undefined ? undefined : networksByBridge.get(nic.bridge);
+  if (named === undefined || carrying === undefined) return named ?? carrying;
+  return (order.get(named) ?? 0) <= (order.get(carrying) ?? 0) ? named : carrying;
+}
+
+/** Addresses that `<dhcp><host>` of a network keeps for a nic, by its MAC address or by its guest's name, in the order of the XML. */
+export function reservedAddresses(
+  network: Network | undefined,
+  guest: Pick<Guest, "name">,
+  nic: Pick<Nic, "mac">,
+): readonly Address[] {
+  if (network === undefined) return [];
+  const { byMac, byName } = reservationsOf(network);
+  const found = [...(byMac.get(nic.mac) ?? []), ...(byName.get(guest.name) ?? [])];
+  return found.toSorted((a, b) => a.index - b.index).map(({ address }) => address);
+}
+
+/** Addresses leased to a MAC address on a bridge, in the order of the leases. */
+export function leasedAddresses(
+  inventory: Inventory,
+  mac: Mac,
+  bridge: InterfaceName | undefined,
+): readonly Address[] {
+  return bridge === undefined ? [] : (indexOf(inventory).leases.get(`${mac} ${bridge}`) ?? []);
+}
+
+interface NumberedAddress {
+  readonly index: number;
+  readonly address: Address;
+}
+
+const reservationsOf = remembered(({ reservations }: Network) => {
+  const byMac = new Map<string, NumberedAddress[]>();
+  const byName = new Map<string, NumberedAddress[]>();
+  for (const [index, { mac, name, address }] of reservations.entries()) {
+    if (mac !== undefined) add(byMac, mac, { index, address });
+    else if (name !== undefined) add(byName, name, { index, address });
+  }
+  return { byMac, byName };
+});
+
+function add<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+/** Remembered, since guest after guest is looked up: a scan for each would take a thousand times a thousand steps. */
+const indexOf = remembered(({ networks, leases }: Inventory) => {
+  const byMac = new Map<string, Address[]>();
+  for (const { mac, bridge, address } of leases) add(byMac, `${mac} ${bridge}`, address);
+  // Backwards, so that the first of several stays.
+  const backwards = networks.toReversed();
+  return {
+    networks: new Map(backwards.map((network) => [network.name, network])),
+    networksByBridge: new Map(
+      backwards.flatMap((network) =>
+        network.bridge === undefined ? [] : [[network.bridge, network]],
+      ),
+    ),
+    order: new Map(networks.map((network, index) => [network, index])),
+    leases: byMac,
+  };
+});
