@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 const sourceNames = ["policy", "libvirt", "host"] as const;
-const kernelNames = ["ownership", "tables", "pass rules", "hairpin"] as const;
+const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] as const;
 type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "state";
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
@@ -203,6 +203,9 @@ export class Follower {
         this.#churn.looked(await this.upkeep.holdPassRules(desired, why));
       });
       this.#passed = `${mark} ${integration}`;
+    }
+    if ((isNew || dirty.has("bridges")) && this.#held === desired) {
+      await this.#attempt("bridges", () => this.upkeep.holdBridges(desired));
     }
     if (isNew || dirty.has("hairpin")) {
       await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));

@@ -4,6 +4,7 @@ import type { Xtables } from "../ports/xtables.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
+import { planLinks } from "../reconcile/plan-links.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { GapMeter } from "./gap-meter.ts";
 import type { Journal } from "./journal.ts";
@@ -42,6 +43,8 @@ export class Upkeep {
   #isOwner = false;
   #ownership: Ownership | undefined;
   #passRules: readonly PassRuleReport[] = [];
+  /** Taps of which was told that they are left alone. */
+  #toldTaps: ReadonlySet<string> = new Set();
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
@@ -116,6 +119,21 @@ export class Upkeep {
     }
     if (outcome.failures.length > 0) throw new KernelError(outcome.failures.join("; "));
     return outcome.isChanged;
+  }
+
+  /** After the tables: a tap that comes back to its bridge finds its rules there. */
+  async holdBridges(desired: Desired): Promise<void> {
+    const { links, journal } = this.#ports;
+    const { taps, leftAlone } = planLinks(desired.inventory);
+    for (const { tap, bridge } of leftAlone.filter(({ tap }) => !this.#toldTaps.has(tap))) {
+      const words = `${tap} is not in ${bridge}, and only a restart of libvirt sets up its port as its XML asks`;
+      journal.add("warning", "nic-left-out", words);
+    }
+    this.#toldTaps = new Set(leftAlone.map(({ tap }) => tap));
+    if (taps.length === 0) return;
+    await links.enslave(taps);
+    const words = taps.map(({ tap, bridge }) => `${tap} to ${bridge}`).join(", ");
+    journal.add("info", "nics-put-back", `brought back: ${words}`);
   }
 
   /** Not on every change of a link: setting it is one. */

@@ -58,6 +58,8 @@ export interface Nic {
   readonly network?: string;
   /** Bridge that carries the tap, where the XML names one. */
   readonly bridge?: InterfaceName;
+  /** libvirt sets up the bridge's port in a way of its own: isolated, with VLANs, or with a table of addresses that it keeps. */
+  readonly hasPortSettings?: true;
   readonly at: Place;
 }
 

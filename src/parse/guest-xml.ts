@@ -75,8 +75,19 @@ function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
     tap: tapWord.text === undefined ? undefined : parseInterfaceName(tapWord.text),
     network: wordOf(xml, "source", "network").text,
     bridge: bridgeWord.text === undefined ? undefined : parseInterfaceName(bridgeWord.text),
+    hasPortSettings: hasPortSettings(xml) || undefined,
     at: xml.at,
   });
+}
+
+/** Live XML says at the nic what libvirt took from its network and port group (virDomainActualNetDefContentsFormat, libvirt 9.0). */
+function hasPortSettings(xml: Xml): boolean {
+  return (
+    xml.child("port")?.attribute("isolated") === "yes" ||
+    xml.child("vlan") !== undefined ||
+    xml.child("virtualport") !== undefined ||
+    xml.child("source")?.attribute("macTableManager") === "libvirt"
+  );
 }
 
 /** An attribute of a child element, and the best place to speak of it. */

@@ -397,3 +397,15 @@ describe("leases", () => {
     expect(leases("[]", "leases/a b.status").problems).toMatchObject([{ code: "BAD_LEASE_FILE" }]);
   });
 });
+
+test("ports that libvirt sets up in a way of its own are known as such", () => {
+  const nic = (more: string, source = "") =>
+    `<interface type='network'><mac address='${mac(1)}'/><source network='n' bridge='virbr0'${source}/><target dev='vnet0'/>${more}</interface>`;
+  const isSpecial = (nicText: string) =>
+    guests(guestXml("a", nicText)).inventory.guests[0]?.nics[0]?.hasPortSettings;
+  expect(isSpecial(nic("<port isolated='yes'/>"))).toBe(true);
+  expect(isSpecial(nic("<vlan><tag id='42'/></vlan>"))).toBe(true);
+  expect(isSpecial(nic("<virtualport type='openvswitch'/>"))).toBe(true);
+  expect(isSpecial(nic("", " macTableManager='libvirt'"))).toBe(true);
+  expect(isSpecial(nic("<port isolated='no'/>", " macTableManager='kernel'"))).toBe(undefined);
+});

@@ -1,0 +1,32 @@
+import type { Inventory } from "../model/inventory.ts";
+import type { BridgePort } from "../ports/links.ts";
+
+export interface StrayTaps {
+  /** To be made ports of their bridge again. */
+  readonly taps: readonly BridgePort[];
+  /** Those of them whose port only libvirt can set up as their XML asks: they stay as they are. */
+  readonly leftAlone: readonly BridgePort[];
+}
+
+/**
+ * Taps of running guests that belong to no bridge while their network is there. `net-destroy` takes the bridge from under them and
+ * `net-start` makes a new one, to which libvirt brings them back at its own next start only (9.0 and 11.3). A tap whose guest's XML
+ * names another bridge than the network has now is not touched, nor is one that has any master.
+ */
+export function planLinks({ guests, networks, host }: Inventory): StrayTaps {
+  const bridgeOf = new Map(networks.map(({ name, bridge }) => [name, bridge]));
+  const links = new Map(host.interfaces.map((link) => [link.name, link]));
+  const taps: BridgePort[] = [];
+  const leftAlone: BridgePort[] = [];
+  for (const nic of guests.flatMap((guest) => guest.nics)) {
+    const { tap, network } = nic;
+    if (tap === undefined || network === undefined) continue;
+    const bridge = bridgeOf.get(network);
+    if (bridge === undefined || (nic.bridge ?? bridge) !== bridge) continue;
+    const link = links.get(tap);
+    const isStray = link?.kind === "tun" && link.master === undefined;
+    if (!isStray || links.get(bridge)?.kind !== "bridge") continue;
+    (nic.hasPortSettings ? leftAlone : taps).push({ tap, bridge });
+  }
+  return { taps, leftAlone };
+}
