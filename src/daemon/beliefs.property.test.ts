@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { parseAddress } from "../base/address.ts";
+import { parseInterfaceName } from "../base/interface-name.ts";
+import { diffTables } from "../nft/diff.ts";
+import { printRuleset } from "../nft/print.ts";
+import type { HostInterface } from "../model/inventory.ts";
+import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
+import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { planTables } from "../reconcile/plan-tables.ts";
+import { Beliefs } from "./beliefs.ts";
+
+/** What one guest of a small world is at a moment. */
+interface GuestPlan {
+  readonly runs: boolean;
+  /** Undefined: one of its own. */
+  readonly tap: number | undefined;
+  readonly network: "a" | "b";
+  readonly lease: number | undefined;
+}
+
+/** What the policy says of one guest. */
+interface Wish {
+  readonly publish: readonly string[];
+  readonly from: readonly string[];
+  readonly groups: readonly string[];
+}
+
+interface PolicyPlan {
+  readonly guests: readonly Wish[];
+  readonly isolate: boolean;
+}
+
+interface WorldPlan {
+  readonly guests: readonly GuestPlan[];
+  readonly reserved: readonly number[];
+  readonly uplinkAddresses: readonly number[];
+}
+
+const guestPlan: fc.Arbitrary<GuestPlan> = fc.record({
+  runs: fc.boolean(),
+  tap: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined, freq: 12 }),
+  network: fc.constantFrom("a", "b"),
+  lease: fc.option(fc.integer({ min: 10, max: 13 }), { nil: undefined }),
+});
+
+const wish: fc.Arbitrary<Wish> = fc.record({
+  publish: fc.subarray(["tcp/80", "tcp/81:80", "udp/5000-5002", "udp/6000-6002:7000-7002"]),
+  from: fc.subarray(["192.0.2.0/24", "office"]),
+  groups: fc.subarray(["web", "db"]),
+});
+
+const policyPlan: fc.Arbitrary<PolicyPlan> = fc.record({
+  guests: fc.array(wish, { minLength: 4, maxLength: 4 }),
+  isolate: fc.boolean(),
+});
+
+const worldPlan: fc.Arbitrary<WorldPlan> = fc.record({
+  guests: fc.array(guestPlan, { minLength: 4, maxLength: 4 }),
+  reserved: fc.subarray([0, 1, 2, 3]),
+  uplinkAddresses: fc.subarray([1, 2]),
+});
+
+/** The policy changes seldom: what is remembered of it outlives most changes of the world. */
+const steps = fc
+  .tuple(
+    fc.array(policyPlan, { minLength: 1, maxLength: 2 }),
+    fc.array(worldPlan, { maxLength: 6 }),
+  )
+  .map(([policies, worlds]) =>
+    worlds.flatMap((world, index) => {
+      const policy = policies[Math.floor(index / 3) % policies.length];
+      return policy === undefined ? [] : { policy, world };
+    }),
+  );
+
+const macOf = (index: number) => `52:54:00:00:00:0${index}`;
+
+function policyOf({ guests, isolate }: PolicyPlan): SourceText[] {
+  const text = JSON.stringify({
+    aliases: { office: ["198.51.100.0/24"] },
+    groups: { web: { ingress: [{ allow: ["tcp/80"] }] }, db: { egress: [{ deny: ["udp/53"] }] } },
+    networks: { a: { mode: "nat", isolate } },
+    guests: Object.fromEntries(
+      guests.map(({ publish, from, groups }, index) => [
+        `g${index}`,
+        // Each has ports of its own: what is published twice is an error that nothing follows from.
+        { groups, publish: [{ address: `203.0.113.${index}`, ports: publish, from }] },
+      ]),
+    ),
+  });
+  return [{ file: "policy.yaml", text }];
+}
+
+function textsOf({ guests, reserved }: WorldPlan): LibvirtTexts {
+  const hosts = reserved.map((index) => `<host mac='${macOf(index)}' ip='10.0.0.${index + 50}'/>`);
+  const network = (name: string, third: number, dhcp = "") => ({
+    file: `${name}.xml`,
+    text:
+      `<network><name>${name}</name><forward mode='open'/><bridge name='br${name}'/>` +
+      `<ip address='10.0.${third}.1' prefix='24'><dhcp>${dhcp}</dhcp></ip></network>`,
+  });
+  return {
+    networks: [network("a", 0, hosts.join("")), network("b", 1)],
+    guests: guests.flatMap(({ runs, tap, network: name }, index) =>
+      runs
+        ? {
+            file: `g${index}.xml`,
+            text:
+              `<domain><name>g${index}</name><devices><interface type='network'><mac address='${macOf(index)}'/>` +
+              `<source network='${name}' bridge='br${name}'/><target dev='vnet${tap ?? index}'/></interface></devices></domain>`,
+          }
+        : [],
+    ),
+    leases: ["a", "b"].map((name, third) => ({
+      file: `br${name}.status`,
+      text: JSON.stringify(
+        guests.flatMap((guest, index) =>
+          guest.lease === undefined || guest.network !== name
+            ? []
+            : { "ip-address": `10.0.${third}.${guest.lease}`, "mac-address": macOf(index) },
+        ),
+      ),
+    })),
+  };
+}
+
+function interfacesOf({ uplinkAddresses }: WorldPlan): HostInterface[] {
+  const name = parseInterfaceName("eth0");
+  const addresses = uplinkAddresses.flatMap((last) => parseAddress(`203.0.113.${last}`) ?? []);
+  return name === undefined ? [] : [{ name, addresses, hasDefaultRoute: true }];
+}
+
+class Daemon {
+  readonly #policy = new FakePolicy([]);
+  readonly #libvirt = new FakeLibvirt({ networks: [], guests: [], leases: [] });
+  readonly #host = new FakeHost([]);
+  readonly #beliefs = new Beliefs({
+    policy: this.#policy,
+    libvirt: this.#libvirt,
+    host: this.#host,
+  });
+
+  async decide(policy: PolicyPlan, world: WorldPlan) {
+    this.#policy.set(policyOf(policy));
+    this.#libvirt.set(textsOf(world));
+    this.#host.set(interfacesOf(world));
+    for (const source of ["policy", "libvirt", "host"] as const) await this.#beliefs.read(source);
+    this.#beliefs.reconsider();
+    const { problems = [], desired } = this.#beliefs.decision ?? {};
+    return { problems, compiled: desired?.compiled, tables: desired?.compiled.tables ?? [] };
+  }
+}
+
+it("what a daemon remembers of all that was before changes nothing of what it decides, nor of what it writes", async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (moments) => {
+      const old = new Daemon();
+      let before: Awaited<ReturnType<Daemon["decide"]>>["tables"] = [];
+      for (const { policy, world } of moments) {
+        const remembered = await old.decide(policy, world);
+        const fresh = await new Daemon().decide(policy, world);
+        // Where two nics claim one tap the last good description of a guest stays, which a fresh daemon has none of.
+        if (fresh.problems.some(({ severity }) => severity === "error")) return;
+        expect(remembered.problems).toEqual(fresh.problems);
+        expect(remembered.compiled).toEqual(fresh.compiled);
+        expect(printRuleset(remembered.tables)).toBe(printRuleset(fresh.tables));
+        // Copies share no object, so this compares every element and every rule.
+        const slow = diffTables(structuredClone(before), structuredClone(fresh.tables));
+        expect(planTables(before, remembered.tables).script).toBe(slow);
+        before = remembered.tables;
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
