@@ -46,14 +46,14 @@ export class PassRuleKeeper {
     if (settings.integration === "off") return { report: [], ...(await this.takeAway()) };
     this.isRemoved = false;
     const failures: string[] = [];
-    const reading = this.readXtables(failures);
     const foreign = await this.kernel.readForeign();
     this.forgetOwned(foreign);
     // Asking iptables takes tens of milliseconds in which a reloaded firewall would drop; only its own tables wait for that.
-    const managed = foreign.some(looksLikeXtables) ? await reading : [];
+    const isManaged = foreign.some(looksLikeXtables);
+    const managed = isManaged ? await this.readXtables(failures) : [];
     const plan = planPassRules({ ...settings, foreign, xtables: managed, owned: this.owned });
     const native = await this.commit(plan, failures);
-    const chains = await reading;
+    const chains = isManaged ? managed : await this.readXtables(failures);
     const whole = planPassRules({ ...settings, foreign, xtables: chains, owned: this.owned });
     const isXtablesPut = await this.putXtables(whole.xtables, settings.mark, failures);
     const report = whole.report.map((line) =>
