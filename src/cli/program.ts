@@ -50,6 +50,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addDaemonCommands(builder);
   addPublishCommands(builder);
   addIntegrate(builder);
+  addHook(builder);
   return program;
 }
 
@@ -248,4 +249,32 @@ function addIntegrate({ add, run, output }: Builder): void {
         isUndo: own["undo"] === true,
       }),
   );
+}
+
+function addHook({ add, run, output }: Builder): void {
+  const hook = add(
+    "hook",
+    "let libvirt tell the daemon of guests before they start",
+    "virtwall hook install",
+  );
+  hook.action(() => hook.help({ error: true }));
+  const verbs = {
+    install: "write our hooks beside the admin's own",
+    uninstall: "take our hooks away",
+    status: "tell whether our hooks are there, and whether libvirt sees them",
+  } as const;
+  for (const verb of ["install", "uninstall", "status"] as const) {
+    run(
+      addCommand(hook, output, {
+        line: verb,
+        description: verbs[verb],
+        example: `virtwall hook ${verb}`,
+      }).option("--hooks-dir <dir>", "libvirt's hooks (default: /etc/libvirt/hooks)"),
+      async ({ settings, own }) =>
+        (await import("./hook.ts")).runHook(settings, output, {
+          verb,
+          ...(typeof own["hooksDir"] === "string" && { hooksFolder: own["hooksDir"] }),
+        }),
+    );
+  }
 }

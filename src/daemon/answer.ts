@@ -2,6 +2,7 @@ import type { RequestHandler } from "../edge/socket/daemon-server.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
 import type { ReloadResult } from "../wire/daemon-protocol.ts";
 import type { Follower } from "./follower.ts";
+import { HookIntake } from "./hook-intake.ts";
 import type { Journal } from "./journal.ts";
 
 export interface AnswerParts {
@@ -12,6 +13,7 @@ export interface AnswerParts {
 
 /** What the daemon does for those who ask on its socket. */
 export function answerRequests({ follower, journal, readStatus }: AnswerParts): RequestHandler {
+  const hooks = new HookIntake(follower, journal);
   return (request, reply) => {
     switch (request.request) {
       case "status":
@@ -19,6 +21,9 @@ export function answerRequests({ follower, journal, readStatus }: AnswerParts): 
         return undefined;
       case "reload":
         void reload(follower).then((result) => reply({ kind: "reload", result }));
+        return undefined;
+      case "hook":
+        void hooks.take(request.call).then((result) => reply({ kind: "hook", result }));
         return undefined;
       case "events":
         reply({ kind: "events", events: journal.events });

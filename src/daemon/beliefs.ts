@@ -24,6 +24,7 @@ export class Beliefs {
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   #decision: Decision | undefined;
   #isStale = false;
+  #taps: string | undefined;
   readonly #hooked = new HookedGuests();
 
   constructor(sources: SourcePorts) {
@@ -55,6 +56,18 @@ export class Beliefs {
   hear(guest: GuestIdentity, text: string | undefined): void {
     this.#hooked.hear(guest, text);
     this.#isStale = true;
+  }
+
+  /** Whether a guest's tap appeared, went or changed its bridge, since this was last asked. */
+  haveTapsMoved(): boolean {
+    const taps = this.#interfaces?.filter(({ kind }) => kind === "tun" || kind === "macvtap") ?? [];
+    const seen = taps
+      .map(({ name, master = "" }) => `${name} ${master}`)
+      .toSorted()
+      .join();
+    const before = this.#taps;
+    this.#taps = seen;
+    return before !== undefined && seen !== before;
   }
 
   /** After this time a hook's word is to be looked at again. */

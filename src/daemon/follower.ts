@@ -26,7 +26,7 @@ export interface Outcome {
 
 const sourceNames = ["policy", "libvirt", "host"] as const;
 const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] as const;
-type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "state";
+type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "hooks" | "state";
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
 const gatherMs = { policy: 15, libvirt: 15, host: 100 } as const;
@@ -49,6 +49,10 @@ export class Follower {
   readonly converged: Promise<void>;
   #tellConverged: () => void = () => undefined;
   #waiting: ((outcome: Outcome) => void)[] = [];
+  /** libvirt itself waits for these, and may not answer before they are served. */
+  #hurried: (() => void)[] = [];
+  #interrupt: () => void = () => undefined;
+  #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Infinity;
   #isRunning = false;
@@ -63,6 +67,7 @@ export class Follower {
   #passed = "";
   #told = "";
   #savedPolicy: string | undefined;
+  #savedRequired: string | undefined;
 
   constructor(ports: FollowerPorts) {
     this.#ports = ports;
@@ -73,6 +78,11 @@ export class Follower {
 
   get errors(): readonly string[] {
     return [...new Set(this.#errors.values())];
+  }
+
+  /** Whether the kernel took what is desired now. */
+  get holdsDesired(): boolean {
+    return this.#held === this.beliefs.decision?.desired && !this.#errors.has("tables");
   }
 
   /** Starts to watch, and answers what the first round came to. */
@@ -97,6 +107,22 @@ export class Follower {
       this.#waiting.push(resolve);
       this.#mark(0, ...sourceNames, ...kernelNames);
     });
+  }
+
+  /** Brings the kernel to what hooks said, without a question to libvirt; resolves once that is done or has failed. */
+  hurry(): Promise<void> {
+    setTimeout(() => this.#mark(0, "hooks"), this.beliefs.hookLifetimeMs + 1).unref();
+    return new Promise((resolve) => {
+      this.#hurried.push(resolve);
+      this.#interrupt();
+      this.#mark(0, "hooks");
+    });
+  }
+
+  /** Something changed in libvirt of which its events may say nothing. */
+  expectLibvirt(): void {
+    this.#ports.sources.libvirt.expectChange();
+    this.#mark(gatherMs.libvirt, "libvirt");
   }
 
   /** The gate ended or came back: whose tables are they now? */
@@ -144,12 +170,17 @@ export class Follower {
   async #run(): Promise<void> {
     this.#dueAt = Infinity;
     this.#isRunning = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const hurried = this.#hurried.splice(0);
+    const waiting = this.#waiting.splice(0);
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
+    const isPutOff = hurried.length > 0 && dirty.delete("libvirt");
+    if (isPutOff) this.#dirty.add("libvirt");
     const changes = await this.#round(dirty);
     this.#isRunning = false;
+    for (const resolve of hurried) resolve();
+    // Who asked for everything waits until libvirt has answered too.
+    if (isPutOff || this.#reading) this.#waiting.unshift(...waiting.splice(0));
     const outcome = {
       changes,
       errors: this.errors,
@@ -173,11 +204,7 @@ export class Follower {
   }
 
   async #round(dirty: ReadonlySet<Concern>): Promise<readonly string[]> {
-    await Promise.all(
-      sourceNames
-        .filter((name) => dirty.has(name))
-        .map((name) => this.#attempt(name, () => this.beliefs.read(name))),
-    );
+    await this.#read(dirty);
     if (this.beliefs.reconsider()) this.#tellDecision();
     if (dirty.has("ownership")) {
       await this.#attempt("ownership", () => this.upkeep.holdOwnership());
@@ -210,8 +237,36 @@ export class Follower {
     if (isNew || dirty.has("hairpin")) {
       await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));
     }
-    await this.#attempt("state", () => this.#save());
+    await this.#attempt("state", () => this.#save(desired));
     return changes;
+  }
+
+  async #read(dirty: ReadonlySet<Concern>): Promise<void> {
+    await Promise.all(
+      sourceNames
+        .filter((name) => dirty.has(name))
+        .map((name) =>
+          name === "libvirt"
+            ? this.#readLibvirt()
+            : this.#attempt(name, () => this.beliefs.read(name)),
+        ),
+    );
+    if (dirty.has("host") && this.beliefs.haveTapsMoved()) this.expectLibvirt();
+  }
+
+  /** Not waited for any longer when a hook comes: libvirt may answer only after we do. What it says then is taken in, and asked again. */
+  async #readLibvirt(): Promise<void> {
+    const before = this.#reading;
+    const reading = before ?? this.#attempt("libvirt", () => this.beliefs.read("libvirt"));
+    this.#reading = reading;
+    const interrupted = new Promise<"interrupted">((resolve) => {
+      this.#interrupt = () => resolve("interrupted");
+    });
+    const done = reading.then(() => {
+      this.#reading = undefined;
+    });
+    const how = await Promise.race([done, interrupted]);
+    if (how === "interrupted" && !before) void done.then(() => this.#mark(0, "libvirt"));
   }
 
   #takeDisturbance(concern: Concern): Disturbance | undefined {
@@ -261,7 +316,13 @@ export class Follower {
   }
 
   /** Only where the policy has changed: what guests do is in libvirt. */
-  async #save(): Promise<void> {
+  async #save({ policy }: Desired): Promise<void> {
+    const required = [...policy.guests.values()].filter((guest) => guest.required);
+    const names = required.map(({ name }) => name).toSorted();
+    if (JSON.stringify(names) !== this.#savedRequired) {
+      await this.#ports.state.saveRequired(names);
+      this.#savedRequired = JSON.stringify(names);
+    }
     const { policyTexts, decision } = this.beliefs;
     if (decision?.inForce !== "current" || !decision.desired) return;
     const key = JSON.stringify(policyTexts);

@@ -35,8 +35,12 @@ async function main(): Promise<void> {
 async function follow(settings: DaemonSettings): Promise<void> {
   const journal = new Journal();
   journal.follow((event) => void process.stderr.write(printLogLine(event)));
-  let handle: RequestHandler = (_request, reply) => {
-    reply({ kind: "refused", message: "the daemon is starting: ask again" });
+  let tellReady = (): void => undefined;
+  const ready = new Promise<void>((resolve) => (tellReady = resolve));
+  let handle: RequestHandler = (request, reply) => {
+    // libvirt does not ask again, and its hook knows how long it may wait.
+    if (request.request === "hook") void ready.then(() => handle(request, reply));
+    else reply({ kind: "refused", message: "the daemon is starting: ask again" });
     return undefined;
   };
   const endServer = await serveDaemon(settings.daemonSocket, (request, reply) =>
@@ -63,6 +67,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     journal,
     readStatus: () => readStatus({ identity, follower, kernel, gatePid }),
   });
+  tellReady();
   refuseMissing(await follower.start());
   const endGateWatch = watchGate(settings.gateSocket, () => follower.checkOwnership());
   const end = (): void => {

@@ -49,6 +49,12 @@ export class FakePolicy extends FakeSource<readonly SourceText[]> implements Pol
   }
 }
 
-export class FakeLibvirt extends FakeSource<LibvirtTexts> implements LibvirtSource {}
+export class FakeLibvirt extends FakeSource<LibvirtTexts> implements LibvirtSource {
+  expectedChanges = 0;
+
+  expectChange(): void {
+    this.expectedChanges++;
+  }
+}
 
 export class FakeHost extends FakeSource<readonly HostInterface[]> implements HostSource {}

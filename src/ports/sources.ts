@@ -7,6 +7,8 @@ export type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 export interface LibvirtSource {
   /** Throws {@link SourceError} when libvirt does not answer. */
   read(): Promise<LibvirtTexts>;
+  /** Something may have changed that libvirt has no event for: the next reading believes nothing that was read before. */
+  expectChange(): void;
   /** Calls back when something may have changed. The function returned ends it. */
   watch(listener: () => void): () => void;
 }

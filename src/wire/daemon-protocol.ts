@@ -1,5 +1,6 @@
 import type { Problem } from "../model/problem.ts";
 import type { DaemonStatus } from "./daemon-status.ts";
+import { readHookCall, type HookCall, type HookResult } from "./hook-call.ts";
 
 /**
  * Requests and replies on the daemon's socket, one JSON value a line. A reply bears the id of its request. `events` with `follow`
@@ -13,7 +14,9 @@ export type DaemonRequest =
   | { readonly request: "status" }
   /** Reads everything again and converges; answered when that is done or has failed. */
   | { readonly request: "reload" }
-  | { readonly request: "events"; readonly follow: boolean };
+  | { readonly request: "events"; readonly follow: boolean }
+  /** libvirt called a hook and waits: answered when the kernel holds what follows, or when that takes too long. */
+  | { readonly request: "hook"; readonly call: HookCall };
 
 export type NumberedDaemonRequest = DaemonRequest & {
   readonly version: number;
@@ -27,6 +30,7 @@ export type DaemonReply = { readonly version: number; readonly id: number } & (
   | { readonly kind: "events"; readonly events: readonly DaemonEvent[] }
   /** One more, to a client that follows. */
   | { readonly kind: "event"; readonly event: DaemonEvent }
+  | { readonly kind: "hook"; readonly result: HookResult }
   /** The request was not understood. */
   | { readonly kind: "refused"; readonly message: string }
 );
@@ -61,6 +65,10 @@ export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undef
       return { version, id, request };
     case "events":
       return { version, id, request, follow: follow === true };
+    case "hook": {
+      const call = readHookCall(value);
+      return call && { version, id, request, call };
+    }
     default:
       return undefined;
   }

@@ -6,6 +6,8 @@ import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
 const rulesetName = "last-good.nft";
+/** Guests that may not start while the daemon cannot answer: the bytes of a name as hex on each line. libvirt's hook reads it. */
+export const requiredFileName = "required";
 
 /** The folder of `--state`: the last good policy as JSON and its ruleset as nft would list it. */
 export class StateFolder implements StateStore {
@@ -30,10 +32,21 @@ export class StateFolder implements StateStore {
   }
 
   async save(state: SavedState): Promise<void> {
+    await this.#write([
+      [rulesetName, state.ruleset],
+      [policyName, JSON.stringify(state.policy)],
+    ]);
+  }
+
+  async saveRequired(guests: readonly string[]): Promise<void> {
+    const lines = guests.map((name) => `${Buffer.from(name).toString("hex")}\n`);
+    await this.#write([[requiredFileName, lines.join("")]]);
+  }
+
+  async #write(files: readonly (readonly [name: string, text: string])[]): Promise<void> {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await writeAtomically(join(this.#folder, rulesetName), state.ruleset);
-      await writeAtomically(join(this.#folder, policyName), JSON.stringify(state.policy));
+      for (const [name, text] of files) await writeAtomically(join(this.#folder, name), text);
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       const why = code === "ENOSPC" ? "no space left on the disk" : message;
@@ -44,8 +57,9 @@ export class StateFolder implements StateStore {
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
     try {
-      await rm(join(this.#folder, policyName), { force: true });
-      await rm(join(this.#folder, rulesetName), { force: true });
+      for (const name of [policyName, rulesetName, requiredFileName]) {
+        await rm(join(this.#folder, name), { force: true });
+      }
     } catch (cause) {
       throw new StateError(`${this.#folder} cannot be cleared: ${(cause as Error).message}`, {
         cause,

@@ -25,6 +25,9 @@ export class DirectoryLibvirt implements LibvirtSource {
     return { networks, guests, leases };
   }
 
+  /** Every reading reads it all. */
+  expectChange(): void {}
+
   watch(listener: () => void): () => void {
     const stops = ["networks", "domains", "leases"].map((name) =>
       watchFolder(join(this.#folder, name), listener),

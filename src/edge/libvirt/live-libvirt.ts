@@ -37,10 +37,14 @@ export class LiveLibvirt implements LibvirtSource {
     return { ...xml, leases };
   }
 
+  expectChange(): void {
+    this.#known = undefined;
+    this.#changes++;
+  }
+
   watch(listener: () => void): () => void {
     const change = (): void => {
-      this.#known = undefined;
-      this.#changes++;
+      this.expectChange();
       listener();
     };
     const events = {

@@ -8,9 +8,10 @@ import {
   type DaemonRequest,
 } from "../../wire/daemon-protocol.ts";
 import { FrameReader, printFrame } from "../../wire/frame.ts";
+import { hookXmlLimitBytes } from "../../wire/hook-call.ts";
 
-/** A request is a few words. */
-const requestLimitBytes = 64 * 1024;
+/** A request is a few words, or a hook's XML in hex. */
+const requestLimitBytes = 2 * hookXmlLimitBytes + 64 * 1024;
 /** A client that follows and does not read is cut off here, before it fills the daemon's memory. */
 const backlogLimitBytes = 8 * 1024 * 1024;
 

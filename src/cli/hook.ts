@@ -1,0 +1,90 @@
+import { join } from "node:path";
+import { requiredFileName } from "../edge/files/state-folder.ts";
+import { defaultHooksFolder, HookFile, type FoundHook } from "../edge/hooks/hook-files.ts";
+import { printHookScript } from "../edge/hooks/hook-script.ts";
+import { findProcesses, type FoundProcess } from "../edge/host/find-processes.ts";
+import { hookDrivers, type HookDriver } from "../wire/hook-call.ts";
+import { printColumns } from "./columns.ts";
+import { exitStatus, type ExitStatus } from "./exit-status.ts";
+import { printJson, type Output } from "./output.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+/** Which processes call the hooks of a driver: the one of a libvirt in one piece, or the modular one. */
+const callers: Readonly<Record<HookDriver, readonly string[]>> = {
+  qemu: ["libvirtd", "virtqemud"],
+  network: ["libvirtd", "virtnetworkd"],
+};
+
+export interface HookOptions {
+  readonly verb: "install" | "uninstall" | "status";
+  readonly hooksFolder?: string;
+}
+
+interface HookReport extends Omit<FoundHook, "since"> {
+  readonly driver: HookDriver;
+  /** Running libvirt processes that started when there was no hook of this driver, and so never look for one. */
+  readonly blind: readonly FoundProcess[];
+}
+
+export async function runHook(
+  settings: Settings,
+  output: Output,
+  { verb, hooksFolder = defaultHooksFolder }: HookOptions,
+): Promise<ExitStatus> {
+  if (verb !== "status") demandRoot(`hook ${verb}`);
+  const paths = {
+    daemonSocket: settings.daemonSocket,
+    requiredFile: join(settings.stateFolder, requiredFileName),
+    node: process.execPath,
+  };
+  const reports: HookReport[] = [];
+  for (const driver of hookDrivers) {
+    const hook = new HookFile(hooksFolder, driver, printHookScript(driver, paths));
+    if (verb === "install") await hook.install();
+    if (verb === "uninstall") await hook.uninstall();
+    const { since, ...found } = await hook.find();
+    const running = found.state === "installed" ? await findProcesses(callers[driver]) : [];
+    const blind = running.filter(({ startedAt }) => startedAt < (since ?? Infinity));
+    reports.push({ driver, ...found, blind });
+  }
+  if (settings.json) printJson(output, { hooks: reports });
+  else output.out(printReports(reports, verb));
+  return reports.every((report) => isAsWanted(report, verb)) ? exitStatus.ok : exitStatus.problems;
+}
+
+function isAsWanted({ state, blind }: HookReport, verb: HookOptions["verb"]): boolean {
+  switch (verb) {
+    case "install":
+      return true;
+    case "uninstall":
+      return state === "missing";
+    case "status":
+      return state === "installed" && blind.length === 0;
+  }
+}
+
+function printReports(reports: readonly HookReport[], verb: HookOptions["verb"]): string {
+  const rows = reports.map(({ driver, state, file }) => [driver, state, file]);
+  return printColumns(rows, "") + adviceFor(reports, verb);
+}
+
+function adviceFor(reports: readonly HookReport[], verb: HookOptions["verb"]): string {
+  const lines: string[] = [];
+  const inState = (state: string) => reports.some((report) => report.state === state);
+  if (inState("foreign"))
+    lines.push("what is not ours is left alone: move it away to have our hook there");
+  if (verb === "status" && (inState("stale") || inState("missing"))) {
+    lines.push("`virtwall hook install` writes what is missing or not as this version has it");
+  }
+  const blind = new Map(
+    reports.flatMap((report) => report.blind).map((found) => [found.pid, found]),
+  );
+  for (const { name, pid, startedAt } of blind.values()) {
+    const since = new Date(startedAt).toISOString().slice(0, 19);
+    lines.push(
+      `${name} (pid ${pid}) runs since ${since}Z, when there was no such hook, and never looks for one: ` +
+        `systemctl restart ${name} (guests go on running)`,
+    );
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
