@@ -34,8 +34,9 @@ export function readHookCall(value: Partial<Record<string, unknown>>): HookCall 
   const { driver, words, xml } = value;
   const known = hookDrivers.find((name) => name === driver);
   if (known === undefined || !Array.isArray(words) || words.length > wordLimit) return undefined;
-  if (![...words, xml ?? ""].every(isHex)) return undefined;
-  const texts = [...(words as string[]), (xml as string | null | undefined) ?? ""].map(textOf);
+  const hexTexts = [...(words as unknown[]), xml === null ? "" : xml];
+  if (!hexTexts.every(isHex)) return undefined;
+  const texts = hexTexts.map(textOf);
   const body = texts.pop();
   const [object, operation = "", subOperation = "", extra = ""] = texts.map(({ text }) => text);
   if (object === undefined || body === undefined) return undefined;
@@ -57,7 +58,7 @@ export function readHookCall(value: Partial<Record<string, unknown>>): HookCall 
   };
 }
 
-function isHex(word: unknown): boolean {
+function isHex(word: unknown): word is string {
   return typeof word === "string" && word.length % 2 === 0 && !/[^0-9a-f]/.test(word);
 }
 

@@ -10,8 +10,11 @@ import { watchChild } from "../host/watch-child.ts";
 import { VirshSession } from "./virsh-session.ts";
 
 const leaseFolder = "/var/lib/libvirt/dnsmasq";
-/** `virsh net-update` changes a running network, its reservations among it, without an event (libvirt 11.3). */
+/** `virsh net-update` changes a running network without an event (libvirt 11.3); of reservations dnsmasq's files tell at once. */
 const silentChangeMs = 30_000;
+const reservationFile = ".hostsfile";
+/** Only a guest that runs has a number. */
+const runningPattern = /^\s*<domain [^>]*\bid=/;
 const uuidLine = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
@@ -64,6 +67,7 @@ export class LiveLibvirt implements LibvirtSource {
     const timer = setInterval(change, silentChangeMs);
     stops.push(() => clearInterval(timer));
     stops.push(watchFolder(this.#leaseFolder, listener, (name) => name.endsWith(".status")));
+    stops.push(watchFolder(this.#leaseFolder, change, (name) => name.endsWith(reservationFile)));
     return () => {
       for (const stop of stops) stop();
       this.close();
@@ -96,6 +100,8 @@ export class LiveLibvirt implements LibvirtSource {
         // Stopped since the list was made.
         if (error !== "" && /not found|is not running/.test(error)) return undefined;
         if (error !== "") throw new SourceError(`virsh ${dump} ${uuid}: ${error}`);
+        // Stopped too, but defined: this is what it will be at its next start, without taps.
+        if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
         return { file: label(kind, uuid, stdout), text: stdout };
       }),
     );

@@ -1,0 +1,292 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { LibvirtTexts } from "../model/source-text.ts";
+import { FakeKernel } from "../ports/kernel.fake.ts";
+import { FakeLinks } from "../ports/links.fake.ts";
+import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { FakeState } from "../ports/state.fake.ts";
+import { FakeXtables } from "../ports/xtables.fake.ts";
+import type { HookCall } from "../wire/hook-call.ts";
+import { Follower } from "./follower.ts";
+import { HookIntake } from "./hook-intake.ts";
+import { Journal } from "./journal.ts";
+
+/** libvirt while it runs a hook: what is asked about the guest is answered only after the hook. */
+class BusyLibvirt extends FakeLibvirt {
+  #release: (() => void) | undefined;
+  #gate: Promise<void> | undefined;
+
+  block(): void {
+    this.#gate = new Promise((resolve) => (this.#release = resolve));
+  }
+
+  unblock(): void {
+    this.#gate = undefined;
+    this.#release?.();
+  }
+
+  override async read(): Promise<LibvirtTexts> {
+    await this.#gate;
+    return super.read();
+  }
+}
+
+const noTexts = { networks: [], guests: [], leases: [] };
+
+let libvirt: BusyLibvirt;
+let host: FakeHost;
+let kernel: FakeKernel;
+let policy: FakePolicy;
+let state: FakeState;
+let journal: Journal;
+let follower: Follower;
+let intake: HookIntake;
+
+beforeEach(() => {
+  policy = new FakePolicy([
+    { file: "policy.yaml", text: "guests: { web1: { required: true } }\n" },
+  ]);
+  libvirt = new BusyLibvirt(noTexts);
+  host = new FakeHost([]);
+  kernel = new FakeKernel();
+  state = new FakeState();
+  journal = new Journal();
+  const sources = { policy, libvirt, host };
+  follower = new Follower({
+    sources,
+    kernel,
+    xtables: new FakeXtables(),
+    links: new FakeLinks(),
+    state,
+    journal,
+  });
+  intake = new HookIntake(follower, journal);
+});
+
+afterEach(() => {
+  libvirt.unblock();
+  follower.end();
+});
+
+const uuid = "00000000-0000-4000-8000-000000000001";
+
+function xmlOf(name: string, tap = "vnet0"): string {
+  return `<domain type='kvm' id='1'><name>${name}</name><uuid>${uuid}</uuid><devices>
+    <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/><target dev='${tap}'/></interface>
+  </devices></domain>`;
+}
+
+function call(operation: string, changes: Partial<HookCall> = {}): HookCall {
+  const object = changes.object ?? "web1";
+  const xml = xmlOf(object);
+  return { driver: "qemu", object, operation, subOperation: "begin", extra: "-", xml, ...changes };
+}
+
+const tapsInForce = () =>
+  follower.beliefs.decision?.desired?.inventory.guests.flatMap(({ nics }) =>
+    nics.map(({ tap }) => tap),
+  );
+const lastEvent = () => journal.events.at(-1);
+
+test("the start of a guest is answered once the kernel took its rules, without a question to libvirt", async () => {
+  await follower.start();
+  libvirt.block();
+  const before = kernel.scripts.length;
+  expect(await intake.take(call("start"))).toEqual({ state: "ready" });
+  expect(tapsInForce()).toEqual(["vnet0"]);
+  expect(kernel.scripts.length).toBe(before + 1);
+  expect(kernel.scripts.at(-1)).toContain("vnet0");
+  expect(lastEvent()).toMatchObject({ level: "info", event: "guest-starts" });
+});
+
+test("a hook is not kept waiting by a question that libvirt answers only after it", async () => {
+  await follower.start();
+  libvirt.block();
+  libvirt.set(noTexts);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const began = performance.now();
+  expect(await intake.take(call("start"))).toEqual({ state: "ready" });
+  expect(performance.now() - began).toBeLessThan(500);
+  expect(tapsInForce()).toEqual(["vnet0"]);
+});
+
+test("who asks for everything waits for libvirt all the same, and gets what it says then", async () => {
+  await follower.start();
+  libvirt.block();
+  let isDone = false;
+  const whole = follower.converge().then(() => (isDone = true));
+  await intake.take(call("start"));
+  await intake.take(call("started"));
+  expect(isDone).toBe(false);
+  libvirt.set({ ...noTexts, guests: [{ file: "web1.xml", text: xmlOf("web1", "vnet7") }] });
+  libvirt.unblock();
+  await whole;
+  await expect.poll(tapsInForce).toEqual(["vnet7"]);
+});
+
+test("the guest stays while libvirt does not list it, and is libvirt's once it does", async () => {
+  await follower.start();
+  await intake.take(call("start"));
+  libvirt.set(noTexts);
+  await follower.converge();
+  expect(tapsInForce()).toEqual(["vnet0"]);
+  libvirt.set({ ...noTexts, guests: [{ file: "web1.xml", text: xmlOf("web1") }] });
+  await follower.converge();
+  libvirt.set(noTexts);
+  await follower.converge();
+  expect(tapsInForce()).toEqual([]);
+});
+
+test("the same event twice, and events out of order, end where the last word leads", async () => {
+  await follower.start();
+  const operations = ["started", "start", "start", "prepare", "release", "stopped", "stopped"];
+  for (const operation of operations) {
+    expect(await intake.take(call(operation))).toEqual({ state: "ready" });
+  }
+  expect(tapsInForce()).toEqual([]);
+  expect(await intake.take(call("reconnect"))).toEqual({ state: "ready" });
+  expect(tapsInForce()).toEqual(["vnet0"]);
+});
+
+test("the same XML again writes nothing to the kernel", async () => {
+  await follower.start();
+  await intake.take(call("start"));
+  const before = kernel.scripts.length;
+  await intake.take(call("started"));
+  expect(kernel.scripts.length).toBe(before);
+});
+
+test("a guest that libvirt lists is out of force as soon as it has stopped", async () => {
+  libvirt.set({ ...noTexts, guests: [{ file: "web1.xml", text: xmlOf("web1") }] });
+  await follower.start();
+  libvirt.block();
+  await intake.take(call("stopped", { xml: "" }));
+  expect(tapsInForce()).toEqual([]);
+  expect(journal.events.map(({ message }) => message)).toContain("guest 'web1' has stopped");
+});
+
+test("a stop without a start is told, and does no harm", async () => {
+  await follower.start();
+  const before = kernel.scripts.length;
+  expect(await intake.take(call("stopped", { object: "../x\n" }))).toEqual({ state: "ready" });
+  expect(kernel.scripts.length).toBe(before);
+  expect(lastEvent()?.message).toBe("guest '../x\\x0a' has stopped, unknown so far");
+});
+
+test.each([
+  ["truncated", { xml: xmlOf("web1").slice(0, 150) }, "unclosed"],
+  ["empty", { xml: "" }, "Root element"],
+  ["not a guest's", { xml: "<network/>" }, "not <domain>"],
+  ["of another guest", { object: "web2", xml: xmlOf("web1") }, "is that of guest 'web1'"],
+  ["too long", { fault: "its XML is longer than 4194304 bytes", xml: "" }, "longer than"],
+  ["not UTF-8", { fault: "its name or XML is not UTF-8" }, "not UTF-8"],
+  ["with a DTD", { xml: `<!DOCTYPE x>${xmlOf("web1")}` }, "document type"],
+  ["of a guest with a path for a name", { object: "../x" }, "is not a name that libvirt allows"],
+  [
+    "of a guest with a newline in its name",
+    { object: "a\nb" },
+    "is not a name that libvirt allows",
+  ],
+] as const)(
+  "XML that is %s is refused with its reason, and nothing of it is in force",
+  async (_name, changes, reason) => {
+    await follower.start();
+    const before = kernel.scripts.length;
+    const result = await intake.take(call("start", changes));
+    expect(result).toMatchObject({
+      state: "failed",
+      reason: expect.stringMatching(new RegExp(reason, "i")),
+    });
+    expect(kernel.scripts.length).toBe(before);
+    expect(tapsInForce()).toEqual([]);
+    expect(lastEvent()).toMatchObject({ level: "error", event: "hook-refused" });
+    expect(lastEvent()?.message).toMatch(
+      /^libvirt's hook 'start' for guest '.+': .+: what was known before stays in force$/,
+    );
+  },
+);
+
+test.each(["quotes ' and \"", "\u00fc\u{1f600}", "n".repeat(250), "$(reboot)", "a b; drop"])(
+  "a guest named %j is followed from start to stop",
+  async (object) => {
+    await follower.start();
+    const escaped = object.replaceAll('"', "&quot;");
+    const named = { object, xml: xmlOf(escaped) };
+    expect(await intake.take(call("start", named))).toEqual({ state: "ready" });
+    expect(tapsInForce()).toEqual(["vnet0"]);
+    expect(await intake.take(call("stopped", named))).toEqual({ state: "ready" });
+    expect(tapsInForce()).toEqual([]);
+  },
+);
+
+test("broken XML of a guest that is known leaves what is known of it in force", async () => {
+  await follower.start();
+  await intake.take(call("start"));
+  expect(await intake.take(call("started", { xml: "<domain" }))).toMatchObject({ state: "failed" });
+  expect(tapsInForce()).toEqual(["vnet0"]);
+});
+
+test("a kernel that refuses is told to libvirt", async () => {
+  await follower.start();
+  kernel.commitFailure = "line 1: Operation not supported";
+  const result = await intake.take(call("start"));
+  expect(result).toMatchObject({
+    state: "failed",
+    reason: expect.stringContaining("Operation not supported"),
+  });
+});
+
+test("before libvirt was ever read a hook waits, and is told in time that nothing is in force", async () => {
+  libvirt.block();
+  void follower.start();
+  const began = performance.now();
+  const result = await intake.take(call("start"));
+  expect(result).toEqual({ state: "failed", reason: "not done within 1800 ms" });
+  expect(performance.now() - began).toBeLessThan(1950);
+});
+
+test("before libvirt was ever read a hook waits, and is ready once it was", async () => {
+  libvirt.block();
+  void follower.start();
+  const taken = intake.take(call("start"));
+  setTimeout(() => libvirt.unblock(), 20);
+  expect(await taken).toEqual({ state: "ready" });
+  expect(tapsInForce()).toEqual(["vnet0"]);
+});
+
+test("a network's hook is answered at once, and libvirt is asked again after it", async () => {
+  await follower.start();
+  libvirt.block();
+  const updated = call("updated", { driver: "network", object: "default", xml: "<hookData/>" });
+  expect(await intake.take(updated)).toEqual({ state: "ready" });
+  expect(libvirt.expectedChanges).toBe(1);
+  libvirt.set({ ...noTexts, guests: [{ file: "web1.xml", text: xmlOf("web1") }] });
+  libvirt.unblock();
+  await expect.poll(tapsInForce).toEqual(["vnet0"]);
+});
+
+test("a hook that a later libvirt brings is let pass, and told", async () => {
+  expect(await intake.take(call("hibernate"))).toEqual({ state: "ready" });
+  expect(lastEvent()).toMatchObject({ event: "hook-ignored" });
+});
+
+test("the required guests are kept for those who ask while the daemon cannot answer", async () => {
+  await follower.start();
+  expect(state.required).toEqual(["web1"]);
+  policy.setText("guests: { web1: {}, web3: { required: true }, web2: { required: true } }\n");
+  await follower.converge();
+  expect(state.required).toEqual(["web2", "web3"]);
+  policy.setText("guests: [");
+  await follower.converge();
+  expect(state.required).toEqual(["web2", "web3"]);
+});
+
+test("a tap that appears, moves or goes is a reason to ask libvirt", async () => {
+  await follower.start();
+  const tap = { name: "vnet0", addresses: [], hasDefaultRoute: false, kind: "tun" } as never;
+  const inBridge = { ...(tap as object), master: "virbr0" } as never;
+  for (const interfaces of [[tap], [inBridge], [inBridge], []]) {
+    host.set(interfaces);
+    await follower.converge();
+  }
+  expect(libvirt.expectedChanges).toBe(3);
+});
