@@ -73,6 +73,17 @@ test("a second server on the same path is refused, and the first goes on", async
   expect(await askDaemon(socket, { request: "status" })).toMatchObject({ kind: "events" });
 });
 
+test("of several servers that start at once where one has died, exactly one serves", async () => {
+  await writeFile(socket, "");
+  const starts = Array.from({ length: 8 }, () => serveDaemon(socket, () => undefined));
+  const outcomes = await Promise.allSettled(starts);
+  ends.push(...outcomes.flatMap((one) => (one.status === "fulfilled" ? one.value : [])));
+  const refused = outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  expect(refused.map((error: unknown) => error instanceof SocketInUseError)).toEqual(
+    Array.from({ length: 7 }, () => true),
+  );
+});
+
 test("a socket file that nobody serves any more is replaced", async () => {
   await writeFile(socket, "");
   await serve((_request, reply) => {

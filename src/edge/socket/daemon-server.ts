@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import {
@@ -9,6 +9,7 @@ import {
 } from "../../wire/daemon-protocol.ts";
 import { FrameReader, printFrame } from "../../wire/frame.ts";
 import { hookXmlLimitBytes } from "../../wire/hook-call.ts";
+import { claimPath } from "./claim-path.ts";
 
 /** A request is a few words, or a hook's XML in hex. */
 const requestLimitBytes = 2 * hookXmlLimitBytes + 64 * 1024;
@@ -30,15 +31,20 @@ export type RequestHandler = (
 ) => (() => void) | undefined;
 
 /**
- * Listens on the path, for root only. A socket file that nobody answers on is left over and replaced; one that answers is another
- * daemon: {@link SocketInUseError}. The function returned ends it and removes the file.
+ * Listens on the path, for root only. A socket file that nobody answers on is left over and replaced; where another daemon
+ * has claimed it, or some other program answers: {@link SocketInUseError}. The function returned ends it and removes the file.
  */
 export async function serveDaemon(
   path: string,
   handle: RequestHandler,
 ): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  if (await isServed(path)) throw new SocketInUseError(`another daemon serves ${path}`);
+  const letGo = claimPath(path);
+  if (!letGo) throw new SocketInUseError(`another daemon serves ${path}`);
+  if (await isServed(path)) {
+    letGo();
+    throw new SocketInUseError(`another daemon serves ${path}`);
+  }
   await rm(path, { force: true });
   const clients = new Set<Socket>();
   const server = createServer((socket) => {
@@ -47,11 +53,11 @@ export async function serveDaemon(
     serveClient(socket, handle);
   });
   await listen(server, path);
-  await chmod(path, 0o600);
   return async () => {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const client of clients) client.destroy();
     await closed;
+    letGo();
   };
 }
 
@@ -93,10 +99,13 @@ function answer(socket: Socket, value: unknown, handle: RequestHandler): (() => 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
+    // The file is made before `listen` returns: at no moment is it anybody else's to open.
+    const umask = process.umask(0o177);
     server.listen(path, () => {
       server.off("error", reject);
       resolve();
     });
+    process.umask(umask);
   });
 }
 
