@@ -1,4 +1,5 @@
 import {
+  chmod,
   lstat,
   mkdir,
   readdir,
@@ -124,7 +125,8 @@ export class HookFile {
   async #write(keepTime: boolean): Promise<void> {
     const temporary = join(this.#hooks, `.${this.#driver}.${process.pid}.new`);
     try {
-      await writeFile(temporary, this.#script, { mode: 0o755, flag: "wx" });
+      await writeFile(temporary, this.#script, { mode: 0o700, flag: "wx" });
+      await chmod(temporary, 0o755);
       const old = keepTime ? await ifThere(stat(this.#file)) : undefined;
       if (old) await utimes(temporary, old.atime, old.mtime);
       await rename(temporary, this.#file);
