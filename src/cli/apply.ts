@@ -3,8 +3,11 @@ import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { printRuleset } from "../nft/print.ts";
+import type { Flows } from "../ports/flows.ts";
+import { KernelError } from "../ports/kernel.ts";
 import { LinkError } from "../ports/links.ts";
 import { StateError } from "../ports/state.ts";
+import { cutFlows, formerOf, planCut, type CutPlan } from "../reconcile/cut-flows.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
@@ -73,21 +76,38 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
   const warnings: string[] = [];
   const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });
   try {
-    const plan = planTables(await kernel.readTables(), tables);
+    const before = await kernel.readTables();
+    const plan = planTables(before, tables);
     if (plan.script !== "") await kernel.commit(plan.script);
+    const cut = await endFlows(kernel.flows, planCut(formerOf(before), desired));
     warnings.push(
       "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
     );
-    warnings.push(...(await setHairpin(desired.compiled.hairpinTaps)));
+    warnings.push(...cut.warnings, ...(await setHairpin(desired.compiled.hairpinTaps)));
     const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms() });
     const passRules = await keeper.keep(desired.policy.host);
     warnings.push(...passRules.failures);
     await save(settings, { policy: policyTexts, ruleset: printRuleset(tables) }, warnings);
     const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
     const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
-    return { state, by: "command", changes: [...plan.changes, ...put], problems, warnings };
+    const changes = [...plan.changes, ...cut.changes, ...put];
+    return { state, by: "command", changes, problems, warnings };
   } finally {
     kernel.close();
+  }
+}
+
+/** Of the ruleset that was there before only the publications are known: their flows end with them. */
+async function endFlows(
+  flows: Flows | undefined,
+  plan: CutPlan | undefined,
+): Promise<Pick<ApplyResult, "changes" | "warnings">> {
+  if (!plan || !flows) return { changes: [], warnings: [] };
+  try {
+    return { changes: await cutFlows(flows, plan), warnings: [] };
+  } catch (error) {
+    if (error instanceof KernelError) return { changes: [], warnings: [error.message] };
+    throw error;
   }
 }
 

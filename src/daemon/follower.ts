@@ -26,7 +26,8 @@ export interface Outcome {
 
 const sourceNames = ["policy", "libvirt", "host"] as const;
 const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] as const;
-type Concern = (typeof sourceNames)[number] | (typeof kernelNames)[number] | "hooks" | "state";
+type Concern =
+  (typeof sourceNames)[number] | (typeof kernelNames)[number] | "flows" | "hooks" | "state";
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
 const gatherMs = { policy: 15, libvirt: 15, host: 100 } as const;
@@ -221,6 +222,7 @@ export class Follower {
         this.#held = desired;
       });
     }
+    const cut = await this.#endFlows(desired);
     const { mark, integration } = desired.policy.host;
     const isOther = `${mark} ${integration}` !== this.#passed;
     if (isOther || dirty.has("pass rules")) {
@@ -238,7 +240,17 @@ export class Follower {
       await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));
     }
     await this.#attempt("state", () => this.#save(desired));
-    return changes;
+    return [...changes, ...cut];
+  }
+
+  /** Not before the kernel holds what is desired: the next packet of a flow would be admitted again. */
+  async #endFlows(desired: Desired): Promise<readonly string[]> {
+    let cut: readonly string[] = [];
+    if (this.#held !== desired) return cut;
+    await this.#attempt("flows", async () => {
+      cut = await this.upkeep.endFlows(desired);
+    });
+    return cut;
   }
 
   async #read(dirty: ReadonlySet<Concern>): Promise<void> {

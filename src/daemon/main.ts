@@ -51,6 +51,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   const follower = new Follower({
     sources,
     kernel,
+    flows: kernel.flows,
     xtables: new XtablesPrograms(),
     links: new BridgeLinks(),
     state: new StateFolder(settings.stateFolder),

@@ -1,6 +1,8 @@
+import type { Flows } from "../ports/flows.ts";
 import { KernelError, type Kernel, type Ownership } from "../ports/kernel.ts";
 import type { Links } from "../ports/links.ts";
 import type { Xtables } from "../ports/xtables.ts";
+import { cutFlows, formerOf, planCut, type Former } from "../reconcile/cut-flows.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
@@ -11,6 +13,8 @@ import type { Journal } from "./journal.ts";
 
 export interface UpkeepPorts {
   readonly kernel: Kernel;
+  /** Absent where nobody may ask the kernel for its connections. */
+  readonly flows?: Flows | undefined;
   readonly xtables: Xtables;
   readonly links: Links;
   readonly journal: Journal;
@@ -40,6 +44,8 @@ export class Upkeep {
   #passedAt: number | undefined;
   /** What the last transaction left in the kernel; undefined after a failure. */
   #written: Desired["compiled"]["tables"] | undefined;
+  /** What was admitted when flows were cut last; undefined before the kernel was read. */
+  #former: Former | undefined;
   #isOwner = false;
   #ownership: Ownership | undefined;
   #passRules: readonly PassRuleReport[] = [];
@@ -81,7 +87,9 @@ export class Upkeep {
     const actual = why.mayTrust ? this.#written : undefined;
     this.#written = undefined;
     const { tables } = desired.compiled;
-    const plan = planTables(actual ?? (await kernel.readTables()), tables);
+    const before = actual ?? (await kernel.readTables());
+    this.#former ??= formerOf(before);
+    const plan = planTables(before, tables);
     if (plan.script !== "") await kernel.commit(plan.script);
     this.#written = tables;
     if (plan.script === "") return [];
@@ -95,6 +103,25 @@ export class Upkeep {
     const { by = "somebody" } = why.disturbance ?? {};
     journal.add("warning", "restored", `restored${inTime(tookMs)} what ${by} took away: ${what}`);
     return plan.changes;
+  }
+
+  /**
+   * Ends the flows that were admitted before and are not any more; answers which, in words. After {@link holdTables}. Where it fails,
+   * the next call makes up for it.
+   */
+  async endFlows(desired: Desired): Promise<readonly string[]> {
+    const { flows, journal } = this.#ports;
+    if (this.#former === desired) return [];
+    const plan = this.#former && planCut(this.#former, desired);
+    if (plan === undefined || flows === undefined) {
+      this.#former = desired;
+      if (plan) journal.add("warning", "flows-stay", withoutGate);
+      return [];
+    }
+    const cut = await cutFlows(flows, plan);
+    this.#former = desired;
+    if (cut.length > 0) journal.add("info", "flows-cut", summaryOf(cut));
+    return cut;
   }
 
   /** Answers whether something was put. Throws {@link KernelError} where something could not be; the rest is put all the same. */
@@ -162,6 +189,9 @@ export class Upkeep {
     }
   }
 }
+
+const withoutGate =
+  "flows that were admitted before go on until they end: there is no gate to cut them";
 
 function summaryOf(changes: readonly string[]): string {
   const shown = changes.slice(0, 5).join("; ");

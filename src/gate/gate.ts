@@ -1,11 +1,13 @@
 import {
   gateProtocol,
   ownTables,
+  type GateControl,
+  type GateFlow,
   type GateReply,
-  type GateRequest,
   type GateStatus,
   type NumberedGateRequest,
 } from "../wire/gate-protocol.ts";
+import { deleteFlows, listFlows } from "./flows.ts";
 import { RefusedError, type Nftables } from "./libnftables.ts";
 import { OwnedElsewhereError, OwnTables } from "./own-tables.ts";
 
@@ -32,17 +34,26 @@ export class Gate {
     };
   }
 
-  answer(request: NumberedGateRequest): GateReply {
+  /** One reply, or for a long list several of which each but the last says that more follows. */
+  *answer(request: NumberedGateRequest): Generator<GateReply> {
+    const { id } = request;
     try {
-      this.#do(request);
-      return { id: request.id, kind: "done", status: this.status };
+      switch (request.kind) {
+        case "flows":
+          return yield* flowReplies(id, listFlows(this.#nftables, request.addresses));
+        case "cut":
+          return yield { id, kind: "cut", count: deleteFlows(this.#nftables, request.keys) };
+        default:
+          this.#do(request);
+          yield { id, kind: "done", status: this.status };
+      }
     } catch (error) {
       if (!(error instanceof RefusedError || error instanceof OwnedElsewhereError)) throw error;
-      return { id: request.id, kind: "refused", message: error.message };
+      yield { id, kind: "refused", message: error.message };
     }
   }
 
-  #do(request: GateRequest): void {
+  #do(request: GateControl): void {
     switch (request.kind) {
       case "status":
         return;
@@ -60,6 +71,16 @@ export class Gate {
   #commit(script: string): void {
     this.#nftables.run(withoutOwnedTables(script, this.#tables));
   }
+}
+
+/** A host may track a million connections: in one frame they would be too long. */
+function* flowReplies(id: number, flows: readonly GateFlow[]): Generator<GateReply> {
+  const most = 20_000;
+  let first = 0;
+  for (; first + most < flows.length; first += most) {
+    yield { id, kind: "flows", flows: flows.slice(first, first + most), isLast: false };
+  }
+  yield { id, kind: "flows", flows: flows.slice(first), isLast: true };
 }
 
 /**

@@ -20,8 +20,11 @@ export interface Nftables {
    * against 0.2 ms for the commit of ten rules, Linux 6.18).
    */
   run(script: string): void;
-  /** Sends raw bytes on libnftables' own socket and returns every datagram that the kernel answers with. */
-  talk(message: Uint8Array): readonly Uint8Array[];
+  /**
+   * Sends raw bytes on libnftables' own socket and gives every datagram that the kernel answers with, one by one. All of them are to
+   * be taken: libnftables does not expect what is left over.
+   */
+  talk(message: Uint8Array): Iterable<Uint8Array>;
   /** The port id of that socket, which is the kernel's name for the owner of a table. 0 until the first {@link talk} binds it. */
   readonly portId: number;
 }
@@ -168,18 +171,20 @@ function runScript(native: Native, context: Context, script: string): void {
   }
 }
 
-/** The kernel has queued all its answers when send() returns, so reading until nothing is left needs no waiting. */
-function talk(native: Native, socket: number, message: Uint8Array): readonly Uint8Array[] {
+/**
+ * The kernel has queued all its answers when send() returns, and goes on with a long listing while it is read (netlink_recvmsg), so
+ * reading until nothing is left needs no waiting.
+ */
+function* talk(native: Native, socket: number, message: Uint8Array): Generator<Uint8Array> {
   if (native.send(socket, message, message.length, 0) < 0) {
     throw new RefusedError(`netlink: ${errorWords(native.errno())}`);
   }
   const dontWait = 0x40;
-  const answers: Uint8Array[] = [];
   for (;;) {
     const buffer = new Uint8Array(65536);
     const length = native.receive(socket, buffer, buffer.length, dontWait);
-    if (length <= 0) return answers;
-    answers.push(buffer.subarray(0, length));
+    if (length <= 0) return;
+    yield buffer.subarray(0, length);
   }
 }
 

@@ -1,5 +1,15 @@
-import { endianness } from "node:os";
 import type { OwnTable } from "../wire/gate-protocol.ts";
+import {
+  acknowledge,
+  attributesOf,
+  errorType,
+  forEachAttribute,
+  join,
+  printAttribute,
+  printMessage,
+  readErrno,
+  readMessages,
+} from "./netlink-frame.ts";
 
 /**
  * The few nfnetlink messages about tables that libnftables 1.0.6 cannot send (`flags owner,persist` is unknown to its parser).
@@ -24,9 +34,6 @@ export type NetlinkAnswer =
   | { readonly kind: "error"; readonly sequence: number; readonly errno: number }
   | { readonly kind: "table"; readonly sequence: number; readonly state: TableState };
 
-const littleEndian = endianness() === "LE";
-const headerBytes = 16;
-const familyHeaderBytes = 4;
 const familyNumbers = { inet: 1, bridge: 7 } as const satisfies Record<OwnTable["family"], number>;
 
 const subsystem = 10; // NFNL_SUBSYS_NFTABLES
@@ -36,10 +43,7 @@ const messageTypes = {
   deleteTable: (subsystem << 8) | 2,
   batchBegin: 0x10,
   batchEnd: 0x11,
-  error: 2,
 } as const;
-const request = 1;
-const acknowledge = 4;
 const create = 0x400;
 const attributes = { name: 1, flags: 2, use: 3, owner: 7 } as const;
 
@@ -81,76 +85,27 @@ export function printGetTable(table: OwnTable, sequence: number): Uint8Array {
 
 /** The answers in one datagram of the kernel; messages of other kinds are skipped. */
 export function readAnswers(datagram: Uint8Array): readonly NetlinkAnswer[] {
-  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
-  const answers: NetlinkAnswer[] = [];
-  let offset = 0;
-  while (offset + headerBytes <= view.byteLength) {
-    const length = view.getUint32(offset, littleEndian);
-    if (length < headerBytes || offset + length > view.byteLength) break;
-    const type = view.getUint16(offset + 4, littleEndian);
-    const sequence = view.getUint32(offset + 8, littleEndian);
-    const body = new DataView(
-      view.buffer,
-      view.byteOffset + offset + headerBytes,
-      length - headerBytes,
-    );
-    if (type === messageTypes.error && body.byteLength >= 4) {
-      answers.push({ kind: "error", sequence, errno: -body.getInt32(0, littleEndian) });
+  return readMessages(datagram).flatMap((message): NetlinkAnswer[] => {
+    const { type, sequence } = message;
+    if (type === errorType) {
+      return [{ kind: "error", sequence, errno: readErrno(message) }];
     }
-    if (type === messageTypes.newTable) {
-      answers.push({ kind: "table", sequence, state: readTableState(body) });
-    }
-    offset += aligned(length);
-  }
-  return answers;
+    return type === messageTypes.newTable
+      ? [{ kind: "table", sequence, state: readTableState(attributesOf(message)) }]
+      : [];
+  });
 }
 
 function readTableState(body: DataView): TableState {
   const numbers = new Map<number, number>();
-  let offset = familyHeaderBytes;
-  while (offset + 4 <= body.byteLength) {
-    const length = body.getUint16(offset, littleEndian);
-    if (length < 4 || offset + length > body.byteLength) break;
-    // The two highest bits of the type say "nested" and "network byte order".
-    const type = body.getUint16(offset + 2, littleEndian) & 0x3fff;
-    if (length === 8) numbers.set(type, body.getUint32(offset + 4));
-    offset += aligned(length);
-  }
+  forEachAttribute(body, (type, value) => {
+    if (value.byteLength === 4) numbers.set(type, value.getUint32(0));
+  });
   return {
     flags: numbers.get(attributes.flags) ?? 0,
     use: numbers.get(attributes.use) ?? 0,
     owner: numbers.get(attributes.owner) ?? 0,
   };
-}
-
-interface MessageHead {
-  readonly type: number;
-  readonly flags: number;
-  readonly sequence: number;
-  readonly family: number;
-  readonly resource?: number;
-}
-
-function printMessage(head: MessageHead, body: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(headerBytes + familyHeaderBytes + body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, littleEndian);
-  view.setUint16(4, head.type, littleEndian);
-  view.setUint16(6, head.flags | request, littleEndian);
-  view.setUint32(8, head.sequence, littleEndian);
-  view.setUint8(headerBytes, head.family);
-  view.setUint16(headerBytes + 2, head.resource ?? 0);
-  bytes.set(body, headerBytes + familyHeaderBytes);
-  return bytes;
-}
-
-function printAttribute(type: number, value: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(aligned(4 + value.length));
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, 4 + value.length, littleEndian);
-  view.setUint16(2, type, littleEndian);
-  bytes.set(value, 4);
-  return bytes;
 }
 
 function nameBytes(table: OwnTable): Uint8Array {
@@ -160,19 +115,5 @@ function nameBytes(table: OwnTable): Uint8Array {
 function bigEndian32(number: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, number);
-  return bytes;
-}
-
-function aligned(length: number): number {
-  return (length + 3) & ~3;
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
   return bytes;
 }

@@ -107,7 +107,7 @@ export class OwnTables {
   }
 
   #answers(message: Uint8Array): readonly NetlinkAnswer[] {
-    return this.#nftables.talk(message).flatMap(readAnswers);
+    return [...this.#nftables.talk(message)].flatMap(readAnswers);
   }
 }
 

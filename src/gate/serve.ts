@@ -64,7 +64,7 @@ export function serveStream(input: Readable, output: Writable, gate: Gate): void
       for (const value of frames.push(chunk)) {
         const request = readGateRequest(value);
         if (request === undefined) throw new FrameError("not a request");
-        output.write(printFrame(gate.answer(request)));
+        for (const reply of gate.answer(request)) output.write(printFrame(reply));
       }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;

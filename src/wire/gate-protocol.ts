@@ -1,3 +1,6 @@
+import { parseAddress, type Address } from "../base/address.ts";
+import type { Flow } from "../model/flow.ts";
+
 /**
  * Requests and replies on the gate's socket, one JSON value a line. The gate answers in the order of the requests; a reply bears
  * the id of its request. Both sides are one program of one version in the normal case; {@link gateProtocol} tells them apart while
@@ -6,6 +9,9 @@
 export const gateProtocol = 1;
 
 export const defaultGateSocket = "/run/virtwall/gate.sock";
+
+/** What the gate tells of a connection. */
+export type GateFlow = Flow;
 
 /** The tables that the gate creates and owns, and the only ones that are ours. */
 export const ownTables = [
@@ -16,6 +22,14 @@ export const ownTables = [
 export type OwnTable = (typeof ownTables)[number];
 
 export type GateRequest =
+  | GateControl
+  /** Tracked connections that have one of the addresses at an end. */
+  | { readonly kind: "flows"; readonly addresses: readonly Address[] }
+  /** Deletes tracked connections, by {@link GateFlow}'s key. Those that are gone already are no fault. */
+  | { readonly kind: "cut"; readonly keys: readonly string[] };
+
+/** What concerns the tables. */
+export type GateControl =
   /** What the gate is and what it owns, as of the moment it last adopted. */
   | { readonly kind: "status" }
   /** Creates own tables that are missing and takes those that nobody owns. */
@@ -30,6 +44,15 @@ export type GateRequest =
 
 export type GateReply =
   | { readonly id: number; readonly kind: "done"; readonly status: GateStatus }
+  | {
+      readonly id: number;
+      readonly kind: "flows";
+      readonly flows: readonly GateFlow[];
+      /** No: more of them follow under the same id. */
+      readonly isLast: boolean;
+    }
+  /** How many of the connections were still there. */
+  | { readonly id: number; readonly kind: "cut"; readonly count: number }
   /** Nothing was changed. `message` holds the kernel's or nft's words. */
   | { readonly id: number; readonly kind: "refused"; readonly message: string };
 
@@ -53,7 +76,7 @@ export type NumberedGateRequest = GateRequest & { readonly id: number };
 /** Undefined for anything that is not a request. */
 export function readGateRequest(value: unknown): NumberedGateRequest | undefined {
   if (!isObject(value)) return undefined;
-  const { id, kind, script } = value as Partial<Record<string, unknown>>;
+  const { id, kind, script, addresses, keys } = value as Partial<Record<string, unknown>>;
   if (typeof id !== "number") return undefined;
   switch (kind) {
     case "status":
@@ -62,6 +85,10 @@ export function readGateRequest(value: unknown): NumberedGateRequest | undefined
       return { id, kind };
     case "commit":
       return typeof script === "string" ? { id, kind, script } : undefined;
+    case "flows":
+      return isAddresses(addresses) ? { id, kind, addresses } : undefined;
+    case "cut":
+      return isTexts(keys) ? { id, kind, keys } : undefined;
     default:
       return undefined;
   }
@@ -70,11 +97,31 @@ export function readGateRequest(value: unknown): NumberedGateRequest | undefined
 /** Undefined for anything that is not a reply of this protocol. */
 export function readGateReply(value: unknown): GateReply | undefined {
   if (!isObject(value)) return undefined;
-  const { id, kind, message, status } = value as Partial<Record<string, unknown>>;
+  const { id, kind, message, status, ...rest } = value as Partial<Record<string, unknown>>;
   if (typeof id !== "number") return undefined;
   if (kind === "refused" && typeof message === "string") return { id, kind, message };
   if (kind === "done" && isGateStatus(status)) return { id, kind, status };
-  return undefined;
+  return readFlowReply(id, kind, rest);
+}
+
+function readFlowReply(
+  id: number,
+  kind: unknown,
+  { flows, isLast, count }: Partial<Record<string, unknown>>,
+): GateReply | undefined {
+  if (kind === "cut" && typeof count === "number") return { id, kind, count };
+  if (kind !== "flows" || typeof isLast !== "boolean") return undefined;
+  return Array.isArray(flows) && flows.every(isObject)
+    ? { id, kind, flows: flows as unknown as readonly GateFlow[], isLast }
+    : undefined;
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+function isAddresses(value: unknown): value is readonly Address[] {
+  return isTexts(value) && value.every((text) => parseAddress(text) === text);
 }
 
 function isGateStatus(value: unknown): value is GateStatus {

@@ -1,8 +1,11 @@
 import { connect, type Socket } from "node:net";
+import type { Address } from "../../base/address.ts";
+import type { Flow } from "../../model/flow.ts";
 import { KernelError } from "../../ports/kernel.ts";
 import { FrameReader, printFrame } from "../../wire/frame.ts";
 import {
   readGateReply,
+  type GateControl,
   type GateReply,
   type GateRequest,
   type GateStatus,
@@ -17,11 +20,17 @@ export interface GateStream {
   readonly onData: (listener: (chunk: Uint8Array) => void) => void;
 }
 
+type GateAnswer = Exclude<GateReply, { readonly kind: "refused" }>;
+
 interface Waiting {
   readonly request: GateRequest;
-  readonly resolve: (status: GateStatus) => void;
+  /** What came of an answer in several parts. */
+  readonly flows: Flow[];
+  readonly resolve: (answer: GateAnswer) => void;
   readonly reject: (error: KernelError) => void;
 }
+
+const foreignWords = "the gate does not speak our protocol";
 
 /** A gate that dies may still take a connection, and then drops it. */
 class GateEndedError extends KernelError {}
@@ -44,7 +53,27 @@ export class GateClient {
    * Throws {@link KernelError} when the gate refuses, cannot be reached, or ends before it has answered. In the last case a commit
    * may have happened or not: list the tables to know. All other requests may be made twice, so they are.
    */
-  async ask(request: GateRequest): Promise<GateStatus> {
+  async ask(request: GateControl): Promise<GateStatus> {
+    const answer = await this.#exchange(request);
+    if (answer.kind !== "done") throw new KernelError(foreignWords);
+    return answer.status;
+  }
+
+  /** Tracked connections that have one of the addresses at an end. Throws as {@link ask}. */
+  async askFlows(addresses: readonly Address[]): Promise<readonly Flow[]> {
+    const answer = await this.#exchange({ kind: "flows", addresses });
+    if (answer.kind !== "flows") throw new KernelError(foreignWords);
+    return answer.flows;
+  }
+
+  /** Answers how many of them were still there. Throws as {@link ask}. */
+  async cutFlows(keys: readonly string[]): Promise<number> {
+    const answer = await this.#exchange({ kind: "cut", keys });
+    if (answer.kind !== "cut") throw new KernelError(foreignWords);
+    return answer.count;
+  }
+
+  async #exchange(request: GateRequest): Promise<GateAnswer> {
     try {
       return await this.#askOnce(request);
     } catch (error) {
@@ -53,11 +82,11 @@ export class GateClient {
     }
   }
 
-  async #askOnce(request: GateRequest): Promise<GateStatus> {
+  async #askOnce(request: GateRequest): Promise<GateAnswer> {
     const stream = await this.#connect();
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { request, resolve, reject });
+      this.#waiting.set(id, { request, flows: [], resolve, reject });
       stream.send(printFrame({ ...request, id }));
     });
   }
@@ -93,7 +122,7 @@ export class GateClient {
         for (const value of frames.push(chunk)) this.#take(readGateReply(value));
       } catch (error) {
         stream.close();
-        this.#end("the gate does not speak our protocol", error);
+        this.#end(foreignWords, error);
       }
     });
   }
@@ -101,8 +130,13 @@ export class GateClient {
   #take(reply: GateReply | undefined): void {
     const waiting = reply && this.#waiting.get(reply.id);
     if (reply === undefined || waiting === undefined) throw new Error("not a reply to a request");
+    if (reply.kind === "flows") {
+      for (const flow of reply.flows) waiting.flows.push(flow);
+      if (!reply.isLast) return;
+    }
     this.#waiting.delete(reply.id);
-    if (reply.kind === "done") return waiting.resolve(reply.status);
+    if (reply.kind === "flows") return waiting.resolve({ ...reply, flows: waiting.flows });
+    if (reply.kind !== "refused") return waiting.resolve(reply);
     waiting.reject(new KernelError(reply.message, scriptOf(waiting.request)));
   }
 

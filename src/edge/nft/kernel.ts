@@ -8,7 +8,9 @@ import {
   type Ownership,
 } from "../../ports/kernel.ts";
 import { ownTables, type GateStatus } from "../../wire/gate-protocol.ts";
+import type { Flows } from "../../ports/flows.ts";
 import type { GateClient } from "./gate-client.ts";
+import { GateFlows } from "./gate-flows.ts";
 import { listTable, withTrueFlags, type Listing } from "./list.ts";
 import { watchRuleset } from "./monitor.ts";
 import { readForeign } from "./read-foreign.ts";
@@ -18,11 +20,14 @@ import { refusal, runNft } from "./run-nft.ts";
 export class NftKernel implements Kernel {
   readonly #gate: GateClient | undefined;
   readonly #reason: string;
+  /** Absent without a gate: nothing else here may ask the kernel for its connections. */
+  readonly flows: Flows | undefined;
 
   /** A gate, or why there is none. */
   constructor(gate: GateClient | string) {
     this.#gate = typeof gate === "string" ? undefined : gate;
     this.#reason = typeof gate === "string" ? gate : "";
+    this.flows = this.#gate && new GateFlows(this.#gate);
   }
 
   /** Lets go of the gate, which lives on if it is a lasting one. */

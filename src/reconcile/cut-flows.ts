@@ -1,0 +1,205 @@
+import type { Address } from "../base/address.ts";
+import { formatPortRange } from "../base/port.ts";
+import { peersText } from "../compile/matches.ts";
+import { readPublications, type Destination } from "../compile/read-publications.ts";
+import type { Flow } from "../model/flow.ts";
+import type { Intent, NicIntent, PublicationIntent } from "../model/intent.ts";
+import type { Table } from "../nft/ast.ts";
+import type { Flows } from "../ports/flows.ts";
+import { Admission } from "./admission.ts";
+import type { Desired } from "./decide.ts";
+import { PublishedPorts, type Published } from "./published.ts";
+
+type Held = Pick<Desired, "inventory" | "compiled">;
+
+/** What was admitted before. Of a ruleset that an earlier process left only the publications are known. */
+export type Former = Held | { readonly publications: readonly Destination[] };
+
+/** What the tables in the kernel say of what they admit. */
+export function formerOf(tables: readonly Table[]): Former {
+  return { publications: readPublications(tables) };
+}
+
+/** Something to look for among the kernel's flows, and how to tell what is to end. */
+export interface CutPlan {
+  /** Only a flow with one of them at an end can be meant. */
+  readonly addresses: readonly Address[];
+  /** In whose name the flow was admitted, for people, if it is to end; undefined if it goes on. */
+  readonly reason: (flow: Flow) => string | undefined;
+}
+
+/** The flows that were admitted before and are not any more. Undefined where there can be none. */
+export function planCut(former: Former, desired: Held): CutPlan | undefined {
+  const { intent } = desired.compiled;
+  const begun = udpBegun(former, intent);
+  const addresses = new Set([
+    ...closedPublications(former, intent).map(({ guestAddress }) => guestAddress),
+    ...("compiled" in former ? changedGuests(former.compiled.intent, intent) : []),
+    ...begun.map(({ address }) => address),
+  ]);
+  if (addresses.size === 0) return undefined;
+  const after = new Admission(desired);
+  const reasonBefore =
+    "compiled" in former
+      ? reasonOf(former, { after, intent })
+      : reasonOfPublications(former, after);
+  const stale = new PublishedPorts(begun);
+  return {
+    addresses: [...addresses],
+    reason: (flow) => reasonBefore(flow) ?? staleReason(flow, stale),
+  };
+}
+
+/**
+ * Looks once and ends what is to end, in words for people. Only after the kernel has the new ruleset: the next packet of a flow that
+ * was cut earlier would be admitted again. Throws what the port throws.
+ */
+export async function cutFlows(flows: Flows, plan: CutPlan): Promise<readonly string[]> {
+  const counts = new Map<string, number>();
+  const doomed = (await flows.list(plan.addresses)).filter((flow) => {
+    const reason = plan.reason(flow);
+    if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    return reason !== undefined;
+  });
+  await flows.cut(doomed);
+  return [...counts].map(
+    ([reason, count]) => `cut ${count} ${count === 1 ? "flow" : "flows"} of ${reason}`,
+  );
+}
+
+/** Publications that are gone, or lead elsewhere, or let fewer in. */
+function closedPublications(former: Former, after: Intent): readonly Published[] {
+  if (!("compiled" in former)) {
+    const kept = new Set(after.publications.map(wayOf));
+    return former.publications.filter((publication) => !kept.has(wayOf(publication)));
+  }
+  return missingFrom(former.compiled.intent.publications, after.publications);
+}
+
+/** Those of the first list that the second has no equal of. Most are the same objects, which costs least. */
+function missingFrom(
+  publications: readonly PublicationIntent[],
+  others: readonly PublicationIntent[],
+): readonly PublicationIntent[] {
+  const same = new Set(others);
+  const candidates = publications.filter((publication) => !same.has(publication));
+  if (candidates.length === 0) return [];
+  const text = (publication: PublicationIntent) =>
+    `${wayOf(publication)} ${peersText(publication.from)}`;
+  const equal = new Set(others.map(text));
+  return candidates.filter((publication) => !equal.has(text(publication)));
+}
+
+function wayOf({ address, protocol, public: ports, guestAddress, guestPorts }: Published): string {
+  return `${address} ${protocol} ${formatPortRange(ports)} ${guestAddress} ${guestPorts.first}`;
+}
+
+/**
+ * Publications over UDP that begin now. Whoever has sent to such a port before is known to the kernel as somebody who talks to the
+ * host, for as long as he goes on sending.
+ */
+function udpBegun(former: Former, after: Intent): readonly PublicationIntent[] {
+  const publications = after.publications.filter(({ protocol }) => protocol === "udp");
+  if ("compiled" in former) return missingFrom(publications, former.compiled.intent.publications);
+  const known = new Set(former.publications.map(wayOf));
+  return publications.filter((publication) => !known.has(wayOf(publication)));
+}
+
+/** Addresses of guests of which something else may be admitted now. */
+function changedGuests(before: Intent, after: Intent): readonly Address[] {
+  const all = [...before.nics, ...after.nics];
+  const changed = rulesText(before) === rulesText(after) ? changedNics(before, after) : all;
+  return changed.flatMap(({ addresses }) => addresses.map(({ address }) => address));
+}
+
+/** The rules that concern more than one guest, without the places where they were written. */
+function rulesText({ networks, groups, aliases }: Intent): string {
+  return JSON.stringify([networks, [...groups], [...aliases]], (key, value: unknown) =>
+    key === "at" ? undefined : value,
+  );
+}
+
+/** A guest that is new has no flows yet, but an address that is learnt late may belong to one that its groups restrict. */
+function changedNics(before: Intent, after: Intent): readonly NicIntent[] {
+  const [old, now] = [nicsByText(before), nicsByText(after)];
+  const gone = [...old].filter(([text]) => !now.has(text)).map(([, nic]) => nic);
+  const come = [...now].filter(([text]) => !old.has(text)).map(([, nic]) => nic);
+  return [...gone, ...come.filter(({ groups }) => groups.length > 0)];
+}
+
+function nicsByText({ nics }: Intent): Map<string, NicIntent> {
+  return new Map(
+    nics.map((nic) => {
+      const addresses = nic.addresses.map(({ address }) => address).join();
+      return [`${identityOf(nic)} ${nic.bridge} ${addresses} ${nic.groups.join()}`, nic];
+    }),
+  );
+}
+
+function identityOf({ guest, mac }: NicIntent): string {
+  return `${mac} ${guest}`;
+}
+
+function reasonOf(
+  former: Held,
+  { after, intent: desired }: { readonly after: Admission; readonly intent: Intent },
+): CutPlan["reason"] {
+  const before = new Admission(former);
+  const { intent } = former.compiled;
+  const guests = new Map(
+    intent.nics.flatMap(({ guest, addresses }) =>
+      addresses.map(({ address }) => [address, guest] as const),
+    ),
+  );
+  const gone = new Set(goneAddresses(intent, desired).filter((address) => !after.isGuest(address)));
+  return (flow) => {
+    const publication = before.publication(flow);
+    if (publication !== undefined) {
+      if (after.admitsPublished(flow)) return undefined;
+      return publicationName(publication, guests.get(publication.guestAddress));
+    }
+    const isGone = gone.has(flow.source) || gone.has(flow.answerer);
+    if (!isGone && (after.admitsPlain(flow) || !before.admitsPlain(flow))) return undefined;
+    return guests.get(flow.answerer) ?? guests.get(flow.source) ?? flow.answerer;
+  };
+}
+
+function reasonOfPublications(
+  former: { readonly publications: readonly Destination[] },
+  after: Admission,
+): CutPlan["reason"] {
+  const before = new PublishedPorts(former.publications);
+  return (flow) => {
+    const publication = before.leading(flow);
+    return publication === undefined || after.admitsPublished(flow)
+      ? undefined
+      : publicationName(publication, undefined);
+  };
+}
+
+/** Addresses of guests and nics that run no more, where it is us who judge. A bridged guest may have moved to another host. */
+function goneAddresses(before: Intent, after: Intent): readonly Address[] {
+  const present = new Set(after.nics.map(identityOf));
+  const judged = new Set(
+    before.networks
+      .filter(({ mode }) => mode !== "open" && mode !== "bridge")
+      .map(({ bridge }) => bridge),
+  );
+  return before.nics
+    .filter((nic) => !present.has(identityOf(nic)) && nic.bridge && judged.has(nic.bridge))
+    .flatMap(({ addresses }) => addresses.map(({ address }) => address));
+}
+
+/** Nobody has answered it, so nobody misses it: a flow that the host itself answers is left alone. */
+function staleReason(flow: Flow, begun: PublishedPorts<PublicationIntent>): string | undefined {
+  if (flow.isAnswered) return undefined;
+  const publication = begun.asked(flow);
+  return publication === undefined || begun.leading(flow) !== undefined
+    ? undefined
+    : publicationName(publication, undefined);
+}
+
+function publicationName(publication: Published, guest: string | undefined): string {
+  const { protocol, public: ports, guestAddress } = publication;
+  return `${guest ?? guestAddress} ${protocol}/${formatPortRange(ports)}`;
+}
