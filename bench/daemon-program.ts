@@ -11,12 +11,24 @@ export class RunningDaemon {
   readonly #folder: string;
   readonly #programs: string;
   readonly #program: Program;
+  readonly #startedAt = performance.now();
+  #readyMs = NaN;
 
   private constructor(world: BenchWorld, folder: string, programs: string) {
     this.#world = world;
     this.#folder = folder;
     this.#programs = programs;
     this.#program = new Program(world.host, this.#command("daemon.js", "daemon"));
+  }
+
+  /** The inventory that it follows. */
+  get folder(): string {
+    return this.#folder;
+  }
+
+  /** From its start to its `ready`. */
+  get readyMs(): number {
+    return this.#readyMs;
   }
 
   /**
@@ -34,10 +46,23 @@ export class RunningDaemon {
     const programs = mode === "owner" ? distFolder : join(folder, "programs");
     if (mode === "restore") copyPrograms(programs);
     const daemon = new RunningDaemon(world, folder, programs);
-    await daemon.#program.said("ready");
+    await daemon.#ready();
     const found = await daemon.#protection();
     if (found !== mode) throw new Error(`the daemon is in mode ${found}, not ${mode}`);
     return daemon;
+  }
+
+  /** Another daemon in its place; the gate lives on. */
+  async restart(): Promise<RunningDaemon> {
+    await this.#program.stop();
+    const next = new RunningDaemon(this.#world, this.#folder, this.#programs);
+    await next.#ready();
+    return next;
+  }
+
+  residentMegabytes(): number {
+    const status = readFileSync(`/proc/${this.#program.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
   }
 
   /** Puts other publications into force, as `virtwall apply` does after an edit of the policy. */
@@ -51,6 +76,11 @@ export class RunningDaemon {
     const gate = gatePid(this.#folder);
     if (gate !== undefined) process.kill(gate, "SIGTERM");
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #ready(): Promise<void> {
+    await this.#program.said("ready");
+    this.#readyMs = performance.now() - this.#startedAt;
   }
 
   async #protection(): Promise<string> {

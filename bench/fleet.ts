@@ -71,19 +71,23 @@ export function policyText(fleet: Fleet, publications: readonly FleetPublication
 
 /** What libvirt would say of the fleet. */
 export function libvirtTexts(fleet: Fleet): LibvirtTexts {
-  const leases = fleet.guests.map(({ address, mac }) => ({
-    "ip-address": address,
-    "mac-address": mac,
-    "expiry-time": 4_000_000_000,
-  }));
   return {
     networks: [{ file: "networks/default.xml", text: networkXml }],
     guests: fleet.guests.map((guest) => ({
       file: `domains/${guest.name}.xml`,
       text: domainXml(guest),
     })),
-    leases: [{ file: `leases/${bridge}.status`, text: JSON.stringify(leases) }],
+    leases: [{ file: `leases/${bridge}.status`, text: JSON.stringify(leaseEntries(fleet.guests)) }],
   };
+}
+
+/** What libvirt's dnsmasq helper writes of guests that have asked for an address. */
+export function leaseEntries(guests: readonly FleetGuest[]): readonly object[] {
+  return guests.map(({ address, mac }) => ({
+    "ip-address": address,
+    "mac-address": mac,
+    "expiry-time": 4_000_000_000,
+  }));
 }
 
 /** Writes the texts as a folder for `--inventory`. */
@@ -108,7 +112,7 @@ const networkXml = `<network>
 </network>
 `;
 
-function domainXml({ name, tap, mac }: FleetGuest): string {
+export function domainXml({ name, tap, mac }: FleetGuest): string {
   const uuid = `0a0f2a2c-5d0e-4f4b-9d5c-${mac.replaceAll(":", "")}`;
   return `<domain type='kvm' id='1'>
   <name>${name}</name>

@@ -7,12 +7,14 @@ import { firstPacket } from "./first-packet.ts";
 import { publications } from "./publications.ts";
 import { type BenchRow, type Machine, printRow, saveReport } from "./report.ts";
 import { hostFirewallRestarts } from "./restarts.ts";
+import { scale } from "./scale.ts";
 
 const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
   restarts: hostFirewallRestarts,
   publications,
   "first-packet": firstPacket,
   "cold-apply": coldApply,
+  scale,
 };
 
 function describeMachine(): Machine {

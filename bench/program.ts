@@ -23,13 +23,19 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
-  /** Resolves once it has printed a line with the word; throws when it ends before. */
-  async said(word: string, timeoutMs = 20_000): Promise<void> {
+  /** What it has printed so far. */
+  get output(): string {
+    return this.#stdout;
+  }
+
+  /** Resolves once it has printed the words, after the first `after` characters of its output; throws when it ends before. */
+  async said(words: string, { after = 0, timeoutMs = 20_000 } = {}): Promise<void> {
     const until = performance.now() + timeoutMs;
-    while (!this.#stdout.split("\n").some((line) => line.includes(word))) {
-      if (this.#child.exitCode !== null || performance.now() > until)
-        this.#fail(`never said ${word}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!this.#stdout.includes(words, after)) {
+      if (this.#child.exitCode !== null || performance.now() > until) {
+        this.#fail(`never said ${words}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 

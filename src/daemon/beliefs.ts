@@ -22,6 +22,8 @@ export class Beliefs {
   #interfaces: readonly HostInterface[] | undefined;
   #policy: ReturnType<typeof parsePolicy> | undefined;
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
+  /** Not understood yet: mostly it is what is written now, which is parsed once. */
+  #remembered: readonly SourceText[] | undefined;
   #decision: Decision | undefined;
   #isStale = false;
   #taps: string | undefined;
@@ -41,10 +43,7 @@ export class Beliefs {
 
   /** A policy that was in force before this process: what holds while the present one has errors. */
   remember(texts: readonly SourceText[]): void {
-    const { policy, problems } = parsePolicy(texts);
-    if (problems.some((problem) => problem.severity === "error")) return;
-    const inventory = { networks: [], guests: [], leases: [], host: { interfaces: [] } };
-    this.#last = { policy, inventory };
+    this.#remembered = texts;
   }
 
   /** Whether the guest of this name is in what is desired. */
@@ -100,12 +99,24 @@ export class Beliefs {
     );
     const { networks, leases } = this.#libvirtTexts;
     const files = [...networks, ...guests, ...leases].map((text) => text.file);
+    const last = this.#last ?? this.#recall();
     this.#decision = decide(
       { policy, policyProblems, inventory, inventoryProblems, inventoryFiles: new Set(files) },
-      this.#last,
+      last,
     );
-    this.#last = this.#decision.desired ?? this.#last;
+    this.#last = this.#decision.desired ?? last;
     return true;
+  }
+
+  #recall(): Pick<Desired, "policy" | "inventory"> | undefined {
+    const texts = this.#remembered;
+    this.#remembered = undefined;
+    if (texts === undefined) return undefined;
+    const isWrittenNow = this.#policyTexts !== undefined && isSame(this.#policyTexts, texts);
+    const { policy, problems } = (isWrittenNow && this.#policy) || parsePolicy(texts);
+    if (problems.some((problem) => problem.severity === "error")) return undefined;
+    const inventory = { networks: [], guests: [], leases: [], host: { interfaces: [] } };
+    return { policy, inventory };
   }
 
   async #readLibvirt(): Promise<void> {

@@ -205,6 +205,9 @@ export class Follower {
   }
 
   async #round(dirty: ReadonlySet<Concern>): Promise<readonly string[]> {
+    // Beside the sources, since both take their time; what changes in between is told by an event.
+    const listing = dirty.has("tables") ? this.#ports.kernel.readTables() : undefined;
+    listing?.catch(() => undefined);
     await this.#read(dirty);
     if (this.beliefs.reconsider()) this.#tellDecision();
     if (dirty.has("ownership")) {
@@ -218,7 +221,8 @@ export class Follower {
       const disturbance = this.#takeDisturbance("tables");
       await this.#attempt("tables", async () => {
         const mayTrust = this.upkeep.isOwner && !dirty.has("tables");
-        changes = await this.upkeep.holdTables(desired, { isNew, disturbance, mayTrust });
+        const why = { isNew, disturbance, mayTrust, listing };
+        changes = await this.upkeep.holdTables(desired, why);
         this.#held = desired;
       });
     }

@@ -33,6 +33,8 @@ export interface Cause {
   readonly disturbance?: Disturbance | undefined;
   /** Nobody else can have changed our tables since we wrote them: what we wrote is what the kernel holds. */
   readonly mayTrust?: boolean;
+  /** What the kernel holds, where it was asked already. */
+  readonly listing?: ReturnType<Kernel["readTables"]> | undefined;
 }
 
 /** Holds the kernel to what is desired, and measures how long something of ours was missing. */
@@ -87,7 +89,7 @@ export class Upkeep {
     const actual = why.mayTrust ? this.#written : undefined;
     this.#written = undefined;
     const { tables } = desired.compiled;
-    const before = actual ?? (await kernel.readTables());
+    const before = actual ?? (await (why.listing ?? kernel.readTables()));
     this.#former ??= formerOf(before);
     const plan = planTables(before, tables);
     if (plan.script !== "") await kernel.commit(plan.script);

@@ -2,6 +2,7 @@ import { tableName } from "../compile/names.ts";
 import type { Chain, Element, SetDefinition, Table } from "../nft/ast.ts";
 import { describeDiff } from "../nft/describe-diff.ts";
 import { diffTables } from "../nft/diff.ts";
+import { fingerprint } from "../nft/fingerprint.ts";
 import { printRuleset } from "../nft/print.ts";
 
 export interface TablePlan {
@@ -64,17 +65,15 @@ function shrinkTables(before: Table, after: Table): readonly [Table, Table] {
 
 /** A set that is made anew takes the rules that name it along, so then every chain counts. */
 function differenceOf(before: readonly Chain[], after: readonly Chain[]) {
-  const texts = new Map(before.map((chain) => [chain.name, JSON.stringify(chain)]));
+  const texts = new Map(before.map((chain) => [chain.name, fingerprint(chain)]));
   const alike = new Set(
-    after
-      .filter((chain) => texts.get(chain.name) === JSON.stringify(chain))
-      .map(({ name }) => name),
+    after.filter((chain) => texts.get(chain.name) === fingerprint(chain)).map(({ name }) => name),
   );
   return ({ name }: Chain) => !alike.has(name);
 }
 
 function isDeclaredAlike(a: SetDefinition, b: SetDefinition): boolean {
-  const declaration = ({ elements: _elements, ...rest }: SetDefinition) => JSON.stringify(rest);
+  const declaration = ({ elements: _elements, ...rest }: SetDefinition) => fingerprint(rest);
   return declaration(a) === declaration(b);
 }
 
