@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
@@ -136,8 +136,7 @@ async function write(settings: Settings, output: Output, change: Change): Promis
   }
   const before = new Set((await examine(settings, change.files)).map(wordsOf));
   await save(changed);
-  const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
-  const daemon = reply?.kind === "reload" ? reply.result : null;
+  const daemon = await reloadDaemon(settings, changed.file);
   if (settings.json) {
     printJson(output, { file: changed.file, problems, daemon } satisfies PublishResult);
   } else {
@@ -148,6 +147,18 @@ async function write(settings: Settings, output: Output, change: Change): Promis
     if (daemon && verb === "published") output.out(await printPublished(settings, edit));
   }
   return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
+}
+
+/** A daemon that follows another policy converges too, but not on what this file says. */
+async function reloadDaemon(settings: Settings, file: string): Promise<ReloadResult | null> {
+  const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
+  if (reply?.kind !== "reload") return null;
+  const now = await askDaemon(settings.daemonSocket, { request: "status" });
+  const followed = now?.kind === "status" ? now.status.policy.files : [];
+  if (followed.includes(resolve(file))) return reply.result;
+  const theirs = followed.length === 0 ? "an empty one" : followed.join(", ");
+  const error = `the daemon follows another policy (${theirs}): name it with --policy`;
+  return { ...reply.result, state: "failed", error };
 }
 
 function wordsOf(problem: Problem): string {

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import {
   defaultConnectUri,
@@ -28,7 +28,7 @@ export function readDaemonSettings(argv: readonly string[]): DaemonSettings | "h
   }
   const daemonSocket = values.socket ?? defaultDaemonSocket;
   return {
-    policyFile: values.policy ?? defaultPolicyFile,
+    policyFile: resolve(values.policy ?? defaultPolicyFile),
     connectUri: values.connect ?? defaultConnectUri,
     ...(values.inventory !== undefined && { inventoryFolder: values.inventory }),
     stateFolder: values.state ?? defaultStateFolder,

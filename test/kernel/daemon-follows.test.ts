@@ -112,6 +112,16 @@ test("publish add and remove edit the file, and the daemon takes it up at once",
   expect(holds(". tcp . 2222 :")).toBe(false);
 });
 
+test("publish add to a policy that the daemon does not follow says so, and what it follows", () => {
+  const other = `${site.policyFile}.other.yaml`;
+  writeFileSync(other, "");
+  const added = site.run(["publish", "add", "web1", "tcp/2222:22", "--policy", other]);
+  expect(added.status).toBe(3);
+  expect(added.stdout).toContain(`not in force: the daemon follows another policy`);
+  expect(added.stdout).toContain(site.policyFile);
+  expect(holds(". tcp . 2222 :")).toBe(false);
+});
+
 test("events tells what happened", () => {
   const events = site.run(["events", "--json"]);
   const names = events.stdout

@@ -60,14 +60,14 @@ export class Site {
     writeFileSync(path, change(readFileSync(path, "utf8")));
   }
 
-  /** Runs a command to its end. */
+  /** Runs a command to its end. Options among the arguments win over the site's own. */
   run(
     args: readonly string[],
     spawnOptions: { uid?: number; env?: NodeJS.ProcessEnv } = {},
   ): Ended {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [join(this.#programs, "bin/virtwall"), ...args, ...this.options],
+      [join(this.#programs, "bin/virtwall"), ...this.options, ...args],
       { encoding: "utf8", timeout: 30_000, ...spawnOptions },
     );
     return { status, stdout, stderr };
