@@ -1,0 +1,209 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { startLibvirt, type Libvirt } from "../../lab/libvirt.ts";
+import type { Running } from "../../lab/running.ts";
+import { addUplink, uplink } from "../../lab/uplink.ts";
+import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
+import { startWorld, type World } from "../../lab/world.ts";
+
+const policy = `guests:
+  web1:
+    required: true
+    publish:
+      - { address: ${uplink.address}, ports: [tcp/8080:80] }
+    nics:
+      "52:54:00:00:00:01": { address: 192.168.122.51 }
+`;
+const web1 = { name: "web1", mac: "52:54:00:00:00:01", paused: true };
+const second = `<interface type='network'>
+  <mac address='52:54:00:00:00:0a'/><source network='default'/><model type='virtio'/>
+</interface>`;
+
+let world: World;
+let libvirt: Libvirt;
+let daemon: Running;
+
+async function begin(): Promise<void> {
+  world = await startWorld();
+  await addUplink(world);
+  libvirt = await startLibvirt(world);
+  await writePolicy(world, policy);
+  daemon = await startVirtwall(world);
+}
+
+const end = () => world?.stop();
+
+const nft = (...words: readonly string[]) => world.must(["nft", ...words]);
+const publications = () => nft("list", "map", "inet", "virtwall", "publish4");
+const isPublished = async () => (await publications()).includes(`${uplink.address} . tcp . 8080`);
+const bridgeTable = () => nft("list", "table", "bridge", "virtwall");
+
+async function tapOf(guest: string, mac: string): Promise<string> {
+  const rows = await libvirt.virsh("domiflist", guest);
+  return new RegExp(`^\\s*(\\S+)\\s.*${mac}`, "m").exec(rows)?.[1] ?? "none";
+}
+
+async function xmlFile(name: string, xml: string): Promise<string> {
+  const file = join(world.folder, `${name}.xml`);
+  await writeFile(file, xml);
+  return file;
+}
+
+/** What must hold of nics and networks, with libvirt's hooks or without. */
+function followsEvents(): void {
+  test("a nic that is plugged into a running guest is known within a second", async () => {
+    await libvirt.startGuest(web1);
+    await libvirt.virsh("attach-device", "web1", await xmlFile("second", second), "--live");
+    const plugged = performance.now();
+    const tap = await tapOf("web1", "52:54:00:00:00:0a");
+    await expect.poll(bridgeTable, { interval: 5 }).toContain(`"${tap}"`);
+    expect(performance.now() - plugged).toBeLessThan(1000);
+  });
+
+  test("a nic that is moved to another network is judged as one of that", async () => {
+    await libvirt.startNetwork(
+      `<network><name>other</name><forward mode='nat'/><bridge name='virbr9'/>
+        <ip address='192.168.99.1' prefix='24'/></network>`,
+    );
+    const tap = await tapOf("web1", web1.mac);
+    const xml = `<interface type='network'><mac address='${web1.mac}'/>
+      <source network='other'/><target dev='${tap}'/><model type='virtio'/></interface>`;
+    const file = await xmlFile("moved", xml);
+    await libvirt.virsh("update-device", "web1", file, "--live");
+    const network = async () => {
+      const text = await virtwall(world, "status", "--json");
+      const status = JSON.parse(text) as {
+        guests: { name: string; nics: { network?: string }[] }[];
+      };
+      return status.guests.find(({ name }) => name === "web1")?.nics[0]?.network;
+    };
+    await expect.poll(network, { timeout: 5000 }).toBe("other");
+    await libvirt.virsh("destroy", "web1");
+    await libvirt.virsh("net-destroy", "other");
+    await expect.poll(() => nft("list", "table", "inet", "virtwall")).not.toContain("virbr9");
+    await libvirt.virsh("net-undefine", "other");
+  });
+
+  test("a guest that is defined, started, destroyed and undefined leaves nothing", async () => {
+    await libvirt.startGuest(web1);
+    await libvirt.virsh("define", await xmlFile("defined", await libvirt.virsh("dumpxml", "web1")));
+    await expect.poll(isPublished).toBe(true);
+    await libvirt.virsh("undefine", "web1");
+    expect(await isPublished()).toBe(true);
+    await libvirt.virsh("define", join(world.folder, "defined.xml"));
+    await libvirt.virsh("destroy", "web1");
+    await expect.poll(isPublished).toBe(false);
+    await libvirt.virsh("start", "web1", "--paused");
+    await expect.poll(isPublished).toBe(true);
+    await libvirt.virsh("destroy", "web1");
+    await expect.poll(isPublished).toBe(false);
+    await libvirt.virsh("undefine", "web1");
+  });
+
+  test("a reservation that is added to a running network is followed at once", async () => {
+    const mac = "52:54:00:00:00:0b";
+    await libvirt.startGuest({ name: "web2", mac, paused: true });
+    const host = `<host mac='${mac}' ip='192.168.122.77'/>`;
+    await libvirt.virsh("net-update", "default", "add", "ip-dhcp-host", host, "--live");
+    const status = () => virtwall(world, "status", "--json");
+    await expect.poll(status, { timeout: 2000 }).toContain("192.168.122.77");
+    await libvirt.virsh("destroy", "web2");
+  });
+}
+
+describe("without hooks", () => {
+  beforeAll(begin);
+  afterAll(end);
+
+  followsEvents();
+
+  test("a nic that a guest lets go of is forgotten", async () => {
+    await libvirt.startGuest({ ...web1, name: "web3", paused: false });
+    // Only a guest that runs can give a nic back.
+    await libvirt.untilServing("web3", 60_000);
+    const file = await xmlFile("second", second);
+    await libvirt.virsh("attach-device", "web3", file, "--live");
+    const tap = await tapOf("web3", "52:54:00:00:00:0a");
+    await expect.poll(bridgeTable).toContain(`"${tap}"`);
+    await libvirt.virsh("detach-device", "web3", file, "--live");
+    await expect.poll(bridgeTable, { timeout: 30_000 }).not.toContain(`"${tap}"`);
+    expect(await libvirt.virsh("domiflist", "web3")).not.toContain(tap);
+    await libvirt.virsh("destroy", "web3");
+  });
+});
+
+describe("with hooks", () => {
+  beforeAll(async () => {
+    await begin();
+    // An admin's own, which libvirt runs after ours: what it sees is what stood when ours had ended.
+    await mkdir(world.pathOf("/etc/libvirt/hooks/qemu.d"), { recursive: true });
+    const probe = `#!/bin/sh\nnft list ruleset >"/run/seen-$1-$2"\n`;
+    await writeFile(world.pathOf("/etc/libvirt/hooks/qemu.d/zz-admin"), probe, { mode: 0o755 });
+  });
+  afterAll(end);
+
+  const seen = (operation: string) =>
+    readFile(world.pathOf(`/run/seen-web1-${operation}`), "utf8").catch(() => "");
+
+  test("a libvirt that runs since before there was a hook is named, and sees them after its restart", async () => {
+    const installed = await world.must([
+      process.execPath,
+      join(import.meta.dirname, "../../bin/virtwall"),
+      "hook",
+      "install",
+    ]);
+    expect(installed).toMatch(/libvirtd \(pid \d+\) runs since .*Z, when there was no such hook/);
+    expect(installed).toContain("systemctl restart libvirtd");
+    await libvirt.restart();
+    expect(await virtwall(world, "hook", "status")).toMatch(
+      /^qemu +installed .*\nnetwork +installed .*\n$/,
+    );
+  });
+
+  test("the guest's rules stand before it is run, and before libvirt says that it has started", async () => {
+    await libvirt.startGuest(web1);
+    const tap = await tapOf("web1", web1.mac);
+    for (const operation of ["start", "started"]) {
+      expect(await seen(operation)).toContain(
+        `${uplink.address} . tcp . 8080 : 192.168.122.51 . 80`,
+      );
+      expect(await seen(operation)).toContain(`"${tap}"`);
+    }
+  });
+
+  test("a guest that has stopped is out of force before libvirt takes its tap away", async () => {
+    await libvirt.virsh("destroy", "web1");
+    expect(await seen("stopped")).not.toBe("");
+    expect(await seen("stopped")).not.toContain(`${uplink.address} . tcp . 8080 :`);
+  });
+
+  followsEvents();
+
+  test("a restart of libvirt while the daemon is away keeps a required guest running", async () => {
+    await libvirt.startGuest(web1);
+    await daemon.end("SIGKILL");
+    await libvirt.restart();
+    expect(await libvirt.virsh("list", "--name")).toContain("web1");
+    await libvirt.virsh("destroy", "web1");
+  });
+
+  test("a required guest does not start while the daemon is away, any other does", async () => {
+    await expect(libvirt.startGuest(web1)).rejects.toThrow(/this guest is required/);
+    await libvirt.startGuest({ name: "web2", mac: "52:54:00:00:00:02", paused: true });
+    daemon = await startVirtwall(world);
+    await libvirt.startGuest(web1);
+    expect(await isPublished()).toBe(true);
+    await libvirt.virsh("destroy", "web1");
+    await libvirt.virsh("destroy", "web2");
+  });
+
+  test("uninstalled, our hooks are gone and the admin's are called", async () => {
+    await virtwall(world, "hook", "uninstall");
+    await rm(world.pathOf("/run/seen-web1-start"), { force: true });
+    await libvirt.startGuest(web1);
+    expect(await seen("start")).not.toBe("");
+    await expect.poll(isPublished).toBe(true);
+  });
+});
