@@ -37,12 +37,15 @@ export class NftKernel implements Kernel {
 
   /** With a gate both tables are always there: it makes those that are missing, before anybody plans to. */
   async readTables(): Promise<readonly Table[]> {
-    let listings = await listOwnTables();
-    if (listings.length < ownTables.length && this.#gate !== undefined) {
-      await this.#gate.ask({ kind: "adopt" });
-      listings = await listOwnTables();
-    }
-    return listings.flatMap((listing) => readTables(listing));
+    const listings = await listOwnTables();
+    const present = listings.flatMap((listing) => readTables(listing));
+    if (this.#gate === undefined || listings.length === ownTables.length) return present;
+    await this.#gate.ask({ kind: "adopt" });
+    // What the gate has just made holds nothing: another listing would only let guests wait.
+    return ownTables.map(
+      (own) =>
+        present.find((table) => table.family === own.family) ?? { ...own, sets: [], chains: [] },
+    );
   }
 
   readForeign(): Promise<readonly ForeignTable[]> {
@@ -98,10 +101,11 @@ function ownershipOf(status: GateStatus): Ownership {
 }
 
 async function listOwnTables(): Promise<readonly Listing[]> {
-  const listings: Listing[] = [];
-  for (const table of ownTables) {
-    const listing = await listTable(table, { isTerse: false });
-    if (listing !== undefined) listings.push(await withTrueFlags(listing, table));
-  }
-  return listings;
+  const listings = await Promise.all(
+    ownTables.map(async (table) => {
+      const listing = await listTable(table, { isTerse: false });
+      return listing && withTrueFlags(listing, table);
+    }),
+  );
+  return listings.filter((listing) => listing !== undefined);
 }
