@@ -140,6 +140,11 @@ describe("each law tells its breach at its place", () => {
       "1:24 warning ADDRESS_NOT_ON_HOST",
     ],
     // Publications.
+    ["guests: { web1: { publish: [{ ports: tcp/22 }] } }", "1:38 error PUBLISH_CUTS_FAILSAFE"],
+    [
+      "{ host: { failsafe: [tcp/2222, udp] }, guests: { web1: { publish: [{ ports: udp/53 }] } } }",
+      "1:77 error PUBLISH_CUTS_FAILSAFE",
+    ],
     ["guests: { wire: { publish: [{ ports: tcp/1 }] } }", "1:29 warning PUBLISH_ON_BRIDGED"],
     ["guests: { raw: { publish: [{ ports: tcp/1 }] } }", "1:28 warning PUBLISH_ON_BRIDGED"],
     [
@@ -209,7 +214,10 @@ describe("hints", () => {
 
 describe("what is published twice", () => {
   const publish = (first: string, second: string) =>
-    breaches(`guests:\n  a: { publish: [{ ${first} }] }\n  b: { publish: [{ ${second} }] }`, []);
+    breaches(
+      `guests:\n  a: { publish: [{ ${first} }] }\n  b: { publish: [{ ${second} }] }\nhost: { failsafe: [] }`,
+      [],
+    );
 
   test.each([
     ["ports: tcp/80", "ports: tcp/80"],
@@ -252,10 +260,21 @@ describe("what is published twice", () => {
   });
 });
 
+describe("failsafe ports of the host stay its own", () => {
+  test.each([
+    "guests: { web1: { publish: [{ ports: 'tcp/2222:22' }] } }",
+    "guests: { web1: { publish: [{ ports: udp/22 }] } }",
+    "guests: { web1: { publish: [{ address: 203.0.113.10, ports: tcp/22 }] } }",
+    "{ host: { failsafe: tcp/2200 }, guests: { web1: { publish: [{ ports: tcp/22 }] } } }",
+  ])("%s", (text) => {
+    expect(breaches(text)).toEqual([]);
+  });
+});
+
 describe("groups that open what is published", () => {
   const publish = (rules: string, ports: string) =>
     breaches(
-      `{ groups: { g: { ingress: [${rules}] } }, guests: { a: { groups: g, publish: [{ ports: ${ports} }] } } }`,
+      `{ host: { failsafe: [] }, groups: { g: { ingress: [${rules}] } }, guests: { a: { groups: g, publish: [{ ports: ${ports} }] } } }`,
       [],
     );
 
@@ -297,7 +316,10 @@ test("ten thousand publications are checked within a second or two", () => {
     ", ",
   );
   const { policy } = parsePolicy([
-    { file: "p", text: `guests: { a: { publish: [{ ports: [${entries}] }] } }` },
+    {
+      file: "p",
+      text: `{ host: { failsafe: [] }, guests: { a: { publish: [{ ports: [${entries}] }] } } }`,
+    },
   ]);
   expect(check(policy, inventoryOf([eth0]))).toEqual([]);
 }, 20_000);

@@ -1,6 +1,7 @@
 import { addressesOnHost } from "./addresses-on-host.ts";
 import { distinctAddresses } from "./distinct-addresses.ts";
 import { distinctPublications } from "./distinct-publications.ts";
+import { failsafePublications } from "./failsafe-publications.ts";
 import { knownAliases } from "./known-aliases.ts";
 import { knownGroups } from "./known-groups.ts";
 import { knownGuests } from "./known-guests.ts";
@@ -26,6 +27,7 @@ export const policyLaws: readonly PolicyLaw[] = [
   distinctAddresses,
   distinctPublications,
   openPublications,
+  failsafePublications,
 ];
 
 /** What a policy must keep beside what is there. */
