@@ -34,6 +34,18 @@ const isIn = (set: string) => equal(iifname, reference(set));
 const isOut = (set: string) => equal(oifname, reference(set));
 const established = has(ct("state"), flags("established", "related"));
 const refuse: readonly Statement[] = [{ kind: "counter" }, drop];
+/**
+ * A TCP packet that continues what the kernel does not know. The kernel would take it for the first of a connection, and its sender
+ * for the one who began it (nf_conntrack_tcp_loose), so a guest that goes on sending would revive what was cut.
+ */
+const isContinued: readonly Statement[] = [
+  has(ct("state"), value("new")),
+  notEqual(
+    { kind: "&", left: payload("tcp", "flags"), right: flags("fin", "syn", "rst", "ack") },
+    value("syn"),
+  ),
+];
+const reset: readonly Statement[] = [{ kind: "counter" }, { kind: "reject", type: "tcp reset" }];
 /** No network lets another one in, unless policy's `reach` names the pair. */
 const unlessReach = notEqual(pair, reference("reach"));
 
@@ -93,6 +105,8 @@ function forward(mark: number): Chain {
       ...families.flatMap(sourceRules),
       ...admitRules(),
       rule(equal(pair, reference("same_bridge")), goto("same_network")),
+      rule(isIn("closed"), ...isContinued, ...reset),
+      rule(isOut("closed"), ...isContinued, ...reset),
       rule(isIn("judged"), isOut("bridges"), unlessReach, ...refuse),
       rule(isIn("bridges"), isOut("judged"), unlessReach, ...refuse),
       rule(isIn("isolated"), unlessReach, ...refuse),

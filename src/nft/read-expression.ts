@@ -101,8 +101,15 @@ function isConstant(json: Json): json is string | number {
   return typeof json === "string" || typeof json === "number";
 }
 
-/** nft 1.0.6 writes `a | b | c` nested, later versions as one array. */
+/**
+ * nft 1.0.6 writes `a | b | c` nested, later versions as one array. A mask of flags is `["fin", "syn"]` to 1.0.6 and
+ * `{"|": ["fin", "syn"]}` to 1.1.
+ */
 function operation(kind: "|" | "&" | "^", json: Json): Expression | undefined {
+  const words = asArray(json).filter((each) => typeof each === "string");
+  if (kind === "|" && words.length === asArray(json).length) {
+    return { kind: "flags", values: words };
+  }
   const [first, second, ...more] = asArray(json).map(readExpression);
   if (first === undefined || second === undefined) return undefined;
   return [second, ...more].reduce((left, right) => ({ kind, left, right }), first);

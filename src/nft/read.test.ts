@@ -103,6 +103,20 @@ describe("rules are read", () => {
     ]);
   });
 
+  it.each([[["fin", "syn"]], [{ "|": ["fin", "syn"] }]])(
+    "with a mask of flags, in the words of any version: %j",
+    (mask) => {
+      const tcpFlags = { payload: { protocol: "tcp", field: "flags" } };
+      const match = { op: "!=", left: { "&": [tcpFlags, mask] }, right: "syn" };
+      expect(onlyRule({ match })).toEqual([
+        nft.notEqual(
+          { kind: "&", left: nft.payload("tcp", "flags"), right: nft.flags("fin", "syn") },
+          nft.value("syn"),
+        ),
+      ]);
+    },
+  );
+
   it("with operators of more than two operands, as later versions write them", () => {
     const mark = nft.meta("mark");
     const value = { "|": [{ meta: { key: "mark" } }, 1, 2] };

@@ -22,9 +22,14 @@ const greeting = (port, peer) => ({
   sawPort: peer.port,
 });
 
-function listenTcp({ port }) {
+/** With `everyMs` it also sends a line by itself every so often. */
+function listenTcp({ port, everyMs }) {
   const server = net.createServer((socket) => {
     socket.on("error", () => socket.destroy());
+    if (everyMs) {
+      const timer = setInterval(() => socket.write("tick\n"), everyMs);
+      socket.on("close", () => clearInterval(timer));
+    }
     socket.write(
       `${JSON.stringify(greeting(port, { address: socket.remoteAddress, port: socket.remotePort }))}\n`,
     );
@@ -125,6 +130,20 @@ function exchange({ flow, timeoutMs }) {
     const timer = setTimeout(() => end("silent"), timeoutMs);
     socket.on("data", read);
     socket.write(word);
+  });
+}
+
+/** Counts what comes in over a held flow, and sends nothing. */
+function overhear({ flow, timeoutMs }) {
+  const socket = flows.get(flow);
+  return new Promise((resolve) => {
+    let bytes = 0;
+    const count = (data) => (bytes += data.length);
+    socket.on("data", count);
+    setTimeout(() => {
+      socket.off("data", count);
+      resolve({ bytes });
+    }, timeoutMs);
   });
 }
 
@@ -237,6 +256,7 @@ const commands = {
   heard: takeHeard,
   hold,
   exchange,
+  overhear,
   release,
   stream,
   sysctl,

@@ -117,6 +117,16 @@ export class Agent {
     return this.#request("exchange", { flow, timeoutMs });
   }
 
+  /** Listens on TCP and sends a line over each connection every so often, asked or not. */
+  async talk(port: number, everyMs: number): Promise<void> {
+    await this.#request("listen-tcp", { port, everyMs });
+  }
+
+  /** Bytes that come in over a held connection during that time. */
+  async overhear(flow: string, timeoutMs: number): Promise<number> {
+    return (await this.#request<{ bytes: number }>("overhear", { flow, timeoutMs })).bytes;
+  }
+
   async release(flow: string): Promise<void> {
     await this.#request("release", { flow });
   }

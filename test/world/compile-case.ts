@@ -5,12 +5,14 @@ import { formatProblem } from "../../src/model/problem-text.ts";
 import type { Table } from "../../src/nft/ast.ts";
 import { parseInventory } from "../../src/parse/inventory.ts";
 import { parsePolicy } from "../../src/parse/policy.ts";
-import { decide } from "../../src/reconcile/decide.ts";
+import { decide, type Desired } from "../../src/reconcile/decide.ts";
 
 /** What the product makes of a case folder. */
 export interface CompiledCase {
   /** Empty where the policy has errors. */
   readonly tables: readonly Table[];
+  /** Absent where the policy has errors. */
+  readonly desired?: Desired;
   /** Ports that are to send frames back where they came from. */
   readonly hairpinTaps: readonly string[];
   readonly problems: readonly Problem[];
@@ -43,6 +45,7 @@ export async function compileCase(folder: string, policyText?: string): Promise<
   const textOf = new Map([...files, ...inventoryTexts].map(({ file, text }) => [file, text]));
   return {
     tables: desired?.compiled.tables ?? [],
+    ...(desired && { desired }),
     hairpinTaps: desired?.compiled.hairpinTaps ?? [],
     problems,
     problemText: problems
