@@ -71,6 +71,13 @@ export class RunningDaemon {
     await run(this.#world.host, this.#command("cli.js", "apply"));
   }
 
+  /** Installs libvirt's hooks for this daemon, and names the folder. */
+  async installHooks(): Promise<string> {
+    const folder = join(this.#folder, "hooks");
+    await run(this.#world.host, this.#command("cli.js", "hook", "install", "--hooks-dir", folder));
+    return folder;
+  }
+
   async stop(): Promise<void> {
     await this.#program.stop();
     const gate = gatePid(this.#folder);

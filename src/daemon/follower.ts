@@ -29,6 +29,9 @@ const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] 
 type Concern =
   (typeof sourceNames)[number] | (typeof kernelNames)[number] | "flows" | "hooks" | "state";
 
+/** While libvirt waits for the answer to a hook: one may not be asked, the others take their time and say nothing of the guest. */
+const canWait = ["libvirt", "host", "pass rules"] as const;
+
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
 const gatherMs = { policy: 15, libvirt: 15, host: 100 } as const;
 const firstRetryMs = 250;
@@ -175,13 +178,14 @@ export class Follower {
     const waiting = this.#waiting.splice(0);
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
-    const isPutOff = hurried.length > 0 && dirty.delete("libvirt");
-    if (isPutOff) this.#dirty.add("libvirt");
-    const changes = await this.#round(dirty);
+    const putOff = hurried.length === 0 ? [] : canWait.filter((concern) => dirty.delete(concern));
+    for (const concern of putOff) this.#dirty.add(concern);
+    const serve = (): void => hurried.splice(0).forEach((resolve) => resolve());
+    const changes = await this.#round(dirty, serve);
     this.#isRunning = false;
-    for (const resolve of hurried) resolve();
+    serve();
     // Who asked for everything waits until libvirt has answered too.
-    if (isPutOff || this.#reading) this.#waiting.unshift(...waiting.splice(0));
+    if (putOff.length > 0 || this.#reading) this.#waiting.unshift(...waiting.splice(0));
     const outcome = {
       changes,
       errors: this.errors,
@@ -204,7 +208,7 @@ export class Follower {
     this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
   }
 
-  async #round(dirty: ReadonlySet<Concern>): Promise<readonly string[]> {
+  async #round(dirty: ReadonlySet<Concern>, serve: () => void): Promise<readonly string[]> {
     // Beside the sources, since both take their time; what changes in between is told by an event.
     const listing = dirty.has("tables") ? this.#ports.kernel.readTables() : undefined;
     listing?.catch(() => undefined);
@@ -216,16 +220,8 @@ export class Follower {
     const desired = this.beliefs.decision?.desired;
     if (!desired) return [];
     const isNew = desired !== this.#held;
-    let changes: readonly string[] = [];
-    if (isNew || dirty.has("tables")) {
-      const disturbance = this.#takeDisturbance("tables");
-      await this.#attempt("tables", async () => {
-        const mayTrust = this.upkeep.isOwner && !dirty.has("tables");
-        const why = { isNew, disturbance, mayTrust, listing };
-        changes = await this.upkeep.holdTables(desired, why);
-        this.#held = desired;
-      });
-    }
+    const changes = isNew || listing ? await this.#holdTables(desired, listing) : [];
+    serve();
     const cut = await this.#endFlows(desired);
     const { mark, integration } = desired.policy.host;
     const isOther = `${mark} ${integration}` !== this.#passed;
@@ -245,6 +241,22 @@ export class Follower {
     }
     await this.#attempt("state", () => this.#save(desired));
     return [...changes, ...cut];
+  }
+
+  async #holdTables(
+    desired: Desired,
+    listing: ReturnType<FollowerPorts["kernel"]["readTables"]> | undefined,
+  ): Promise<readonly string[]> {
+    let changes: readonly string[] = [];
+    const isNew = desired !== this.#held;
+    const disturbance = this.#takeDisturbance("tables");
+    await this.#attempt("tables", async () => {
+      const mayTrust = this.upkeep.isOwner && !listing;
+      const why = { isNew, disturbance, mayTrust, listing };
+      changes = await this.upkeep.holdTables(desired, why);
+      this.#held = desired;
+    });
+    return changes;
   }
 
   /** Not before the kernel holds what is desired: the next packet of a flow would be admitted again. */
