@@ -1,6 +1,6 @@
 import { familyOf, type Family } from "../base/address.ts";
 import type { Intent } from "../model/intent.ts";
-import type { Chain, Rule, SetDefinition, Statement, Table } from "../nft/ast.ts";
+import type { Chain, Expression, Rule, SetDefinition, Table } from "../nft/ast.ts";
 import {
   accept,
   anonymousSet,
@@ -21,18 +21,16 @@ import {
   value,
 } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
-import { neighbourDiscovery } from "./icmpv6.ts";
-import { pass } from "./lower-filter.ts";
 import { guardedNics, limitedNics } from "./lower-groups.ts";
 
 import { publishedGuests } from "./lower-publications.ts";
 import { families, ip } from "./matches.ts";
 import { tableName } from "./names.ts";
+import { neighbourDiscovery } from "./on-link.ts";
+import { pass, refuse } from "./verdicts.ts";
 
-/** Bridge family's own numbers (linux/netfilter_bridge.h): NF_BR_PRI_NAT_DST_BRIDGED, NF_BR_PRI_FILTER_BRIDGED. */
-const bridgePriority = { prerouting: -300, forward: -200 };
-
-const refuse: readonly Statement[] = [{ kind: "counter" }, drop];
+/** Bridge family's own numbers (linux/netfilter_bridge.h): NF_BR_PRI_NAT_DST_BRIDGED, NF_BR_PRI_FILTER_BRIDGED, NF_BR_PRI_NAT_SRC. */
+const bridgePriority = { prerouting: -300, forward: -200, postrouting: 300 };
 
 /**
  * What is settled per port of a bridge, before any address is believed: taps nobody vouches for pass nothing, guests of an
@@ -71,6 +69,7 @@ export function bridgeTable(intent: Intent): Table {
       prerouting(),
       guard(),
       forward(),
+      postrouting(),
       hairpin(),
       { name: "pass", rules: [pass(intent.mark)] },
     ],
@@ -100,12 +99,32 @@ function prerouting(): Chain {
     },
     rules: [
       rule(equal(iifname, reference("guarded")), jump("guard")),
-      rule(equal(iifname, reference("taps")), accept),
-      rule(equal(iifname, reference("foreign_taps")), accept),
-      rule(equal(meta("iifkind"), value("tun")), ...refuse),
-      rule(equal(iifname, value("vnet*")), ...refuse),
+      ...knownTaps(iifname, meta("iifkind")),
     ],
   };
+}
+
+/** What nobody vouches for hears nothing either. */
+function postrouting(): Chain {
+  return {
+    name: "postrouting",
+    base: {
+      type: "filter",
+      hook: "postrouting",
+      priority: bridgePriority.postrouting,
+      policy: "accept",
+    },
+    rules: knownTaps(oifname, meta("oifkind")),
+  };
+}
+
+function knownTaps(name: Expression, kind: Expression): Rule[] {
+  return [
+    rule(equal(name, reference("taps")), accept),
+    rule(equal(name, reference("foreign_taps")), accept),
+    rule(equal(kind, value("tun")), ...refuse),
+    rule(equal(name, value("vnet*")), ...refuse),
+  ];
 }
 
 /** Frames of guests bear the verdict already here, for filters on the bridge and for those of IP that br_netfilter asks next. */
@@ -164,7 +183,7 @@ function guard(): Chain {
     rule(notEqual(source("ip", "saddr"), reference("guarded4")), ...refuse),
     rule(
       equal(payload("ip6", "saddr"), anonymousSet(value("::"), linkLocal)),
-      equal(payload("icmpv6", "type"), anonymousSet(...neighbourDiscovery.map(value))),
+      neighbourDiscovery,
       leave,
     ),
     rule(

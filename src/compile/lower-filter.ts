@@ -6,13 +6,11 @@ import {
   anonymousSet,
   concat,
   ct,
-  drop,
   equal,
   flags,
   goto,
   has,
   iifname,
-  jump,
   l4proto,
   meta,
   notEqual,
@@ -24,16 +22,16 @@ import {
   value,
   vmap,
 } from "../nft/build.ts";
-import { fromRouters, neighbourDiscovery } from "./icmpv6.ts";
 import { admitRules } from "./lower-publications.ts";
 import { families, ip } from "./matches.ts";
 import { filterPriority } from "./names.ts";
+import { addressOffers, essentials, essentialsFromHost, essentialsToHost } from "./on-link.ts";
+import { pass, refuse } from "./verdicts.ts";
 
 const pair = concat(iifname, oifname);
 const isIn = (set: string) => equal(iifname, reference(set));
 const isOut = (set: string) => equal(oifname, reference(set));
 const established = has(ct("state"), flags("established", "related"));
-const refuse: readonly Statement[] = [{ kind: "counter" }, drop];
 /**
  * A TCP packet that continues what the kernel does not know. The kernel would take it for the first of a connection, and its sender
  * for the one who began it (nf_conntrack_tcp_loose), so a guest that goes on sending would revive what was cut.
@@ -78,14 +76,14 @@ export function filterChains(intent: Intent): Chain[] {
     },
     {
       name: "same_network",
-      rules: [rule(isIn("apart"), ...refuse), rule(jump("essentials")), rule(goto("judge"))],
+      rules: [rule(isIn("apart"), ...refuse), rule(goto("on_link"))],
     },
     {
-      name: "bridged",
-      rules: [rule(jump("essentials")), rule(goto("judge"))],
+      name: "on_link",
+      rules: [...essentials(), ...egress(), ...addressOffers(), rule(goto("receive"))],
     },
-    { name: "essentials", rules: essentials() },
-    { name: "judge", rules: [...egress(), ...ingress(), rule(goto("pass"))] },
+    { name: "judge", rules: [...egress(), rule(goto("receive"))] },
+    { name: "receive", rules: [...ingress(), rule(goto("pass"))] },
     { name: "pass", rules: [pass(intent.mark)] },
   ];
 }
@@ -96,7 +94,7 @@ function forward(mark: number): Chain {
     base: { type: "filter", hook: "forward", priority: filterPriority, policy: "accept" },
     rules: [
       rule(established, goto("established")),
-      rule(isBridgedGuest(mark), equal(pair, reference("bridged")), goto("bridged")),
+      rule(isBridgedGuest(mark), equal(pair, reference("bridged")), goto("on_link")),
       rule(
         notEqual(iifname, reference("bridges")),
         notEqual(oifname, reference("bridges")),
@@ -136,7 +134,7 @@ function input(): Chain {
     rules: [
       rule(notEqual(iifname, reference("judged")), accept),
       rule(established, goto("pass")),
-      rule(jump("essentials")),
+      ...essentialsToHost(),
       ...egress(),
       rule(equal(payload("udp", "dport"), anonymousSet(value(53), value(69))), goto("pass")),
       rule(equal(payload("tcp", "dport"), value(53)), goto("pass")),
@@ -169,36 +167,10 @@ function output(): Chain {
       rule(notEqual(oifname, reference("bridges")), accept),
       rule(established, goto("established")),
       rule(notEqual(oifname, reference("judged")), accept),
-      rule(jump("essentials")),
+      ...essentialsFromHost(),
       rule(goto("judge")),
     ],
   };
-}
-
-/** On the link itself: what a guest cannot live without, whatever its groups say: DHCP, neighbour discovery, multicast listening. */
-function essentials(): Rule[] {
-  const dhcp = concat(payload("udp", "sport"), payload("udp", "dport"));
-  return [
-    rule(
-      equal(
-        payload("icmpv6", "type"),
-        anonymousSet(...[...neighbourDiscovery, ...fromRouters].map(value)),
-      ),
-      goto("pass"),
-    ),
-    rule(
-      equal(
-        dhcp,
-        anonymousSet(
-          concat(value(67), value(68)),
-          concat(value(68), value(67)),
-          concat(value(546), value(547)),
-          concat(value(547), value(546)),
-        ),
-      ),
-      goto("pass"),
-    ),
-  ];
 }
 
 function egress(): Rule[] {
@@ -222,15 +194,3 @@ const isBridgedGuest = (mark: number): Statement => ({
   left: { kind: "&", left: meta("mark"), right: value(mark) },
   right: value(mark),
 });
-
-/** The verdict that every foreign chain's pass rule looks for. */
-export function pass(mark: number): Rule {
-  return rule(
-    {
-      kind: "mangle",
-      key: meta("mark"),
-      value: { kind: "|", left: meta("mark"), right: value(mark) },
-    },
-    accept,
-  );
-}

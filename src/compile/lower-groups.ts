@@ -2,10 +2,11 @@ import { familyOf, type Family } from "../base/address.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Group, GroupRule } from "../model/policy.ts";
 import type { Chain, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
-import { concat, drop, goto, jump, leave, value } from "../nft/build.ts";
+import { concat, drop, goto, jump, leave, rule, value } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { families, peerMatches, serviceMatches } from "./matches.ts";
 import { egressChain, ingressChain } from "./names.ts";
+import { refuse } from "./verdicts.ts";
 
 type Direction = "ingress" | "egress";
 
@@ -66,7 +67,7 @@ function groupChain(intent: Intent, groups: readonly string[], direction: Direct
   const allow = direction === "egress" ? leave : goto("pass");
   const last: Rule[] =
     allowed.length > 0
-      ? [{ statements: [{ kind: "counter" }, drop] }]
+      ? [rule(...refuse)]
       : direction === "egress"
         ? []
         : [{ statements: [allow] }];
@@ -91,15 +92,11 @@ interface Origin {
 }
 
 function rulesOf(intent: Intent, groups: readonly string[], direction: Direction): Origin[] {
-  return groups.flatMap((name) => {
-    const group = intent.groups.get(name);
-    return (group?.[direction] ?? []).map((rule, index) => ({
-      group: group as Group,
-      direction,
-      position: index + 1,
-      rule,
-    }));
-  });
+  return groups
+    .flatMap((name) => intent.groups.get(name) ?? [])
+    .flatMap((group) =>
+      group[direction].map((rule, index) => ({ group, direction, position: index + 1, rule })),
+    );
 }
 
 function lowerRule(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {

@@ -7,7 +7,6 @@ import {
   anonymousSet,
   concat,
   ct,
-  drop,
   equal,
   goto,
   has,
@@ -29,6 +28,7 @@ import {
   type KeyedElement,
 } from "./matches.ts";
 import { admitMap, admitRangesMap, fromChain, publishMap, publishRangesMap } from "./names.ts";
+import { refuse } from "./verdicts.ts";
 
 /**
  * A publication is one element of a `publish` map, which rewrites the destination, and one of an `admit` map, which says at the
@@ -155,7 +155,7 @@ function fromChains(intent: Intent): Chain[] {
     name: fromChain(text),
     rules: [
       ...peerMatches(from, "saddr", intent.aliases).map((peer) => rule(...peer, goto("published"))),
-      rule({ kind: "counter" }, drop),
+      rule(...refuse),
     ],
   }));
 }
