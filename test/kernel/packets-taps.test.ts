@@ -111,6 +111,25 @@ describe.each(["vnet9", "tap0"])("a tap %s that no guest has", (device) => {
       isArpReply(frame, bridge.four) || isNeighbourAdvertisement(frame, neighbour.six);
     expect(await tap.receives(isAnswer, 100)).toBe(false);
   });
+
+  test("hears no broadcast of a guest, as it would without a ruleset", async () => {
+    const known = await Tap.open(world, guest.tap, bridge.name);
+    try {
+      const isRequest = (frame: Buffer) =>
+        frame.subarray(6, 12).toString("hex") === guest.mac.replaceAll(":", "");
+      const isHeard = () => {
+        tap.clear();
+        known.send(arpRequest(guest.mac, guest.four, neighbour.four));
+        return tap.receives(isRequest, 150);
+      };
+      await world.onHost(["nft", "flush", "ruleset"]);
+      expect(await isHeard()).toBe(true);
+      await load(plain);
+      expect(await isHeard()).toBe(false);
+    } finally {
+      await known.close();
+    }
+  });
 });
 
 describe("the tap of a guest", () => {
