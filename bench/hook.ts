@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { benchFolder, type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
 import { RunningDaemon } from "./daemon-program.ts";
 import { domainXml, type Fleet, guestPort, hostAddress, makeFleet } from "./fleet.ts";
@@ -10,6 +11,8 @@ import type { BenchRow } from "./report.ts";
 import { median } from "./statistics.ts";
 
 const rounds = 20;
+/** libvirt has work of its own between two hooks. */
+const pauseMs = 50;
 const portCounts = [2, 20, 100] as const;
 const guestCount = 10;
 
@@ -98,7 +101,9 @@ async function startAgain(
   which: Hook,
   guest: Fleet["real"],
 ): Promise<{ readonly start: number; readonly stopped: number }> {
+  await setTimeout(pauseMs);
   const stopped = await call(which, "stopped", guest);
+  await setTimeout(pauseMs);
   return { stopped, start: await call(which, "start", guest) };
 }
 
