@@ -60,6 +60,15 @@ export class RunningDaemon {
     return next;
   }
 
+  /** Milliseconds from the deed until the daemon says that the kernel has taken what follows from it. */
+  async applies(deed: () => void): Promise<number> {
+    const before = this.#program.log.length;
+    const startedAt = performance.now();
+    deed();
+    await this.#program.logged('"event":"applied"', before);
+    return performance.now() - startedAt;
+  }
+
   residentMegabytes(): number {
     const status = readFileSync(`/proc/${this.#program.pid}/status`, "utf8");
     return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;

@@ -23,15 +23,24 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
-  /** What it has printed so far. */
-  get output(): string {
-    return this.#stdout;
+  /** What it has written to its standard error so far. */
+  get log(): string {
+    return this.#stderr;
   }
 
-  /** Resolves once it has printed the words, after the first `after` characters of its output; throws when it ends before. */
-  async said(words: string, { after = 0, timeoutMs = 20_000 } = {}): Promise<void> {
+  /** Resolves once it has printed the words; throws when it ends before. */
+  said(words: string, timeoutMs?: number): Promise<void> {
+    return this.#until(() => this.#stdout.includes(words), words, timeoutMs);
+  }
+
+  /** The same of its standard error, after the first `after` characters of it. */
+  logged(words: string, after: number): Promise<void> {
+    return this.#until(() => this.#stderr.includes(words, after), words);
+  }
+
+  async #until(hasSaid: () => boolean, words: string, timeoutMs = 20_000): Promise<void> {
     const until = performance.now() + timeoutMs;
-    while (!this.#stdout.includes(words, after)) {
+    while (!hasSaid()) {
       if (this.#child.exitCode !== null || performance.now() > until) {
         this.#fail(`never said ${words}`);
       }

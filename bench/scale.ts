@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
 import { RunningDaemon } from "./daemon-program.ts";
 import { bridge, domainXml, type Fleet, leaseEntries, makeFleet } from "./fleet.ts";
-import { Program, run } from "./program.ts";
+import { run } from "./program.ts";
 import { timed } from "./publications.ts";
 import type { BenchRow } from "./report.ts";
 import { median, quantile } from "./statistics.ts";
@@ -22,7 +22,7 @@ interface Figures {
   readonly megabytes: number;
 }
 
-/** What a change costs a daemon with few, many and very many guests: from the file that tells of it to the kernel's own word on it. */
+/** What a change costs a daemon with few, many and very many guests: from the file that tells of it to the daemon's word that the kernel has taken it. */
 export async function scale(): Promise<BenchRow> {
   const measured: { size: number; figures: Figures }[] = [];
   for (const size of sizes) {
@@ -65,7 +65,7 @@ export async function scale(): Promise<BenchRow> {
     })),
     note:
       `cold, again: from the start of the daemon to its ready, with an empty kernel and with one that holds it all. Others, ${rounds} times each: ` +
-      "from the change of libvirt's word to the kernel's event of the change, of which 15 ms are waited for more words. MB: the daemon's memory at the end.",
+      "from the change of libvirt's word to the kernel's answer, of which 15 ms are waited for more words. MB: the daemon's memory at the end.",
   };
 }
 
@@ -74,96 +74,57 @@ async function measure(world: BenchWorld, fleet: Fleet): Promise<Figures> {
   const cold = first.readyMs;
   const second = await first.restart();
   const again = second.readyMs;
-  const kernel = new KernelEvents(world);
   try {
-    await kernel.listening();
-    const times = await oneByOne(second.folder, fleet, kernel);
-    const allStopped = await stopAll(second.folder, fleet, kernel);
-    return { cold, again, ...times, allStopped, megabytes: second.residentMegabytes() };
+    const times = await oneByOne(second, fleet);
+    const allStopped = await stopAll(second, fleet);
+    const megabytes = second.residentMegabytes();
+    const left = await run(world.host, ["nft", "list", "set", "bridge", "virtwall", "taps"]);
+    if (left.includes("elements")) throw new Error(`taps of stopped guests are left: ${left}`);
+    return { cold, again, ...times, allStopped, megabytes };
   } finally {
-    await kernel.stop();
     await second.stop();
     await clearRules(world);
   }
 }
 
 async function oneByOne(
-  folder: string,
+  daemon: RunningDaemon,
   fleet: Fleet,
-  kernel: KernelEvents,
 ): Promise<Pick<Figures, "started" | "stopped" | "leased">> {
   const times = { started: [], stopped: [], leased: [] } as Record<
     "started" | "stopped" | "leased",
     number[]
   >;
+  const { folder } = daemon;
+  const leases = join(folder, "leases", `${bridge}.status`);
+  const putLeases = (guests: Fleet["guests"]) => (): void =>
+    putFile(leases, JSON.stringify(leaseEntries(guests)));
   for (let round = 0; round < rounds; round++) {
     const guest = fleet.guests[Math.floor((round * fleet.guests.length) / rounds)] ?? fleet.real;
     const file = join(folder, "domains", `${guest.name}.xml`);
-    const gone = `delete element bridge virtwall taps { "${guest.tap}" }`;
-    times.stopped.push(await kernel.after(() => rmSync(file), gone));
-    const there = `add element bridge virtwall taps { "${guest.tap}" }`;
-    times.started.push(await kernel.after(() => putFile(file, domainXml(guest)), there));
+    times.stopped.push(await daemon.applies(() => rmSync(file)));
+    times.started.push(await daemon.applies(() => putFile(file, domainXml(guest))));
     const moved = { ...guest, address: guest.address.replace(/\d+$/, `${230 + round}`) };
     const guests = fleet.guests.map((each) => (each === guest ? moved : each));
-    const leases = join(folder, "leases", `${bridge}.status`);
-    const published = `add element inet virtwall published_guests4 { ${moved.address} }`;
-    times.leased.push(
-      await kernel.after(() => putFile(leases, JSON.stringify(leaseEntries(guests))), published),
-    );
-    const back = `add element inet virtwall published_guests4 { ${guest.address} }`;
-    await kernel.after(() => putFile(leases, JSON.stringify(leaseEntries(fleet.guests))), back);
+    times.leased.push(await daemon.applies(putLeases(guests)));
+    await daemon.applies(putLeases(fleet.guests));
   }
   return times;
 }
 
-function stopAll(folder: string, fleet: Fleet, kernel: KernelEvents): Promise<number> {
-  const last = fleet.guests.at(-1) ?? fleet.real;
-  return kernel.after(() => {
-    for (const { name } of fleet.guests) rmSync(join(folder, "domains", `${name}.xml`));
-  }, `delete element bridge virtwall taps { "${last.tap}" }`);
+/** Until nothing of them is left: the folder may be read in the midst of it. */
+function stopAll(daemon: RunningDaemon, fleet: Fleet): Promise<number> {
+  const last = fleet.guests.toSorted((a, b) => (a.name < b.name ? -1 : 1)).at(-1) ?? fleet.real;
+  return timed(async () => {
+    for (const { name } of fleet.guests) {
+      if (name !== last.name) rmSync(join(daemon.folder, "domains", `${name}.xml`));
+    }
+    await daemon.applies(() => rmSync(join(daemon.folder, "domains", `${last.name}.xml`)));
+  });
 }
 
 /** As whoever writes such files should: never half. */
 function putFile(file: string, text: string): void {
   writeFileSync(`${file}.new`, text);
   renameSync(`${file}.new`, file);
-}
-
-/** The kernel's own word on each change of the ruleset. */
-class KernelEvents {
-  readonly #world: BenchWorld;
-  readonly #program: Program;
-  #heard = 0;
-
-  constructor(world: BenchWorld) {
-    this.#world = world;
-    this.#program = new Program(world.host, ["nft", "monitor", "elements"]);
-  }
-
-  async listening(): Promise<void> {
-    // nft says nothing until something happens; it is made to happen until nft says so.
-    const happen = (): Promise<string> =>
-      run(this.#world.host, [
-        "sh",
-        "-c",
-        "nft 'add table ip probe; add set ip probe s { type mark; elements = { 1 } }'; nft delete table ip probe",
-      ]);
-    while (!this.#program.output.includes("ip probe")) {
-      await happen();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  /** Milliseconds from the deed to the event whose text holds the words. */
-  async after(deed: () => void, words: string): Promise<number> {
-    this.#heard = this.#program.output.length;
-    return timed(async () => {
-      deed();
-      await this.#program.said(words, { after: this.#heard });
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#program.stop();
-  }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError, type SourceText } from "../../ports/sources.ts";
@@ -14,8 +15,17 @@ export async function readFolder(folder: string, extension: string): Promise<Sou
   const texts = names
     .filter((name) => name.endsWith(extension) && !name.startsWith("."))
     .toSorted()
-    .map((name) => readText(join(folder, name)));
-  return (await Promise.all(texts)).filter((text) => text !== undefined);
+    .map((name) => readNow(join(folder, name)));
+  return texts.filter((text) => text !== undefined);
+}
+
+/** At once: through the thread pool a thousand small files take five times as long. */
+function readNow(file: string): SourceText | undefined {
+  try {
+    return { file, text: readFileSync(file, "utf8") };
+  } catch (cause) {
+    return refuse(file, cause);
+  }
 }
 
 /** Undefined if the file is gone. */
@@ -23,9 +33,13 @@ export async function readText(file: string): Promise<SourceText | undefined> {
   try {
     return { file, text: await readFile(file, "utf8") };
   } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw new SourceError(`cannot read ${file}: ${wordsOf(cause)}`, { cause });
+    return refuse(file, cause);
   }
+}
+
+function refuse(file: string, cause: unknown): undefined {
+  if (isMissing(cause)) return undefined;
+  throw new SourceError(`cannot read ${file}: ${wordsOf(cause)}`, { cause });
 }
 
 function isMissing(cause: unknown): boolean {
