@@ -104,7 +104,7 @@ function tapsOf(tables: readonly Table[]): InterfaceName[] {
 }
 
 async function removeSockets({ daemonSocket, gateSocket }: Settings): Promise<void> {
-  for (const file of [daemonSocket, gateSocket, `${gateSocket}.lock`]) {
+  for (const file of [daemonSocket, gateSocket].flatMap((socket) => [socket, `${socket}.lock`])) {
     await rm(file, { force: true });
   }
   // Only an empty folder goes: another may have been named on the command line.
