@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # The guest as a client, asked over HTTP, since nobody can log in. Numeric addresses only; IPv6 in brackets.
-#   /cgi-bin/fetch?http://HOST[:PORT]/PATH   first line `ok` or `failed`, then the page
+#   /cgi-bin/fetch?http://HOST[:PORT]/PATH   first line `ok` or `failed`, then the page; for /slow/N it waits N seconds, not 3
 #   /cgi-bin/connect?HOST:PORT               `open` or `closed`: does a TCP connection get through?
 # perl, because busybox's wget crashes here: static, it asks NSS for the port of "http".
 use strict;
@@ -21,7 +21,7 @@ my $peer = defined $ipv6
   : pack_sockaddr_in( $port, inet_aton($ipv4) );
 
 $SIG{ALRM} = sub { print $fetching ? "failed\ntimeout\n" : "closed\n"; exit };
-alarm 3;
+alarm( $path =~ m{^/slow/([0-9]+)$} ? $1 : 3 );
 socket( my $socket, defined $ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0 ) or die "socket: $!";
 if ( !connect( $socket, $peer ) ) {
     print $fetching ? "failed\n$!\n" : "closed\n";

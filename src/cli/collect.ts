@@ -1,5 +1,5 @@
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
-import type { SourceText } from "../model/source-text.ts";
+import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Written } from "../reconcile/decide.ts";
@@ -16,9 +16,22 @@ export interface Collected {
 
 /** Reads everything once. `replaced` stands for a policy file that is not written yet. */
 export async function collect(settings: Settings, replaced?: SourceText): Promise<Collected> {
+  return imagine(settings, replaced === undefined ? {} : { policy: replaced });
+}
+
+/** What is not so yet. */
+interface Imagined {
+  /** Stands for a policy file. */
+  readonly policy?: SourceText;
+  /** A network's XML as it would be. */
+  readonly network?: (xml: string) => string;
+}
+
+/** Reads everything once, as it would be with some of it changed. */
+export async function imagine(settings: Settings, imagined: Imagined): Promise<Collected> {
   const sources = openSources(settings);
   try {
-    return await collectFrom(sources, settings, replaced);
+    return await collectFrom(sources, settings, imagined);
   } finally {
     sources.close();
   }
@@ -27,13 +40,14 @@ export async function collect(settings: Settings, replaced?: SourceText): Promis
 async function collectFrom(
   sources: Sources,
   settings: Settings,
-  replaced?: SourceText,
+  { policy: replaced, network }: Imagined,
 ): Promise<Collected> {
-  const [read, libvirt, interfaces] = await Promise.all([
+  const [read, found, interfaces] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
     sources.host.read(),
   ]);
+  const libvirt = network ? withNetworks(found, network) : found;
   if (settings.isPolicyNamed && read.length === 0 && !replaced) {
     throw new UsageError(`there is no policy file ${settings.policyFile}`);
   }
@@ -54,6 +68,11 @@ async function collectFrom(
     policyTexts,
     texts: new Map([...policyTexts, ...inventoryTexts].map(({ file, text }) => [file, text])),
   };
+}
+
+function withNetworks(texts: LibvirtTexts, change: (xml: string) => string): LibvirtTexts {
+  const networks = texts.networks.map(({ file, text }) => ({ file, text: change(text) }));
+  return { ...texts, networks };
 }
 
 /** The files with one of them replaced, or added at its place: the main file stands first. */

@@ -18,6 +18,8 @@ const refusals: ReadonlySet<string> = new Set([
   "RulesetFileError",
   "HookFileError",
   "ProcessError",
+  "NetworkError",
+  "AdoptionError",
 ]);
 
 function isRefusal(error: unknown): error is Refusal {

@@ -50,6 +50,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addDaemonCommands(builder);
   addPublishCommands(builder);
   addIntegrate(builder);
+  addAdopt(builder);
   addHook(builder);
   return program;
 }
@@ -277,4 +278,22 @@ function addHook({ add, run, output }: Builder): void {
         }),
     );
   }
+}
+
+function addAdopt({ add, run, output }: Builder): void {
+  run(
+    add(
+      "adopt <network>",
+      "make a network of libvirt's our own, its guests running on",
+      "virtwall adopt default --dry-run",
+    )
+      .option("--dry-run", "show who reaches whom before and after, write nothing")
+      .addOption(new Option("--undo", "give it back to libvirt").conflicts("dryRun")),
+    async ({ settings, args, own }) =>
+      (await import("./adopt.ts")).runAdopt(settings, output, {
+        network: String(args[0]),
+        isDryRun: own["dryRun"] === true,
+        isUndo: own["undo"] === true,
+      }),
+  );
 }

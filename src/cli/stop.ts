@@ -13,7 +13,7 @@ import { KernelError, type Kernel } from "../ports/kernel.ts";
 import { LinkError } from "../ports/links.ts";
 import { StateError } from "../ports/state.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
-import { exitStatus, type ExitStatus } from "./exit-status.ts";
+import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 
@@ -37,6 +37,7 @@ export async function runStop(
 ): Promise<ExitStatus> {
   demandRoot("stop");
   const state = new StateFolder(settings.stateFolder);
+  if (options.isClean) await refuseAdopted(state, settings);
   const reply = await askDaemon(settings.daemonSocket, { request: "status" });
   const daemon = reply?.kind === "status" ? (reply.status.daemon?.pid ?? null) : null;
   if (daemon !== null) await endProcess(daemon);
@@ -56,6 +57,16 @@ export async function runStop(
   if (settings.json) printJson(output, result);
   else printStop(result, options.isClean, output);
   return failures.length > 0 ? exitStatus.refused : exitStatus.ok;
+}
+
+/** Without our tables nobody would judge their guests, nor rewrite their sources. */
+async function refuseAdopted(state: StateFolder, { stateFolder }: Settings): Promise<void> {
+  const [first, ...others] = (await state.loadAdoptions()).map(({ network }) => network);
+  if (first === undefined) return;
+  const names = [first, ...others].join(", ");
+  throw new RefusedError(
+    `libvirt has no rules for ${names}: virtwall adopt ${first} --undo; of a network that is no more, remove the backup in ${stateFolder}/adopted`,
+  );
 }
 
 type Attempt = (action: () => Promise<void>) => Promise<void>;

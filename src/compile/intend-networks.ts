@@ -72,15 +72,15 @@ function modeOf(
 
 /**
  * IPv6 of a network whose XML says `nat` is rewritten only with `<nat ipv6='yes'>`, as libvirt does; a policy that says `nat`
- * means both families.
+ * means both families, unless it says otherwise.
  */
 function natOf(
   network: Network,
   wanted: NetworkPolicy | undefined,
   family: Family,
 ): NatIntent | undefined {
-  if (family === 6 && wanted?.mode !== "nat" && !network.nat6) return undefined;
-  const { address, ports } = wanted?.nat ?? {};
+  const { address, ports, ipv6 } = wanted?.nat ?? {};
+  if (family === 6 && !(ipv6 ?? (wanted?.mode === "nat" || network.nat6))) return undefined;
   const addresses =
     address === undefined ? network.natAddresses : { first: address, last: address };
   return {

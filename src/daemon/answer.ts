@@ -2,17 +2,20 @@ import type { RequestHandler } from "../edge/socket/daemon-server.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
 import type { ReloadResult } from "../wire/daemon-protocol.ts";
 import type { Follower } from "./follower.ts";
+import type { HeldSources } from "./held-sources.ts";
 import { HookIntake } from "./hook-intake.ts";
 import type { Journal } from "./journal.ts";
 
 export interface AnswerParts {
   readonly follower: Follower;
   readonly journal: Journal;
+  readonly sources: HeldSources;
   readonly readStatus: () => Promise<DaemonStatus>;
 }
 
 /** What the daemon does for those who ask on its socket. */
-export function answerRequests({ follower, journal, readStatus }: AnswerParts): RequestHandler {
+export function answerRequests(parts: AnswerParts): RequestHandler {
+  const { follower, journal, sources, readStatus } = parts;
   const hooks = new HookIntake(follower, journal);
   return (request, reply) => {
     switch (request.request) {
@@ -25,6 +28,8 @@ export function answerRequests({ follower, journal, readStatus }: AnswerParts): 
       case "hook":
         void hooks.take(request.call).then((result) => reply({ kind: "hook", result }));
         return undefined;
+      case "hold":
+        return hold(sources, reply);
       case "events":
         reply({ kind: "events", events: journal.events });
         return request.follow
@@ -34,7 +39,22 @@ export function answerRequests({ follower, journal, readStatus }: AnswerParts): 
   };
 }
 
+/** Whoever asked for it may hang. */
+const longestHoldMs = 30_000;
+
+function hold(sources: HeldSources, reply: Parameters<RequestHandler>[1]): () => void {
+  const held = sources.hold();
+  const release = (): void => {
+    clearTimeout(timer);
+    void held.then((letGo) => letGo());
+  };
+  const timer = setTimeout(release, longestHoldMs);
+  void held.then(() => reply({ kind: "held" }));
+  return release;
+}
+
 async function reload(follower: Follower): Promise<ReloadResult> {
+  follower.expectLibvirt();
   const { changes, errors } = await follower.converge();
   const decision = follower.beliefs.decision;
   const problems = decision?.problems ?? [];

@@ -233,12 +233,7 @@ export class Follower {
       });
       this.#passed = `${mark} ${integration}`;
     }
-    if ((isNew || dirty.has("bridges")) && this.#held === desired) {
-      await this.#attempt("bridges", () => this.upkeep.holdBridges(desired));
-    }
-    if (isNew || dirty.has("hairpin")) {
-      await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));
-    }
+    await this.#holdLinks(desired, { isNew, dirty });
     await this.#attempt("state", () => this.#save(desired));
     return [...changes, ...cut];
   }
@@ -295,6 +290,18 @@ export class Follower {
     });
     const how = await Promise.race([done, interrupted]);
     if (how === "interrupted" && !before) void done.then(() => this.#mark(0, "libvirt"));
+  }
+
+  async #holdLinks(
+    desired: Desired,
+    why: { readonly isNew: boolean; readonly dirty: ReadonlySet<Concern> },
+  ): Promise<void> {
+    if ((why.isNew || why.dirty.has("bridges")) && this.#held === desired) {
+      await this.#attempt("bridges", () => this.upkeep.holdBridges(desired));
+    }
+    if (why.isNew || why.dirty.has("hairpin")) {
+      await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));
+    }
   }
 
   #takeDisturbance(concern: Concern): Disturbance | undefined {

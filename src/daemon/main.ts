@@ -13,6 +13,7 @@ import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { KernelError } from "../ports/kernel.ts";
 import { answerRequests } from "./answer.ts";
 import { Follower, type Outcome } from "./follower.ts";
+import { HeldSources } from "./held-sources.ts";
 import { Journal, printLogLine } from "./journal.ts";
 import { readDaemonSettings, UsageError, type DaemonSettings } from "./settings.ts";
 import { readStatus } from "./status.ts";
@@ -47,7 +48,8 @@ async function follow(settings: DaemonSettings): Promise<void> {
     handle(request, reply),
   );
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
-  const sources = openSources(settings);
+  const opened = openSources(settings);
+  const sources = new HeldSources(opened);
   const follower = new Follower({
     sources,
     kernel,
@@ -66,6 +68,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   handle = answerRequests({
     follower,
     journal,
+    sources,
     readStatus: () => readStatus({ identity, follower, kernel, gatePid }),
   });
   tellReady();
@@ -75,7 +78,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     journal.add("info", "ended", "the daemon ends; the rules stay");
     endGateWatch();
     follower.end();
-    sources.close();
+    opened.close();
     kernel.close();
     void endServer().then(() => process.exit(0));
   };

@@ -99,6 +99,8 @@ export interface NatPolicy {
   /** Absent: masquerade. IPv4 addresses serve IPv4, IPv6 ones IPv6; the other family masquerades. */
   readonly address?: Address;
   readonly ports?: PortRange;
+  /** Whether sources of IPv6 are rewritten too; absent: with `mode: nat`, or where libvirt's XML says so. */
+  readonly ipv6?: boolean;
   readonly at: Place;
 }
 

@@ -56,6 +56,8 @@ export function parseNetworkXml(source: SourceText): {
     name: name.value,
     ...defined({ bridge }),
     forward: forwardOf(root.child("forward")),
+    ...defined({ forwardDevices: devicesOf(root.child("forward")) }),
+    ...defined({ zone: bridgeXml?.attribute("zone") }),
     subnets: ips.flatMap((ip) => subnetOf(ip, problems) ?? []),
     ...natOf(root.child("forward")?.child("nat"), problems),
     reservations: ips.flatMap((ip) =>
@@ -81,6 +83,15 @@ function forwardOf(forward: Xml | undefined): Network["forward"] {
     default:
       return "other";
   }
+}
+
+/** libvirt repeats the first `<interface>` as an attribute. */
+function devicesOf(forward: Xml | undefined): string[] | undefined {
+  const words = [forward, ...(forward?.children("interface") ?? [])].map((xml) =>
+    xml?.attribute("dev"),
+  );
+  const names = words.filter((word) => word !== undefined);
+  return names.length === 0 ? undefined : [...new Set(names)];
 }
 
 function subnetOf(ip: Xml, problems: Problem[]): Subnet | undefined {

@@ -201,7 +201,7 @@ class Builder {
   private nat(data: NonNullable<Data<"networks">["nat"]>, path: TreePath): NatPolicy {
     return {
       ...defined({ address: value(data.address, parseAddressWord) }),
-      ...defined({ ports: value(data.ports, parsePortsWord) }),
+      ...defined({ ports: value(data.ports, parsePortsWord), ipv6: data.ipv6 }),
       at: this.keyAt(path),
     };
   }

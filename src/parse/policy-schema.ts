@@ -109,7 +109,11 @@ const group = z.strictObject({
 const networkPolicy = z.strictObject({
   mode: z.enum(["nat", "route", "isolated", "open"]).optional(),
   nat: z
-    .strictObject({ address: address.optional(), ports: ports.optional() })
+    .strictObject({
+      address: address.optional(),
+      ports: ports.optional(),
+      ipv6: z.boolean().describe("Whether sources of IPv6 are rewritten too.").optional(),
+    })
     .describe("Source address and ports of guests outside; absent: masquerade.")
     .nullable()
     .optional(),

@@ -12,6 +12,8 @@ const maxDepth = 200;
 export interface Xml {
   readonly name: string;
   readonly at: Place;
+  /** Where it stands in the text, from its `<` to behind its last `>`; of a text with lines that end in `\n` alone. */
+  readonly range: { readonly start: number; readonly end: number };
   /** The attribute's value; undefined if there is none. */
   attribute(name: string): string | undefined;
   child(name: string): Xml | undefined;
@@ -77,6 +79,7 @@ function located(element: XmlElement, placeAt: (offset: number) => Place): Xml {
   return {
     name: element.name,
     at: placeAt(element.start),
+    range: { start: element.start, end: element.end },
     attribute: (name) => element.attributes[name],
     child: (name) => {
       const found = elements.find((child) => child.name === name);

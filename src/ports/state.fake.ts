@@ -1,6 +1,13 @@
-import { StateError, type SavedState, type StateStore } from "./state.ts";
+import {
+  StateError,
+  type AdoptionStore,
+  type SavedAdoption,
+  type SavedState,
+  type StateStore,
+} from "./state.ts";
 
-export class FakeState implements StateStore {
+export class FakeState implements StateStore, AdoptionStore {
+  adoptions: readonly SavedAdoption[] = [];
   saved: SavedState | undefined;
   required: readonly string[] | undefined;
   isDiskFull = false;
@@ -12,6 +19,21 @@ export class FakeState implements StateStore {
   save(state: SavedState): Promise<void> {
     if (this.isDiskFull) return Promise.reject(new StateError("no space left on the disk"));
     this.saved = state;
+    return Promise.resolve();
+  }
+
+  loadAdoptions(): Promise<readonly SavedAdoption[]> {
+    return Promise.resolve(this.adoptions);
+  }
+
+  saveAdoption(adoption: SavedAdoption): Promise<void> {
+    if (this.isDiskFull) return Promise.reject(new StateError("no space left on the disk"));
+    this.adoptions = [...this.adoptions, adoption];
+    return Promise.resolve();
+  }
+
+  removeAdoption(network: string): Promise<void> {
+    this.adoptions = this.adoptions.filter((adoption) => adoption.network !== network);
     return Promise.resolve();
   }
 

@@ -17,6 +17,30 @@ export interface StateStore {
   saveRequired(guests: readonly string[]): Promise<void>;
 }
 
+/** What a network and the policy were before virtwall made the network its own, for the way back. */
+export interface SavedAdoption {
+  readonly network: string;
+  readonly xml: { readonly before: string; readonly after: string };
+  /** Texts of the file that was edited; undefined: there was none. */
+  readonly policy: {
+    readonly file: string;
+    readonly before: string | undefined;
+    readonly after: string | undefined;
+  };
+  /** What was added to the policy, keys as in the file. */
+  readonly keys: {
+    readonly mode?: string;
+    readonly nat?: Readonly<Record<string, string | boolean>>;
+  };
+}
+
+export interface AdoptionStore {
+  /** Of every network that is adopted. Throws {@link StateError} when one cannot be read. */
+  loadAdoptions(): Promise<readonly SavedAdoption[]>;
+  saveAdoption(adoption: SavedAdoption): Promise<void>;
+  removeAdoption(network: string): Promise<void>;
+}
+
 export class StateError extends Error {
   override readonly name = "StateError";
 }

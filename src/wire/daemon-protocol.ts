@@ -15,6 +15,8 @@ export type DaemonRequest =
   /** Reads everything again and converges; answered when that is done or has failed. */
   | { readonly request: "reload" }
   | { readonly request: "events"; readonly follow: boolean }
+  /** Until the client closes, for half a minute at most, networks, guests and links count as they were last. */
+  | { readonly request: "hold" }
   /** libvirt called a hook and waits: answered when the kernel holds what follows, or when that takes too long. */
   | { readonly request: "hook"; readonly call: HookCall };
 
@@ -31,6 +33,7 @@ export type DaemonReply = { readonly version: number; readonly id: number } & (
   /** One more, to a client that follows. */
   | { readonly kind: "event"; readonly event: DaemonEvent }
   | { readonly kind: "hook"; readonly result: HookResult }
+  | { readonly kind: "held" }
   /** The request was not understood. */
   | { readonly kind: "refused"; readonly message: string }
 );
@@ -62,6 +65,7 @@ export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undef
   switch (request) {
     case "status":
     case "reload":
+    case "hold":
       return { version, id, request };
     case "events":
       return { version, id, request, follow: follow === true };

@@ -1,16 +1,24 @@
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { StateError, type SavedState, type StateStore } from "../../ports/state.ts";
+import {
+  StateError,
+  type AdoptionStore,
+  type SavedAdoption,
+  type SavedState,
+  type StateStore,
+} from "../../ports/state.ts";
 import type { SourceText } from "../../ports/sources.ts";
+import { readFolder } from "./read-folder.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
 const rulesetName = "last-good.nft";
+const adoptedName = "adopted";
 /** Guests that may not start while the daemon cannot answer: the bytes of a name as hex on each line. libvirt's hook reads it. */
 export const requiredFileName = "required";
 
-/** The folder of `--state`: the last good policy as JSON and its ruleset as nft would list it. */
-export class StateFolder implements StateStore {
+/** The folder of `--state`: the last good policy as JSON, its ruleset as nft would list it, and a file for each adopted network. */
+export class StateFolder implements StateStore, AdoptionStore {
   readonly #folder: string;
 
   constructor(folder: string) {
@@ -54,6 +62,40 @@ export class StateFolder implements StateStore {
     }
   }
 
+  async loadAdoptions(): Promise<readonly SavedAdoption[]> {
+    const texts = await readFolder(join(this.#folder, adoptedName), ".json").catch(
+      (cause: unknown) => {
+        throw new StateError((cause as Error).message, { cause });
+      },
+    );
+    return texts.map(({ file, text }) => {
+      const adoption = readAdoption(text);
+      if (!adoption) throw new StateError(`${file} is no backup of a network`);
+      return adoption;
+    });
+  }
+
+  async saveAdoption(adoption: SavedAdoption): Promise<void> {
+    const file = this.#adoptionFile(adoption.network);
+    try {
+      await mkdir(join(this.#folder, adoptedName), { recursive: true, mode: 0o700 });
+      await writeAtomically(file, JSON.stringify(adoption, undefined, 2));
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new StateError(`the backup is not saved in ${file}: ${message}`, { cause });
+    }
+  }
+
+  async removeAdoption(network: string): Promise<void> {
+    await rm(this.#adoptionFile(network), { force: true });
+    await rmdir(join(this.#folder, adoptedName)).catch(() => undefined);
+  }
+
+  /** A name is no path. */
+  #adoptionFile(network: string): string {
+    return join(this.#folder, adoptedName, `${encodeURIComponent(network)}.json`);
+  }
+
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
     try {
@@ -77,4 +119,19 @@ function isTexts(value: unknown): value is SourceText[] {
         typeof row?.file === "string" && typeof row.text === "string",
     )
   );
+}
+
+function readAdoption(text: string): SavedAdoption | undefined {
+  let value: Partial<SavedAdoption> | null;
+  try {
+    value = JSON.parse(text) as Partial<SavedAdoption> | null;
+  } catch {
+    return undefined;
+  }
+  const isAdoption =
+    typeof value?.network === "string" &&
+    typeof value.xml?.before === "string" &&
+    typeof value.xml.after === "string" &&
+    typeof value.policy?.file === "string";
+  return isAdoption ? (value as SavedAdoption) : undefined;
 }

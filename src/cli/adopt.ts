@@ -1,0 +1,317 @@
+import { rm } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { PolicyFiles } from "../edge/files/policy-files.ts";
+import { StateFolder } from "../edge/files/state-folder.ts";
+import { writeAtomically } from "../edge/files/write-atomically.ts";
+import { VirshNetworks } from "../edge/libvirt/virsh-networks.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
+import { askDaemon, callDaemon } from "../edge/socket/daemon-client.ts";
+import type { Network } from "../model/inventory.ts";
+import type { SourceText } from "../model/source-text.ts";
+import { forwardElementOf, withForwardElement } from "../parse/network-forward.ts";
+import { parseNetworkXml } from "../parse/network-xml.ts";
+import { StateError, type SavedAdoption } from "../ports/state.ts";
+import { adopt, AdoptionError, giveBack, type AdoptionPorts } from "../reconcile/adopt.ts";
+import { compareReach, describeReach, type Reach } from "../reconcile/describe-reach.ts";
+import { planAdoption } from "../reconcile/plan-adoption.ts";
+import { planLinks } from "../reconcile/plan-links.ts";
+import { planTables } from "../reconcile/plan-tables.ts";
+import { collect, imagine, type Collected } from "./collect.ts";
+import { printColumns } from "./columns.ts";
+import { addNetworkKeys, namesNetwork, removeNetworkKeys } from "./edit-network.ts";
+import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { printJson, type Output } from "./output.ts";
+import { hasErrors, verdictOf } from "./print-problems.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+export interface AdoptOptions {
+  readonly network: string;
+  readonly isDryRun: boolean;
+  readonly isUndo: boolean;
+}
+
+/** The body of `virtwall adopt --json`. */
+export interface AdoptResult {
+  readonly network: string;
+  /** `possible`: what a dry run finds. `refused`: see `obstacles`; nothing was changed. */
+  readonly state: "adopted" | "possible" | "refused" | "open already" | "given back";
+  /** The policy file that is edited and what is added to it; null where the policy says it all already. */
+  readonly policy: { readonly file: string; readonly keys: SavedAdoption["keys"] } | null;
+  /** The element of libvirt's XML that is replaced. */
+  readonly forward: string | null;
+  /** Who reaches whom, before and after. */
+  readonly reach: Readonly<Record<string, string>>;
+  /** What of it changes: only what the policy asks for. */
+  readonly differences: readonly string[];
+  readonly obstacles: readonly string[];
+}
+
+const openForward = "<forward mode='open'/>";
+
+export async function runAdopt(
+  settings: Settings,
+  output: Output,
+  options: AdoptOptions,
+): Promise<ExitStatus> {
+  if (settings.inventoryFolder === undefined) demandRoot("adopt");
+  else if (!options.isDryRun)
+    throw new UsageError("adopt changes libvirt, not a folder: leave out --inventory");
+  const result = options.isUndo
+    ? await undo(settings, output, options)
+    : await makeOpen(settings, output, options);
+  if (settings.json) printJson(output, result);
+  else output.out(printResult(result));
+  return result.state === "refused" ? exitStatus.problems : exitStatus.ok;
+}
+
+async function makeOpen(
+  settings: Settings,
+  output: Output,
+  { network: name, isDryRun }: AdoptOptions,
+): Promise<AdoptResult> {
+  const before = await collect(settings);
+  const network = networkOf(before, name);
+  const nothing = { network: name, policy: null, forward: null, reach: {}, differences: [] };
+  if (network.forward === "open") return { ...nothing, state: "open already", obstacles: [] };
+  if (hasErrors(before.decision.problems)) {
+    throw new RefusedError(`there are ${verdictOf(before.decision.problems)}: virtwall check`);
+  }
+  const { policy, inventory } = before.written;
+  const hasFirewalld = settings.inventoryFolder === undefined && (await findFirewalld(settings));
+  const { keys, obstacles } = planAdoption({ policy, inventory, network, hasFirewalld });
+  if (obstacles.length > 0) return { ...nothing, state: "refused", obstacles };
+  const edit = editPolicy(settings, before.policyTexts, { name, keys });
+  const after = await imagine(settings, {
+    ...(edit.after !== undefined && { policy: { file: edit.file, text: edit.after } }),
+    network: (xml) => (isOf(xml, name) ? (withForwardElement(xml, openForward) ?? xml) : xml),
+  });
+  const { reach, unasked } = compare(before, after, name);
+  if (unasked.length > 0) {
+    return { ...nothing, state: "refused", reach: Object.fromEntries(reach), obstacles: unasked };
+  }
+  const networks = new VirshNetworks(settings.connectUri);
+  const xml = settings.inventoryFolder === undefined ? await networks.persistentXml(name) : "";
+  if (xml === undefined)
+    throw new RefusedError(`libvirt keeps no XML of ${name}: net-define it first`);
+  const changed = withForwardElement(xml, openForward);
+  const found = {
+    network: name,
+    policy: edit.after === edit.before ? null : { file: edit.file, keys },
+    forward: forwardElementOf(xml) ?? null,
+    reach: Object.fromEntries(reach),
+    differences: askedFor(before, network),
+    obstacles: [],
+  };
+  if (isDryRun) return { ...found, state: "possible" };
+  if (changed === undefined) throw new RefusedError(`the XML of ${name} is not understood`);
+  const adoption = { network: name, xml: { before: xml, after: changed }, policy: edit, keys };
+  await adopt(adoption, portsOf(settings, output, name));
+  return { ...found, state: "adopted" };
+}
+
+async function undo(
+  settings: Settings,
+  output: Output,
+  { network: name, isDryRun }: AdoptOptions,
+): Promise<AdoptResult> {
+  if (isDryRun) throw new UsageError("--undo and --dry-run exclude each other");
+  const adoptions = await new StateFolder(settings.stateFolder).loadAdoptions();
+  const adoption = adoptions.find(({ network }) => network === name);
+  if (!adoption) throw new UsageError(`${name} was not adopted, or was given back already`);
+  const xml = await new VirshNetworks(settings.connectUri).persistentXml(name);
+  const forward = forwardElementOf(adoption.xml.before);
+  const former =
+    forward === undefined || xml === undefined ? undefined : withForwardElement(xml, forward);
+  if (xml === undefined || former === undefined) {
+    throw new RefusedError(
+      `the XML of ${name} is not what it was adopted with: nothing was changed`,
+    );
+  }
+  const policy = await policyWithout(adoption);
+  const ports = portsOf(settings, output, name);
+  await giveBack({ ...adoption, xml: { before: former, after: xml } }, { xml, policy }, ports);
+  const { decision } = await collect(settings);
+  return {
+    network: name,
+    state: "given back",
+    policy: policy.after === policy.before ? null : { file: policy.file, keys: adoption.keys },
+    forward: forward ?? null,
+    reach: Object.fromEntries(reachOf(decision, name)),
+    differences: [],
+    obstacles: [],
+  };
+}
+
+/** The bytes of before where the file is as adoption left it; otherwise without what was added then. */
+async function policyWithout({
+  network,
+  policy,
+  keys,
+}: SavedAdoption): Promise<SavedAdoption["policy"]> {
+  const files = await new PolicyFiles(policy.file).read();
+  const now = files.find(({ file }) => file === policy.file)?.text;
+  if (now === policy.after) return { file: policy.file, before: now, after: policy.before };
+  const after = now === undefined ? undefined : removeNetworkKeys(now, network, keys);
+  return { file: policy.file, before: now, after };
+}
+
+function networkOf({ written }: Collected, name: string): Network {
+  const network = written.inventory.networks.find((candidate) => candidate.name === name);
+  if (network === undefined) throw new UsageError(`no network ${name} runs: virsh net-list`);
+  return network;
+}
+
+function isOf(text: string, name: string): boolean {
+  return parseNetworkXml({ file: "network", text }).network?.name === name;
+}
+
+/** The file that speaks of the network already, or the main one. */
+function editPolicy(
+  { policyFile }: Settings,
+  texts: readonly SourceText[],
+  { name, keys }: { readonly name: string; readonly keys: SavedAdoption["keys"] },
+): SavedAdoption["policy"] {
+  const source =
+    texts.find(({ text }) => namesNetwork(text, name)) ??
+    texts.find(({ file }) => file === policyFile);
+  const file = source?.file ?? policyFile;
+  const before = source?.text;
+  const isSaid = Object.keys(keys).length === 0;
+  return { file, before, after: isSaid ? before : addNetworkKeys(before ?? "", name, keys) };
+}
+
+/** By the table of its nftables backend. */
+async function findFirewalld({ gateSocket }: Settings): Promise<boolean> {
+  const kernel = await openKernel({ gate: "none", socket: gateSocket });
+  try {
+    return (await kernel.readForeign()).some(({ name }) => name === "firewalld");
+  } finally {
+    kernel.close();
+  }
+}
+
+function reachOf({ desired }: Collected["decision"], name: string): Reach {
+  return desired ? describeReach(desired.compiled.intent, name) : new Map();
+}
+
+/** Our side before and after: it has to be the same, to the last element of a set. */
+function compare(
+  before: Collected,
+  after: Collected,
+  name: string,
+): { readonly reach: Reach; readonly unasked: readonly string[] } {
+  const reach = reachOf(before.decision, name);
+  const differences = compareReach(reach, reachOf(after.decision, name));
+  const errors = after.decision.problems.filter(({ severity }) => severity === "error");
+  const tables = (collected: Collected) => collected.decision.desired?.compiled.tables ?? [];
+  const { changes } = planTables(tables(before), tables(after));
+  const words = errors.map((problem) => problem.message);
+  return { reach, unasked: [...words, ...differences, ...changes] };
+}
+
+/** What libvirt's rules did and the policy does not want. */
+function askedFor({ written }: Collected, { name, forward }: Network): string[] {
+  const { mode } = written.policy.networks.get(name) ?? {};
+  const { integration } = written.policy.host;
+  return [
+    ...(forward === "nat" && mode !== undefined && mode !== "nat"
+      ? [
+          `libvirt rewrites the sources of its guests; the policy says mode: ${mode}, and that holds then`,
+        ]
+      : []),
+    ...(integration === "auto"
+      ? []
+      : [`libvirt may reject what is published (integration: ${integration}); nobody does then`]),
+  ];
+}
+
+function portsOf(settings: Settings, output: Output, name: string): AdoptionPorts {
+  return {
+    networks: new VirshNetworks(settings.connectUri),
+    store: new StateFolder(settings.stateFolder),
+    policy: { write: writePolicy },
+    daemon: {
+      converge: () => converge(settings),
+      hold: () => hold(settings),
+      untilPluggedIn: () => untilPluggedIn(settings, name),
+    },
+    tell: (step) => output.err(`${step}\n`),
+  };
+}
+
+async function writePolicy(file: string, text: string | undefined): Promise<void> {
+  try {
+    await (text === undefined ? rm(file, { force: true }) : writeAtomically(file, text));
+  } catch (cause) {
+    throw new StateError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+const noDaemon =
+  "the daemon does not run, and it has to put the guests' nics back: virtwall daemon";
+
+async function converge({ daemonSocket }: Settings): Promise<void> {
+  const reply = await askDaemon(daemonSocket, { request: "reload" });
+  if (reply?.kind !== "reload") throw new AdoptionError(noDaemon);
+  const { state, error, problems } = reply.result;
+  if (state === "converged") return;
+  throw new AdoptionError(error ?? `the daemon refuses the policy: ${verdictOf(problems)}`);
+}
+
+async function hold({ daemonSocket }: Settings): Promise<() => void> {
+  const replies = callDaemon(daemonSocket, { request: "hold" });
+  const { value } = await replies.next();
+  if (value?.kind !== "held") throw new AdoptionError(noDaemon);
+  return () => void replies.return();
+}
+
+const patienceMs = 15_000;
+
+async function untilPluggedIn(settings: Settings, name: string): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const { inventory } = (await collect(settings)).written;
+    const bridge = inventory.networks.find((network) => network.name === name)?.bridge;
+    const { taps } = planLinks(inventory);
+    const stray = taps.filter((tap) => tap.bridge === bridge).map(({ tap }) => tap);
+    if (bridge !== undefined && stray.length === 0) return converge(settings);
+    if (performance.now() > deadline) {
+      const what =
+        bridge === undefined ? "libvirt does not list it" : `${stray.join(", ")} stayed out`;
+      throw new AdoptionError(`${name} did not come back whole: ${what}`);
+    }
+    await setTimeout(100);
+  }
+}
+
+function printResult(result: AdoptResult): string {
+  const { network, state, policy, forward, reach, differences, obstacles } = result;
+  const steps = [
+    ...(policy ? [`policy  ${policy.file}: ${network}: ${JSON.stringify(policy.keys)}`] : []),
+    ...(forward === null ? [] : [`libvirt ${forward.replaceAll(/\s*\n\s*/g, "")}`]),
+  ];
+  const rows = Object.entries(reach).map(([question, answer]) => [question, answer]);
+  return [
+    ...steps.map((step) => `${step}\n`),
+    ...(rows.length === 0 ? [] : ["who reaches whom, before and after:\n", printColumns(rows)]),
+    ...differences.map((difference) => `other than before: ${difference}\n`),
+    ...obstacles.map((obstacle) => `in the way: ${obstacle}\n`),
+    `${verdict(state, network, differences.length)}\n`,
+  ].join("");
+}
+
+function verdict(state: AdoptResult["state"], network: string, differences: number): string {
+  const same = differences === 0 ? "nothing else changes for anybody" : "the rest stays";
+  switch (state) {
+    case "adopted":
+      return `${network} is virtwall's own now; --undo gives it back`;
+    case "possible":
+      return `${network} can be adopted: ${same}; nothing was written yet`;
+    case "refused":
+      return `${network} stays as it is`;
+    case "open already":
+      return `${network} is an open network already: libvirt makes no rules for it`;
+    case "given back":
+      return `${network} is libvirt's again, as it was before`;
+  }
+}

@@ -1,0 +1,129 @@
+import { KernelError } from "../ports/kernel.ts";
+import { NetworkError, type NetworkControl } from "../ports/networks.ts";
+import { StateError, type AdoptionStore, type SavedAdoption } from "../ports/state.ts";
+
+export interface AdoptionPorts {
+  readonly networks: NetworkControl;
+  readonly store: AdoptionStore;
+  readonly policy: {
+    /** `undefined`: the file goes. Throws {@link StateError}. */
+    write(file: string, text: string | undefined): Promise<void>;
+  };
+  readonly daemon: {
+    /** Resolves once the kernel holds what is written; throws {@link AdoptionError} where it does not. */
+    converge(): Promise<void>;
+    /** The daemon believes until the function returned is called that networks and links are as they were last. */
+    hold(): Promise<() => void>;
+    /** Resolves once every guest of the network has its tap in the bridge; throws {@link AdoptionError} where one has not. */
+    untilPluggedIn(): Promise<void>;
+  };
+  /** Told before each step. */
+  tell(step: string): void;
+}
+
+/** It did not come to pass; the message tells why, and what of it could not be undone. */
+export class AdoptionError extends Error {
+  override readonly name = "AdoptionError";
+}
+
+type Undo = readonly [what: string, action: () => Promise<void>];
+
+/**
+ * The network's rules become virtwall's: policy first, so that our tables judge it in so many words, then libvirt's XML. The daemon's
+ * tables are not touched while the bridge is away, and judge it by name from its first moment on. A step that fails undoes those
+ * before it.
+ */
+export async function adopt(adoption: SavedAdoption, ports: AdoptionPorts): Promise<void> {
+  const { network, xml, policy } = adoption;
+  const undo: Undo[] = [];
+  await guarded(undo, async () => {
+    ports.tell("saving the XML and the policy as they are");
+    await ports.store.saveAdoption(adoption);
+    undo.push(["the backup", () => ports.store.removeAdoption(network)]);
+    if (policy.after !== policy.before) {
+      ports.tell(`writing ${policy.file}`);
+      undo.push(["the policy", () => rewrite(policy.file, policy.before, ports)]);
+      await rewrite(policy.file, policy.after, ports);
+    } else {
+      await ports.daemon.converge();
+    }
+    ports.tell("restarting the network without libvirt's rules");
+    await ports.networks.define(xml.after);
+    undo.push(["the network", () => restart(network, xml.before, ports)]);
+    await restart(network, xml.after, ports);
+    ports.tell("putting guests' nics back");
+    await ports.daemon.untilPluggedIn();
+  });
+}
+
+/** The way back: libvirt's rules first, then the policy. `policy` is what is to be written now; undefined: it stays. */
+export async function giveBack(
+  adoption: SavedAdoption,
+  now: { readonly xml: string; readonly policy: SavedAdoption["policy"] },
+  ports: AdoptionPorts,
+): Promise<void> {
+  const { network } = adoption;
+  const undo: Undo[] = [];
+  await guarded(undo, async () => {
+    ports.tell("restarting the network with libvirt's rules");
+    await ports.networks.define(adoption.xml.before);
+    undo.push(["the network", () => restart(network, now.xml, ports)]);
+    await restart(network, adoption.xml.before, ports);
+    if (now.policy.after !== now.policy.before) {
+      ports.tell(`writing ${now.policy.file}`);
+      undo.push(["the policy", () => rewrite(now.policy.file, now.policy.before, ports)]);
+      await rewrite(now.policy.file, now.policy.after, ports);
+    }
+    ports.tell("putting guests' nics back");
+    await ports.daemon.untilPluggedIn();
+    await ports.store.removeAdoption(network);
+  });
+}
+
+async function rewrite(
+  file: string,
+  text: string | undefined,
+  { policy, daemon }: AdoptionPorts,
+): Promise<void> {
+  await policy.write(file, text);
+  await daemon.converge();
+}
+
+/** libvirt takes another XML at the network's next start only. */
+async function restart(name: string, xml: string, ports: AdoptionPorts): Promise<void> {
+  const { networks, daemon } = ports;
+  const release = await daemon.hold();
+  try {
+    await networks.define(xml);
+    await networks.stop(name);
+    await networks.start(name);
+  } finally {
+    release();
+  }
+  await daemon.converge();
+}
+
+const refusals = [AdoptionError, KernelError, NetworkError, StateError] as const;
+
+async function guarded(undo: readonly Undo[], action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    const { message } = asRefusal(cause);
+    const left: string[] = [];
+    for (const [what, back] of undo.toReversed()) {
+      try {
+        await back();
+      } catch (error) {
+        left.push(`${what} could not be put back: ${asRefusal(error).message}`);
+      }
+    }
+    const end = left.length === 0 ? "everything is as it was before" : left.join("; ");
+    throw new AdoptionError(`${message}; ${end}`, { cause });
+  }
+}
+
+function asRefusal(error: unknown): Error {
+  if (error instanceof Error && refusals.some((refusal) => error instanceof refusal)) return error;
+  throw error;
+}

@@ -1,0 +1,89 @@
+import type { Guest, Inventory, Network } from "../model/inventory.ts";
+import type { NetworkPolicy, Policy } from "../model/policy.ts";
+import type { SavedAdoption } from "../ports/state.ts";
+
+export interface AdoptionPlan {
+  /** What the policy has to say of the network so that it means without libvirt's rules what it meant with them. */
+  readonly keys: SavedAdoption["keys"];
+  /** Why the network cannot be adopted without a change that nobody asked for; empty: it can. */
+  readonly obstacles: readonly string[];
+}
+
+export interface AdoptionInput {
+  readonly policy: Policy;
+  readonly inventory: Inventory;
+  readonly network: Network;
+  /** firewalld runs: libvirt puts the bridges of the networks that it manages into a zone that lets guests reach the host. */
+  readonly hasFirewalld: boolean;
+}
+
+export function planAdoption(input: AdoptionInput): AdoptionPlan {
+  const { policy, network } = input;
+  const wanted = policy.networks.get(network.name);
+  return { keys: keysFor(network, wanted), obstacles: obstaclesOf(input, wanted) };
+}
+
+/** Only what the policy does not say yet. */
+function keysFor(network: Network, wanted: NetworkPolicy | undefined): SavedAdoption["keys"] {
+  const { forward } = network;
+  if (forward !== "nat" && forward !== "route") return {};
+  const mode = wanted?.mode === undefined ? { mode: forward } : {};
+  if ((wanted?.mode ?? forward) !== "nat") return mode;
+  const nat = natKeysFor(network, wanted);
+  return Object.keys(nat).length === 0 ? mode : { ...mode, nat };
+}
+
+function natKeysFor(
+  network: Network,
+  wanted: NetworkPolicy | undefined,
+): NonNullable<SavedAdoption["keys"]["nat"]> {
+  const { address, ports, ipv6 } = wanted?.nat ?? {};
+  const { natAddresses, natPorts } = network;
+  return {
+    ...(address === undefined && natAddresses && { address: natAddresses.first }),
+    ...(ports === undefined && natPorts && !isDefault(natPorts) && { ports: rangeOf(natPorts) }),
+    ...(ipv6 === undefined && keepsSources6(network, wanted) && { ipv6: false }),
+  };
+}
+
+/** What libvirt writes into every XML that says nothing of ports, and what a policy means that says nothing. */
+function isDefault({ first, last }: { readonly first: number; readonly last: number }): boolean {
+  return first === 1024 && last === 65535;
+}
+
+function rangeOf({ first, last }: { readonly first: number; readonly last: number }): string {
+  return `${first}-${last}`;
+}
+
+/** IPv6 of a network that libvirt masquerades is routed as it is, unless its XML asks for more. A policy that says `nat` asks for it. */
+function keepsSources6(network: Network, wanted: NetworkPolicy | undefined): boolean {
+  const hasIpv6 = network.subnets.some(({ prefix }) => prefix.family === 6);
+  return hasIpv6 && wanted?.mode === undefined && !network.nat6;
+}
+
+function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): readonly string[] {
+  const { inventory, network } = input;
+  const { name, forwardDevices, natAddresses, zone } = network;
+  if (network.forward !== "nat" && network.forward !== "route") {
+    return [`libvirt makes no rules for ${name}, or isolates it: only nat and route are adopted`];
+  }
+  const isRange = natAddresses !== undefined && natAddresses.first !== natAddresses.last;
+  const isSpecial = (guest: Guest) =>
+    guest.nics.some((nic) => nic.network === name && nic.hasPortSettings === true);
+  const special = inventory.guests.filter(isSpecial).map((guest) => guest.name);
+  const obstacles: (string | false)[] = [
+    wanted?.mode === "open" &&
+      "the policy says mode: open, so that nobody would judge its guests: take that out first",
+    forwardDevices !== undefined &&
+      `libvirt lets its guests out by ${forwardDevices.join(", ")} only, and the policy cannot say that`,
+    isRange &&
+      wanted?.nat?.address === undefined &&
+      `its guests show the addresses ${natAddresses.first} to ${natAddresses.last}, and the policy can name one: nat.address`,
+    special.length > 0 &&
+      `the ports of ${special.join(", ")} are set up by libvirt in a way of its own, so that nobody could put them back: stop them first`,
+    input.hasFirewalld &&
+      zone === undefined &&
+      `firewalld would lose ${network.bridge ?? "its bridge"} from its zone libvirt: write <bridge zone='libvirt'> into its XML first`,
+  ];
+  return obstacles.filter((obstacle) => obstacle !== false);
+}
