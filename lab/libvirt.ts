@@ -19,6 +19,8 @@ export interface Libvirt {
   reload(): Promise<void>;
   /** Ends and starts libvirtd; guests go on running. */
   restart(): Promise<void>;
+  /** Kills libvirtd, and starts it again; guests go on running. */
+  crash(): Promise<void>;
 }
 
 export interface GuestWish {
@@ -55,8 +57,13 @@ cgroup_controllers = []
 remember_owner = 0
 `;
 
+export interface LibvirtOptions {
+  /** Makes it a host of its own for others on this machine, which all have the machine's name and UUID. */
+  readonly host?: { readonly name: string; readonly uuid: string };
+}
+
 /** Starts virtlogd and libvirtd in the world, and the `default` network. */
-export async function startLibvirt(world: World): Promise<Libvirt> {
+export async function startLibvirt(world: World, options: LibvirtOptions = {}): Promise<Libvirt> {
   for (const [program, debianPackage] of Object.entries(neededPrograms)) {
     const found = await world.run(["sh", "-c", 'command -v "$1"', "sh", program]);
     if (found.status !== 0) {
@@ -71,8 +78,14 @@ export async function startLibvirt(world: World): Promise<Libvirt> {
 
   const virsh = (...words: readonly string[]) =>
     world.must(["virsh", "--quiet", ...words], { timeoutMs: 60_000 });
-  await startDaemons(world);
-  const libvirt = makeLibvirt(world, virsh, image);
+  if (options.host !== undefined) {
+    const file = world.pathOf("/etc/libvirt/libvirtd.conf");
+    await writeFile(file, `${await readFile(file, "utf8")}\nhost_uuid = "${options.host.uuid}"\n`);
+  }
+  const daemon = daemonProgram(options);
+  await world.must(["virtlogd", "-d"]);
+  await startLibvirtd(world, daemon);
+  const libvirt = makeLibvirt({ world, daemon, virsh, image });
   // The layer over /etc starts from whatever the machine has under this name; the lab's own is Debian's.
   await virsh("net-destroy", "default").catch(() => undefined);
   await virsh("net-undefine", "default").catch(() => undefined);
@@ -81,13 +94,15 @@ export async function startLibvirt(world: World): Promise<Libvirt> {
   return libvirt;
 }
 
-async function startDaemons(world: World): Promise<void> {
-  await world.must(["virtlogd", "-d"]);
-  await startLibvirtd(world);
+/** A host name of its own takes a UTS namespace of its own. */
+function daemonProgram({ host }: LibvirtOptions): readonly string[] {
+  if (host === undefined) return ["libvirtd", "-d"];
+  const named = 'hostname "$1" && exec libvirtd -d';
+  return ["unshare", "--uts", "sh", "-c", named, "libvirtd", host.name];
 }
 
-async function startLibvirtd(world: World): Promise<void> {
-  await world.must(["libvirtd", "-d"]);
+async function startLibvirtd(world: World, daemon: readonly string[]): Promise<void> {
+  await world.must(daemon);
   const deadline = Date.now() + 30_000;
   for (;;) {
     const answer = await world.run(["virsh", "version"]);
@@ -99,7 +114,20 @@ async function startLibvirtd(world: World): Promise<void> {
   }
 }
 
-function makeLibvirt(world: World, virsh: Libvirt["virsh"], image: Promise<GuestImage>): Libvirt {
+interface Parts {
+  readonly world: World;
+  readonly daemon: readonly string[];
+  readonly virsh: Libvirt["virsh"];
+  readonly image: Promise<GuestImage>;
+}
+
+function makeLibvirt({ world, daemon, virsh, image }: Parts): Libvirt {
+  const endWith = (signal: string) =>
+    world.must([
+      "sh",
+      "-c",
+      `p=$(cat /run/libvirtd.pid); kill -${signal} "$p"; for i in $(seq 200); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1`,
+    ]);
   return {
     virsh,
     startNetwork: async (xml) => {
@@ -119,10 +147,12 @@ function makeLibvirt(world: World, virsh: Libvirt["virsh"], image: Promise<Guest
       await world.must(["sh", "-c", 'kill -HUP "$(cat /run/libvirtd.pid)"']);
     },
     restart: async () => {
-      const stop =
-        'p=$(cat /run/libvirtd.pid); kill "$p"; for i in $(seq 200); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1';
-      await world.must(["sh", "-c", stop]);
-      await startLibvirtd(world);
+      await endWith("TERM");
+      await startLibvirtd(world, daemon);
+    },
+    crash: async () => {
+      await endWith("KILL");
+      await startLibvirtd(world, daemon);
     },
   };
 }

@@ -1,0 +1,88 @@
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { startStream } from "../../lab/stream/start-stream.ts";
+import { uplink } from "../../lab/uplink.ts";
+import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+
+let hypervisor: Hypervisor;
+
+beforeAll(async () => {
+  hypervisor = await startHypervisor({
+    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
+    policy: `guests:
+  web1:
+    publish:
+      - address: ${uplink.address}
+        ports: [tcp/8080:80, udp/7007:7]
+`,
+  });
+});
+
+afterAll(async () => {
+  await hypervisor?.stop();
+});
+
+/** Our rules with their handles, which a rule or element that is written again does not keep; without what counts on. */
+async function ourRules(): Promise<string> {
+  const tables = ["inet", "bridge"].map((family) =>
+    hypervisor.world.must(["nft", "-a", "list", "table", family, "virtwall"]),
+  );
+  const text = (await Promise.all(tables)).join("");
+  return text.replace(/packets \d+ bytes \d+/g, "");
+}
+
+/** New connections that the publication has admitted: the counter of an element, which falls to nothing with it. */
+async function admitted(): Promise<number> {
+  const listing = await hypervisor.world.must(["nft", "list", "map", "inet", "virtwall", "admit4"]);
+  const counts = /udp \. 7007 counter packets (\d+)/.exec(listing);
+  return Number(counts?.[1]);
+}
+
+const cases: readonly (readonly [string, () => Promise<unknown>])[] = [
+  ["libvirtd restarted", () => hypervisor.libvirt.restart()],
+  ["libvirtd killed, and started again", () => hypervisor.libvirt.crash()],
+  ["libvirtd reloaded", () => hypervisor.libvirt.reload()],
+  [
+    "the daemon ended, and started again",
+    async () => {
+      await hypervisor.daemon().end("SIGTERM");
+      await setTimeout(300);
+      await hypervisor.startDaemon();
+    },
+  ],
+  [
+    "the daemon killed, and started again",
+    async () => {
+      await hypervisor.daemon().end("SIGKILL");
+      await setTimeout(300);
+      await hypervisor.startDaemon();
+    },
+  ],
+];
+
+test.each(cases)(
+  "%s under load: no packet is lost, and nothing is written again",
+  async (_, disturb) => {
+    const before = await ourRules();
+    const count = await admitted();
+    const stream = await startStream(hypervisor.world, {
+      address: uplink.address,
+      httpPort: 8080,
+      udpPort: 7007,
+      page: "I am web1",
+      datagramsPerSecond: 500,
+      datagramsPerFlow: 50,
+      connectionsPerSecond: 10,
+    });
+    await setTimeout(300);
+    await disturb();
+    await setTimeout(1_500);
+    const { datagrams, connections } = await stream.end();
+    expect(datagrams.sent).toBeGreaterThan(500);
+    expect(datagrams.lost).toBe(0);
+    expect(connections.failed).toBe(0);
+    expect(await ourRules()).toBe(before);
+    expect(await admitted()).toBeGreaterThan(count);
+  },
+);
