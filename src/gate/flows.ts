@@ -1,13 +1,13 @@
 import { constants } from "node:os";
 import type { Address } from "../base/address.ts";
 import type { GateFlow } from "../wire/gate-protocol.ts";
-import { printDeleteFlow, printListFlows, readFlow, WantedAddresses } from "./flow-message.ts";
+import { printDeleteFlows, printListFlows, readFlow, WantedAddresses } from "./flow-message.ts";
 import { errorWords, RefusedError, type Nftables } from "./libnftables.ts";
-import { doneType, errorType, join, readErrno, readMessages } from "./netlink-frame.ts";
+import { doneType, errorType, readErrno, readMessages } from "./netlink-frame.ts";
 
 /**
- * Messages in one datagram. Each is answered, and the answers wait in the socket's buffer, where one takes about 800 of the 212992
- * bytes that are the kernel's default.
+ * Messages in one datagram. At worst each is answered with an error, which takes about 1300 of the 212992 bytes that a socket's buffer
+ * has by default.
  */
 const batch = 100;
 
@@ -28,20 +28,17 @@ export function listFlows(nftables: Nftables, addresses: readonly Address[]): re
   throw new RefusedError(`listing tracked connections: ${words}`);
 }
 
-/** Answers how many were still there. */
+/** Answers how many were still there. Throws {@link RefusedError}; some of them may be gone then. */
 export function deleteFlows(nftables: Nftables, keys: readonly string[]): number {
-  let count = 0;
+  let missing = 0;
   for (let first = 0; first < keys.length; first += batch) {
-    const messages = keys.slice(first, first + batch).map(printDeleteFlow);
-    for (const datagram of nftables.talk(join(messages))) {
-      for (const message of readMessages(datagram)) {
-        const errno = readErrno(message);
-        if (errno === 0) count++;
-        else if (errno !== constants.errno.ENOENT) {
-          throw new RefusedError(`deleting tracked connections: ${errorWords(errno)}`);
-        }
+    const message = printDeleteFlows(keys.slice(first, first + batch));
+    for (const errno of [...nftables.talk(message)].flatMap(readMessages).map(readErrno)) {
+      if (errno === constants.errno.ENOENT) missing++;
+      else if (errno !== 0) {
+        throw new RefusedError(`deleting tracked connections: ${errorWords(errno)}`);
       }
     }
   }
-  return count;
+  return keys.length - missing;
 }

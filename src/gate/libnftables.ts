@@ -180,11 +180,11 @@ function* talk(native: Native, socket: number, message: Uint8Array): Generator<U
     throw new RefusedError(`netlink: ${errorWords(native.errno())}`);
   }
   const dontWait = 0x40;
+  const buffer = new Uint8Array(65536);
   for (;;) {
-    const buffer = new Uint8Array(65536);
     const length = native.receive(socket, buffer, buffer.length, dontWait);
     if (length <= 0) return;
-    yield buffer.subarray(0, length);
+    yield buffer.slice(0, length);
   }
 }
 

@@ -61,7 +61,7 @@ export function readMessages(datagram: Uint8Array): readonly NetlinkMessage[] {
     messages.push({
       type: view.getUint16(offset + 4, littleEndian),
       sequence: view.getUint32(offset + 8, littleEndian),
-      body: part(view, offset + headerBytes, length - headerBytes),
+      body: new DataView(view.buffer, view.byteOffset + offset + headerBytes, length - headerBytes),
     });
     offset += aligned(length);
   }
@@ -73,30 +73,44 @@ export function readErrno({ body }: NetlinkMessage): number {
   return body.byteLength < 4 ? 0 : -body.getInt32(0, littleEndian);
 }
 
-/** Calls back with type and value of each attribute, up to the first that is cut off. */
-export function forEachAttribute(
-  attributes: DataView,
-  take: (type: number, value: DataView) => void,
-): void {
-  let offset = 0;
-  while (offset + attributeHeaderBytes <= attributes.byteLength) {
-    const length = attributes.getUint16(offset, littleEndian);
-    if (length < attributeHeaderBytes || offset + length > attributes.byteLength) break;
-    // The two highest bits of the type say "nested" and "network byte order".
-    const type = attributes.getUint16(offset + 2, littleEndian) & 0x3fff;
-    take(type, part(attributes, offset + attributeHeaderBytes, length - attributeHeaderBytes));
-    offset += aligned(length);
-  }
+/** Where in a message something stands; the end is the first byte after it. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** The attributes of an nfnetlink message. */
-export function attributesOf({ body }: NetlinkMessage): DataView {
-  const start = Math.min(familyHeaderBytes, body.byteLength);
-  return part(body, start, body.byteLength - start);
+export function attributesOf({ body }: NetlinkMessage): Span {
+  return { start: familyHeaderBytes, end: body.byteLength };
 }
 
-function part(view: DataView, offset: number, length: number): DataView {
-  return new DataView(view.buffer, view.byteOffset + offset, length);
+/** The value of the first attribute of the type; undefined where there is none before the first that is cut off. */
+export function findAttribute(view: DataView, within: Span, type: number): Span | undefined {
+  let offset = within.start;
+  while (offset + attributeHeaderBytes <= within.end) {
+    const length = view.getUint16(offset, littleEndian);
+    if (length < attributeHeaderBytes || offset + length > within.end) return undefined;
+    // The two highest bits of the type say "nested" and "network byte order".
+    if ((view.getUint16(offset + 2, littleEndian) & 0x3fff) === type) {
+      return { start: offset + attributeHeaderBytes, end: offset + length };
+    }
+    offset += aligned(length);
+  }
+  return undefined;
+}
+
+/** The number in an attribute of four bytes, 0 where it is not there. */
+export function readNumber(view: DataView, within: Span, type: number): number {
+  const span = findAttribute(view, within, type);
+  return span !== undefined && span.end - span.start === 4 ? view.getUint32(span.start) : 0;
+}
+
+/** The bytes of an attribute, header and padding included. */
+export function wholeAttribute(view: DataView, value: Span): Uint8Array {
+  const start = value.start - attributeHeaderBytes;
+  const bytes = new Uint8Array(aligned(value.end - start));
+  bytes.set(new Uint8Array(view.buffer, view.byteOffset + start, value.end - start));
+  return bytes;
 }
 
 export function join(parts: readonly Uint8Array[]): Uint8Array {

@@ -3,12 +3,13 @@ import {
   acknowledge,
   attributesOf,
   errorType,
-  forEachAttribute,
   join,
   printAttribute,
   printMessage,
   readErrno,
   readMessages,
+  readNumber,
+  type NetlinkMessage,
 } from "./netlink-frame.ts";
 
 /**
@@ -91,20 +92,17 @@ export function readAnswers(datagram: Uint8Array): readonly NetlinkAnswer[] {
       return [{ kind: "error", sequence, errno: readErrno(message) }];
     }
     return type === messageTypes.newTable
-      ? [{ kind: "table", sequence, state: readTableState(attributesOf(message)) }]
+      ? [{ kind: "table", sequence, state: readTableState(message) }]
       : [];
   });
 }
 
-function readTableState(body: DataView): TableState {
-  const numbers = new Map<number, number>();
-  forEachAttribute(body, (type, value) => {
-    if (value.byteLength === 4) numbers.set(type, value.getUint32(0));
-  });
+function readTableState(message: NetlinkMessage): TableState {
+  const read = (type: number) => readNumber(message.body, attributesOf(message), type);
   return {
-    flags: numbers.get(attributes.flags) ?? 0,
-    use: numbers.get(attributes.use) ?? 0,
-    owner: numbers.get(attributes.owner) ?? 0,
+    flags: read(attributes.flags),
+    use: read(attributes.use),
+    owner: read(attributes.owner),
   };
 }
 

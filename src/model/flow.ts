@@ -3,7 +3,7 @@ import type { PortProtocol } from "../base/port.ts";
 
 /** A connection, or an exchange of datagrams, that the kernel tracks. */
 export interface Flow {
-  /** The kernel's name of this very flow: a later one between the same ends has another. */
+  /** The kernel's name of this flow: good for as long as the flow is there. */
   readonly key: string;
   readonly protocol: PortProtocol | "icmp" | "other";
   /** Who began it. */

@@ -34,8 +34,24 @@ export type ChainChange =
   | { readonly kind: "policy"; readonly chain: Chain; readonly refill: boolean }
   | { readonly kind: "refill"; readonly chain: Chain };
 
-/** Undefined if the tables are the same but for the order of their sets and chains. */
+/**
+ * Undefined if the tables are the same but for the order of their sets and chains. The last answer about a table is remembered, since
+ * it is asked for as a script and as words.
+ */
 export function changeOf(actual: Table, desired: Table): TableChange | undefined {
+  const known = lastChanges.get(actual);
+  if (known?.desired === desired) return known.change;
+  const change = compare(actual, desired);
+  lastChanges.set(actual, { desired, change });
+  return change;
+}
+
+const lastChanges = new WeakMap<
+  Table,
+  { readonly desired: Table; readonly change: TableChange | undefined }
+>();
+
+function compare(actual: Table, desired: Table): TableChange | undefined {
   const [before, after] = [normalise(actual), normalise(desired)];
   const sets = pair(before.sets, after.sets).flatMap(setChange);
   const remade = new Set(

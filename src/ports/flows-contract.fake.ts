@@ -56,13 +56,5 @@ export function flowsContract(name: string, open: () => Promise<FlowsUnderContra
       expect(await under.flows.cut(doomed)).toBe(0);
       expect(await under.flows.cut([])).toBe(0);
     });
-
-    it("leaves a flow that was begun anew between the same ends", async () => {
-      const before = await listed(c);
-      expect(await under.flows.cut(before)).toBe(1);
-      await under.begin(c, 4002, b);
-      expect(await under.flows.cut(before)).toBe(0);
-      expect(await listed(c)).toHaveLength(1);
-    });
   });
 }

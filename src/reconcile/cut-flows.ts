@@ -31,9 +31,9 @@ export interface CutPlan {
 /** The flows that were admitted before and are not any more. Undefined where there can be none. */
 export function planCut(former: Former, desired: Held): CutPlan | undefined {
   const { intent } = desired.compiled;
-  const begun = udpBegun(former, intent);
+  const { closed, begun } = comparePublications(former, intent);
   const addresses = new Set([
-    ...closedPublications(former, intent).map(({ guestAddress }) => guestAddress),
+    ...closed.map(({ guestAddress }) => guestAddress),
     ...("compiled" in former ? changedGuests(former.compiled.intent, intent) : []),
     ...begun.map(({ address }) => address),
   ]);
@@ -67,42 +67,47 @@ export async function cutFlows(flows: Flows, plan: CutPlan): Promise<readonly st
   );
 }
 
-/** Publications that are gone, or lead elsewhere, or let fewer in. */
-function closedPublications(former: Former, after: Intent): readonly Published[] {
-  if (!("compiled" in former)) {
-    const kept = new Set(after.publications.map(wayOf));
-    return former.publications.filter((publication) => !kept.has(wayOf(publication)));
-  }
-  return missingFrom(former.compiled.intent.publications, after.publications);
+interface PublicationChanges {
+  /** Gone, or leading elsewhere, or letting in others than before. */
+  readonly closed: readonly Published[];
+  /**
+   * Over UDP, and new. Whoever has sent to such a port before is known to the kernel as somebody who talks to the host, for as long
+   * as he goes on sending.
+   */
+  readonly begun: readonly PublicationIntent[];
 }
 
-/** Those of the first list that the second has no equal of. Most are the same objects, which costs least. */
-function missingFrom(
-  publications: readonly PublicationIntent[],
-  others: readonly PublicationIntent[],
-): readonly PublicationIntent[] {
-  const same = new Set(others);
-  const candidates = publications.filter((publication) => !same.has(publication));
-  if (candidates.length === 0) return [];
-  const text = (publication: PublicationIntent) =>
-    `${wayOf(publication)} ${peersText(publication.from)}`;
-  const equal = new Set(others.map(text));
-  return candidates.filter((publication) => !equal.has(text(publication)));
+function comparePublications(former: Former, after: Intent): PublicationChanges {
+  if (!("compiled" in former))
+    return compareByText([former.publications, after.publications], wayOf);
+  const before = former.compiled.intent.publications;
+  // Most are the same objects, and that is seen at least cost.
+  const [old, now] = [new Set(before), new Set(after.publications)];
+  const changed = [
+    before.filter((publication) => !now.has(publication)),
+    after.publications.filter((publication) => !old.has(publication)),
+  ] as const;
+  return compareByText(changed, (publication) => {
+    const { from } = publication;
+    return from.length === 0 ? wayOf(publication) : `${wayOf(publication)} ${peersText(from)}`;
+  });
+}
+
+function compareByText<P extends Published>(
+  [before, after]: readonly [readonly P[], readonly PublicationIntent[]],
+  textOf: (publication: P | PublicationIntent) => string,
+): PublicationChanges {
+  const old = new Map(before.map((publication) => [textOf(publication), publication]));
+  const begun: PublicationIntent[] = [];
+  for (const publication of after) {
+    const isKnown = old.delete(textOf(publication));
+    if (!isKnown && publication.protocol === "udp") begun.push(publication);
+  }
+  return { closed: [...old.values()], begun };
 }
 
 function wayOf({ address, protocol, public: ports, guestAddress, guestPorts }: Published): string {
-  return `${address} ${protocol} ${formatPortRange(ports)} ${guestAddress} ${guestPorts.first}`;
-}
-
-/**
- * Publications over UDP that begin now. Whoever has sent to such a port before is known to the kernel as somebody who talks to the
- * host, for as long as he goes on sending.
- */
-function udpBegun(former: Former, after: Intent): readonly PublicationIntent[] {
-  const publications = after.publications.filter(({ protocol }) => protocol === "udp");
-  if ("compiled" in former) return missingFrom(publications, former.compiled.intent.publications);
-  const known = new Set(former.publications.map(wayOf));
-  return publications.filter((publication) => !known.has(wayOf(publication)));
+  return `${address} ${protocol} ${ports.first}-${ports.last} ${guestAddress} ${guestPorts.first}`;
 }
 
 /** Addresses of guests of which something else may be admitted now. */

@@ -233,6 +233,17 @@ function stream({ host, port, packets, perSecond, flowCount }) {
   });
 }
 
+/** One datagram to each of many ports, from one socket. */
+async function spray({ host, firstPort, count }) {
+  const socket = dgram.createSocket(net.isIPv4(host) ? "udp4" : "udp6");
+  socket.on("error", () => {});
+  for (let port = firstPort; port < firstPort + count; port++) {
+    await new Promise((resolve) => socket.send("x", port, host, resolve));
+  }
+  socket.close();
+  return {};
+}
+
 function sysctl({ values }) {
   for (const [key, value] of Object.entries(values)) {
     writeFileSync(`/proc/sys/${key.replaceAll(".", "/")}`, value);
@@ -259,6 +270,7 @@ const commands = {
   overhear,
   release,
   stream,
+  spray,
   sysctl,
 };
 

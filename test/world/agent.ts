@@ -142,6 +142,11 @@ export class Agent {
     return this.#request("stream", request);
   }
 
+  /** One datagram to each of many ports, all from one port. */
+  async spray(host: string, firstPort: number, count: number): Promise<void> {
+    await this.#request("spray", { host, firstPort, count });
+  }
+
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
