@@ -327,3 +327,61 @@ test("ten thousand publications are checked within a second or two", () => {
 test("every law is listed once", () => {
   expect(new Set(laws).size).toBe(laws.length);
 });
+
+describe("what guests' own XML says", () => {
+  const web1 = (body: string, name = "web1") =>
+    ({
+      file: `${name}.xml`,
+      text: `<domain><name>${name}</name><metadata><guest xmlns="https://virtwall.dev/guest/1">${body}</guest></metadata></domain>`,
+    }) as const;
+  const found = (policyText: string, ...guests: { file: string; text: string }[]) => {
+    const { policy, problems } = parsePolicy([{ file: "policy.yaml", text: policyText }]);
+    const parsed = parseInventory({ networks: [], guests, leases: [] }, [eth0]);
+    expect([...problems, ...parsed.problems]).toEqual([]);
+    return check(policy, parsed.inventory).map(
+      ({ code, at, message }) => `${code} ${at.file}: ${message}`,
+    );
+  };
+  const publish = (ports: string) => `<publish><ports>${ports}</ports></publish>`;
+
+  test("is policy like any other", () => {
+    expect(found("", web1(publish("tcp/80") + "<groups>web</groups>"))).toEqual([
+      "UNKNOWN_GROUP web1.xml: there is no group 'web'",
+    ]);
+  });
+
+  test("may stand beside other keys of the same guest in a file", () => {
+    expect(
+      found("groups: { web: {} }\nguests: { web1: { groups: [web] } }", web1(publish("tcp/80"))),
+    ).toEqual([]);
+  });
+
+  test("and a file says too is a mistake of the guest's, with both places", () => {
+    const policy = "guests: { web1: { publish: [{ ports: tcp/81 }] } }";
+    expect(found(policy, web1(publish("tcp/80")))).toEqual([
+      "DUPLICATE_KEY web1.xml: 'publish' of guest 'web1' is given twice: in its own XML and at policy.yaml:1:19",
+    ]);
+  });
+
+  test("and a file publishes for another guest is a mistake of the guest's", () => {
+    const policy = "guests: { web2: { publish: [{ ports: tcp/80 }] } }";
+    const [problem, ...more] = found(policy, web1(publish("tcp/80")));
+    expect(problem).toMatch(/^PUBLISHED_TWICE web1\.xml: .*policy\.yaml:1/);
+    expect(more).toEqual([]);
+  });
+
+  test("and another guest's says too is a mistake of both", () => {
+    const problems = found("", web1(publish("tcp/80")), web1(publish("tcp/80"), "web2"));
+    expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+      "PUBLISHED_TWICE web1.xml",
+      "PUBLISHED_TWICE web2.xml",
+    ]);
+  });
+
+  test("hides no mistake in the files", () => {
+    const policy =
+      "guests: { a: { publish: [{ ports: tcp/80 }] }, b: { publish: [{ ports: tcp/80 }] } }";
+    const problems = found(policy, web1(publish("tcp/1-1000")));
+    expect(problems.filter((problem) => /^\w+ policy\.yaml:/.test(problem))).toHaveLength(1);
+  });
+});

@@ -12,12 +12,34 @@ interface Claim {
   readonly guest: string;
   readonly address: Address | undefined;
   readonly mapping: PortMapping;
+  /** Made by the guest's own XML. */
+  readonly isOwn: boolean;
 }
 
-/** A public address, protocol and port leads to one place; a publication without an address has them all. */
+/**
+ * A public address, protocol and port leads to one place; a publication without an address has them all. Files are first judged
+ * alone: what a guest's XML claims must not hide a mistake in them.
+ */
 export const distinctPublications: PolicyLaw = (policy) => {
-  const problems: Problem[] = [];
-  for (const claims of bucketsOf(policy, ({ mapping }) => mapping.protocol).values()) {
+  const claims = claimsOf(policy);
+  const own = claims.filter(({ isOwn }) => isOwn);
+  if (own.length === 0) return conflictsAmong(claims).map(toProblem);
+  const written = claims.filter(({ isOwn }) => !isOwn);
+  return [
+    ...conflictsAmong(written),
+    ...conflictsAmong(claims).filter(({ claim, other }) => claim.isOwn || other.isOwn),
+  ].map(toProblem);
+};
+
+/** Two claims of which there can be one, and the one that is at fault. */
+interface Conflict {
+  readonly claim: Claim;
+  readonly other: Claim;
+}
+
+function conflictsAmong(all: readonly Claim[]): Conflict[] {
+  const problems: Conflict[] = [];
+  for (const claims of group(all, ({ mapping }) => mapping.protocol).values()) {
     const anywhere = inOrder(claims.filter(({ address }) => address === undefined));
     append(problems, overlaps(anywhere));
     const reach = reachOf(anywhere);
@@ -29,16 +51,27 @@ export const distinctPublications: PolicyLaw = (policy) => {
         problems,
         ordered.flatMap((claim) => {
           const other = lastReaching(anywhere, reach, claim);
-          return other === undefined ? [] : conflict(claim, other);
+          return other === undefined ? [] : blame(claim, other);
         }),
       );
     }
   }
   return problems;
-};
+}
+
+/**
+ * Between a policy file and a guest's own XML the latter is at fault; between two guests' XML both are, so that neither can take
+ * from the other what it has.
+ */
+function blame(first: Claim, second: Claim): Conflict[] {
+  const here = { claim: first, other: second };
+  const there = { claim: second, other: first };
+  if (first.isOwn !== second.isOwn) return [first.isOwn ? here : there];
+  return first.isOwn && first.guest !== second.guest ? [here, there] : [here];
+}
 
 /** Claims on one address, in order of their first port: each is compared with the one that reaches furthest before it. */
-function overlaps(ordered: readonly Claim[]): Problem[] {
+function overlaps(ordered: readonly Claim[]): Conflict[] {
   let furthest: Claim | undefined;
   return ordered.flatMap((claim) => {
     const before = furthest;
@@ -46,7 +79,7 @@ function overlaps(ordered: readonly Claim[]): Problem[] {
       furthest = claim;
     }
     if (before === undefined || before.mapping.public.last < claim.mapping.public.first) return [];
-    return isLater(claim, before) ? conflict(claim, before) : conflict(before, claim);
+    return isLater(claim, before) ? blame(claim, before) : blame(before, claim);
   });
 }
 
@@ -82,7 +115,7 @@ function lastReaching(
     : undefined;
 }
 
-function conflict(claim: Claim, other: Claim): Problem {
+function toProblem({ claim, other }: Conflict): Problem {
   const { protocol, public: ports, at } = claim.mapping;
   const mine = `${protocol}/${formatPortRange(ports)}${addressText(claim)}`;
   const theirs = `${protocol}/${formatPortRange(other.mapping.public)}${addressText(other)}`;
@@ -96,13 +129,12 @@ function addressText({ address }: Claim): string {
   return address === undefined ? " on every address" : ` on ${address}`;
 }
 
-function bucketsOf(policy: Policy, keyOf: (claim: Claim) => string): Map<string, Claim[]> {
-  const claims = [...policy.guests.values()].flatMap((guest) =>
-    guest.publish.flatMap(({ address, ports }) =>
-      ports.map((mapping): Claim => ({ guest: guest.name, address, mapping })),
+function claimsOf(policy: Policy): Claim[] {
+  return [...policy.guests.values()].flatMap((guest) =>
+    guest.publish.flatMap(({ address, ports, inGuest = false }) =>
+      ports.map((mapping): Claim => ({ guest: guest.name, address, mapping, isOwn: inGuest })),
     ),
   );
-  return group(claims, keyOf);
 }
 
 function group(claims: readonly Claim[], keyOf: (claim: Claim) => string): Map<string, Claim[]> {

@@ -11,6 +11,7 @@ import { knownUplinks } from "./known-uplinks.ts";
 import { nicAddressesInSubnet } from "./nic-addresses-in-subnet.ts";
 import { oneMarkBit } from "./one-mark-bit.ts";
 import { openPublications } from "./open-publications.ts";
+import { ownAddresses } from "./own-addresses.ts";
 import { publishableGuests } from "./publishable-guests.ts";
 import { sensibleMode } from "./sensible-mode.ts";
 import { sensibleNat } from "./sensible-nat.ts";
@@ -39,6 +40,7 @@ export const laws: readonly Law[] = [
   nicAddressesInSubnet,
   publishableGuests,
   addressesOnHost,
+  ownAddresses,
   sensibleMode,
   sensibleNat,
   sensibleReach,

@@ -1,4 +1,5 @@
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
+import type { Guest, Inventory } from "../model/inventory.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
@@ -25,6 +26,8 @@ interface Imagined {
   readonly policy?: SourceText;
   /** A network's XML as it would be. */
   readonly network?: (xml: string) => string;
+  /** What a guest's own XML would say of it. */
+  readonly own?: Pick<Guest, "name" | "uuid"> & { readonly own: Guest["own"] };
 }
 
 /** Reads everything once, as it would be with some of it changed. */
@@ -40,12 +43,13 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
 async function collectFrom(
   sources: Sources,
   settings: Settings,
-  { policy: replaced, network }: Imagined,
+  { policy: replaced, network, own }: Imagined,
 ): Promise<Collected> {
-  const [read, found, interfaces] = await Promise.all([
+  const [read, found, interfaces, learned] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
     sources.host.read(),
+    sources.learned.read(),
   ]);
   const libvirt = network ? withNetworks(found, network) : found;
   if (settings.isPolicyNamed && read.length === 0 && !replaced) {
@@ -53,21 +57,48 @@ async function collectFrom(
   }
   const policyTexts = replaced ? replaceText(read, replaced) : read;
   const { policy, problems: policyProblems } = parsePolicy(policyTexts);
-  const { inventory, problems: inventoryProblems } = parseInventory(libvirt, interfaces);
+  const parsed = parseInventory(libvirt, interfaces);
+  const inventory = own ? withOwn(parsed.inventory, own) : parsed.inventory;
   const inventoryTexts = [...libvirt.networks, ...libvirt.guests, ...libvirt.leases];
-  const written = {
+  const first = {
     policy,
     policyProblems,
-    inventory,
-    inventoryProblems,
+    inventory: { ...inventory, ...learned },
+    inventoryProblems: parsed.problems,
     inventoryFiles: new Set(inventoryTexts.map((text) => text.file)),
   };
+  const { written, decision } = await withAgents(sources, first);
   return {
     written,
-    decision: decide(written, undefined),
+    decision,
     policyTexts,
     texts: new Map([...policyTexts, ...inventoryTexts].map(({ file, text }) => [file, text])),
   };
+}
+
+/** Where an address is needed that only a guest's agent may know, it is asked once. */
+async function withAgents(
+  { learned }: Sources,
+  written: Written,
+): Promise<Pick<Collected, "written" | "decision">> {
+  const decision = decide(written, undefined);
+  const uuids = decision.desired?.compiled.agentsToAsk ?? [];
+  if (uuids.length === 0) return { written, decision };
+  await learned.ask(uuids);
+  const asked = { ...written, inventory: { ...written.inventory, ...(await learned.read()) } };
+  return { written: asked, decision: decide(asked, undefined) };
+}
+
+/** A guest that does not run has no nic yet. */
+function withOwn(
+  inventory: Inventory,
+  { name, uuid, own }: NonNullable<Imagined["own"]>,
+): Inventory {
+  const present = inventory.guests.find((guest) => guest.name === name);
+  const at = { file: `libvirt:guest/${uuid}.xml`, line: 1, column: 1 };
+  const { own: _former, ...guest } = present ?? { name, uuid, nics: [], at };
+  const others = inventory.guests.filter((other) => other !== present);
+  return { ...inventory, guests: [...others, { ...guest, ...(own && { own }) }] };
 }
 
 function withNetworks(texts: LibvirtTexts, change: (xml: string) => string): LibvirtTexts {

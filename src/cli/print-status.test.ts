@@ -39,6 +39,7 @@ const status: DaemonStatus = {
     {
       guest: "web1",
       protocol: "tcp",
+      writtenIn: "policy",
       public: web,
       guestPorts: web,
       state: "active",
@@ -50,6 +51,7 @@ const status: DaemonStatus = {
     {
       guest: "web1",
       protocol: "udp",
+      writtenIn: "guest",
       address: address("203.0.113.10"),
       public: { first: 5000, last: 5010 },
       guestPorts: { first: 6000, last: 6010 },
@@ -84,7 +86,7 @@ guests
 
 publications
   web1  tcp/80                   uplinks       active to 192.168.122.10          1 connection
-  web1  udp/5000-5010:6000-6010  203.0.113.10  pending: web1 has no address yet
+  web1  udp/5000-5010:6000-6010  203.0.113.10  pending: web1 has no address yet                in guest
 
 other firewalls
   inet filter forward  passed

@@ -117,7 +117,7 @@ export function formatMapping(mapping: {
 }
 
 export function publicationRow(publication: PublicationStatus): string[] {
-  const { guest, address, state, reason, targets, connections } = publication;
+  const { guest, address, state, reason, targets, connections, writtenIn } = publication;
   const where = [...new Set(targets.map((target) => target.guestAddress))].join(", ");
   return [
     guest,
@@ -125,6 +125,7 @@ export function publicationRow(publication: PublicationStatus): string[] {
     address ?? "uplinks",
     state === "active" ? `active to ${where}` : `pending: ${reason ?? ""}`,
     state === "active" && connections !== undefined ? counted(connections, "connection") : "",
+    writtenIn === "guest" ? "in guest" : "",
   ];
 }
 

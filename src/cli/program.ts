@@ -209,19 +209,33 @@ function addPublishCommands({ add, run, output }: Builder): void {
       example: "virtwall publish add web1 tcp/80 tcp/2222:22 --address 203.0.113.10",
     })
       .option("--address <address>", "public address (default: all of the uplinks)")
-      .addOption(from),
+      .addOption(from)
+      .option(...inGuest),
     async (call) =>
-      (await import("./publish.ts")).runPublishAdd(call.settings, output, editOf(call)),
+      call.own["inGuest"] === true
+        ? runInGuest(call, output, "add")
+        : (await import("./publish.ts")).runPublishAdd(call.settings, output, editOf(call)),
   );
   run(
     addCommand(publish, output, {
       line: "remove <guest> <ports...>",
       description: "take publications back",
       example: "virtwall publish remove web1 tcp/2222:22",
-    }).option("--address <address>", "only those on this address"),
+    })
+      .option("--address <address>", "only those on this address")
+      .option(...inGuest),
     async (call) =>
-      (await import("./publish.ts")).runPublishRemove(call.settings, output, editOf(call)),
+      call.own["inGuest"] === true
+        ? runInGuest(call, output, "remove")
+        : (await import("./publish.ts")).runPublishRemove(call.settings, output, editOf(call)),
   );
+}
+
+const inGuest = ["--in-guest", "in the guest's own XML, not in the policy file"] as const;
+
+async function runInGuest(call: Call, output: Output, verb: "add" | "remove"): Promise<ExitStatus> {
+  const { runPublishInGuest } = await import("./publish-in-guest.ts");
+  return runPublishInGuest(call.settings, output, { edit: editOf(call), verb });
 }
 
 function editOf({ args, own }: Call): PublicationEdit {

@@ -27,6 +27,8 @@ import type { Settings } from "./settings.ts";
 export interface PublishResult {
   /** The policy file that was written; null where nothing was. */
   readonly file: string | null;
+  /** The UUID of the guest whose XML was written, with `--in-guest`. */
+  readonly guest: string | null;
   readonly problems: readonly Problem[];
   /** What the daemon did with it; null where none runs. */
   readonly daemon: ReloadResult | null;
@@ -67,7 +69,7 @@ export async function runPublishAdd(
     file: file?.file ?? settings.policyFile,
     text: addPublication(file?.text ?? "", edit),
   };
-  return write(settings, output, { edit, files, changed, verb: "published" });
+  return write(settings, output, { edit, files, changed, verb: "add" });
 }
 
 export async function runPublishRemove(
@@ -80,13 +82,13 @@ export async function runPublishRemove(
     const removed = removePublication(text, edit);
     if (removed === undefined) continue;
     const changed = { file, text: removed };
-    return write(settings, output, { edit, files, changed, verb: "removed" });
+    return write(settings, output, { edit, files, changed, verb: "remove" });
   }
   const what = `${edit.ports.join(", ")}${placeOf(edit)}`;
   return complain(output, `${edit.guest} does not publish ${what}: see virtwall publish list`);
 }
 
-function complain(output: Output, message: string): ExitStatus {
+export function complain(output: Output, message: string): ExitStatus {
   output.err(`virtwall: ${message}\n`);
   return exitStatus.problems;
 }
@@ -108,6 +110,10 @@ function keyOf(edit: PublicationEdit, ports: string): string {
   return `${edit.guest} ${edit.address ?? ""} ${ports}`;
 }
 
+export function describeEdit(edit: PublicationEdit): string {
+  return `${edit.guest} ${edit.ports.join(", ")}${placeOf(edit)}`;
+}
+
 function placeOf(edit: PublicationEdit): string {
   return edit.address === undefined ? "" : ` on ${edit.address}`;
 }
@@ -116,7 +122,7 @@ interface Change {
   readonly edit: PublicationEdit;
   readonly files: readonly SourceText[];
   readonly changed: SourceText;
-  readonly verb: "published" | "removed";
+  readonly verb: "add" | "remove";
 }
 
 /** Writes the file if the whole policy has no error then, and has the daemon take it up. */
@@ -126,7 +132,7 @@ async function write(settings: Settings, output: Output, change: Change): Promis
   const problems = await examine(settings, files, changed);
   const texts = new Map(files.map(({ file, text }) => [file, text]));
   if (hasErrors(problems)) {
-    const result: PublishResult = { file: null, problems, daemon: null };
+    const result: PublishResult = { file: null, guest: null, problems, daemon: null };
     if (settings.json) printJson(output, result);
     else {
       output.err(printProblems(problems, texts));
@@ -136,23 +142,43 @@ async function write(settings: Settings, output: Output, change: Change): Promis
   }
   const before = new Set((await examine(settings, change.files)).map(wordsOf));
   await save(changed);
-  const daemon = await reloadDaemon(settings, changed.file);
+  const fresh = problems.filter((problem) => !before.has(wordsOf(problem)));
+  if (!settings.json) output.err(printProblems(fresh, texts));
+  return finishEdit(settings, output, { edit, verb, problems, place: changed.file, guest: null });
+}
+
+interface Edited {
+  readonly edit: PublicationEdit;
+  readonly verb: "add" | "remove";
+  readonly problems: readonly Problem[];
+  /** The policy file; with `guest` words for where it stands. */
+  readonly place: string;
+  readonly guest: string | null;
+}
+
+/** What is written is taken up by the daemon, and the outcome is told. */
+export async function finishEdit(
+  settings: Settings,
+  output: Output,
+  { edit, verb, problems, place, guest }: Edited,
+): Promise<ExitStatus> {
+  const file = guest === null ? place : null;
+  const daemon = await reloadDaemon(settings, file);
   if (settings.json) {
-    printJson(output, { file: changed.file, problems, daemon } satisfies PublishResult);
+    printJson(output, { file, guest, problems, daemon } satisfies PublishResult);
   } else {
-    const fresh = problems.filter((problem) => !before.has(wordsOf(problem)));
-    output.err(printProblems(fresh, texts));
-    const what = `${edit.guest} ${edit.ports.join(", ")}${placeOf(edit)}`;
-    output.out(`${verb} ${what} (in ${changed.file})\n${outcomeOf(daemon)}\n`);
-    if (daemon && verb === "published") output.out(await printPublished(settings, edit));
+    const verbed = verb === "add" ? "published" : "removed";
+    output.out(`${verbed} ${describeEdit(edit)} (in ${place})\n${outcomeOf(daemon)}\n`);
+    if (daemon && verb === "add") output.out(await printPublished(settings, edit));
   }
   return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
 }
 
 /** A daemon that follows another policy converges too, but not on what this file says. */
-async function reloadDaemon(settings: Settings, file: string): Promise<ReloadResult | null> {
+async function reloadDaemon(settings: Settings, file: string | null): Promise<ReloadResult | null> {
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   if (reply?.kind !== "reload") return null;
+  if (file === null) return reply.result;
   const now = await askDaemon(settings.daemonSocket, { request: "status" });
   const followed = now?.kind === "status" ? now.status.policy.files : [];
   if (followed.includes(resolve(file))) return reply.result;

@@ -143,6 +143,44 @@ describe("addresses of a guest", () => {
     ]);
   });
 
+  it("come from the guest's agent and then the neighbour table where nobody better knows any", () => {
+    const unknown = { ...web, leases: [] };
+    const agentAddresses = [
+      { uuid: "1", mac: mac("52:54:00:00:00:01"), address: address("10.20.0.21") },
+    ];
+    const neighbours = ["10.20.0.32", "10.20.0.31"].map((text) => {
+      return {
+        bridge: device("br-default"),
+        mac: mac("52:54:00:00:00:01"),
+        address: address(text),
+      };
+    });
+    const known = [
+      { ...web, agentAddresses, neighbours },
+      { ...unknown, agentAddresses, neighbours },
+      { ...unknown, neighbours },
+    ].map((actual) => compile(policy(), actual).guests[0]?.nics[0]?.addresses);
+    expect(known).toEqual([
+      [{ address: "10.20.0.11", source: "lease" }],
+      [{ address: "10.20.0.21", source: "agent" }],
+      [{ address: "10.20.0.32", source: "neighbour" }],
+    ]);
+  });
+
+  it("are asked of an agent where a publication needs one that nobody better knows", () => {
+    const [first] = web.guests;
+    if (first === undefined) throw new Error("the sample has no guest");
+    const guests = [{ ...first, hasAgent: true as const }];
+    const wanted = policy({
+      guests: new Map([["g1", guestPolicy("g1", { publish: [publish("tcp", [80, 80])] })]]),
+    });
+    const asked = (by: typeof wanted, actual: Inventory) => compile(by, actual).agentsToAsk;
+    expect(asked(wanted, { ...web, guests, leases: [] })).toEqual(["1"]);
+    expect(asked(wanted, { ...web, guests })).toEqual([]);
+    expect(asked(policy(), { ...web, guests, leases: [] })).toEqual([]);
+    expect(asked(wanted, { ...web, leases: [] })).toEqual([]);
+  });
+
   it("are not taken from a lease that another bridge gave to the same MAC", () => {
     const elsewhere = { ...web, leases: [lease(1, "10.30.0.5", "br-other")] };
     expect(compile(policy(), elsewhere).guests[0]?.nics[0]?.addresses).toEqual([]);

@@ -1,10 +1,12 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
+import { effectivePolicy } from "../model/effective-policy.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
 import type { Table } from "../nft/ast.ts";
+import { agentsToAsk } from "./agents-to-ask.ts";
 import { intend } from "./intend.ts";
 import type { IntendedPublication } from "./intend-publications.ts";
 import { bridgeTable } from "./lower-bridge.ts";
@@ -23,6 +25,8 @@ export interface Compiled {
   readonly publications: readonly PublicationState[];
   /** Taps of guests that publications lead to: with br_netfilter they reach themselves only through a port in hairpin mode. */
   readonly hairpinTaps: readonly InterfaceName[];
+  /** UUIDs of guests whose own agent could tell an address that is needed and not known better. */
+  readonly agentsToAsk: readonly string[];
 }
 
 /**
@@ -30,7 +34,8 @@ export interface Compiled {
  * was there before. Expects a policy that the check room has found free of errors.
  */
 export function compile(policy: Policy, inventory: Inventory): Compiled {
-  const { intent, publications } = intend({ policy, inventory });
+  const effective = effectivePolicy(policy, inventory.guests).policy;
+  const { intent, publications } = intend({ policy: effective, inventory });
   const nics = nicsByGuest(intent);
   return {
     tables: [inetTable(intent), bridgeTable(intent)],
@@ -38,6 +43,7 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
     guests: inventory.guests.map(({ name }) => guestState(name, nics.get(name) ?? [])),
     publications: publications.map(publicationState),
     hairpinTaps: hairpinTaps(intent),
+    agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
   };
 }
 
@@ -95,6 +101,7 @@ const publicationState = remembered((publication: IntendedPublication): Publicat
   return {
     guest,
     protocol: mapping.protocol,
+    writtenIn: wanted.inGuest ? "guest" : "policy",
     ...(wanted.address !== undefined && { address: wanted.address }),
     public: mapping.public,
     guestPorts: mapping.guest,

@@ -2,7 +2,13 @@ import type { HostInterface } from "../model/inventory.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
-import type { HostSource, LibvirtSource, PolicySource } from "../ports/sources.ts";
+import type {
+  HostSource,
+  LearnedFacts,
+  LearnedSource,
+  LibvirtSource,
+  PolicySource,
+} from "../ports/sources.ts";
 import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
 import { HookedGuests, type GuestIdentity } from "./hooked-guests.ts";
 
@@ -10,6 +16,8 @@ export interface SourcePorts {
   readonly policy: PolicySource;
   readonly libvirt: LibvirtSource;
   readonly host: HostSource;
+  /** Absent: guests are not asked and not watched. */
+  readonly learned?: LearnedSource;
 }
 
 export type SourceName = keyof SourcePorts;
@@ -20,6 +28,7 @@ export class Beliefs {
   #policyTexts: readonly SourceText[] | undefined;
   #libvirtTexts: LibvirtTexts | undefined;
   #interfaces: readonly HostInterface[] | undefined;
+  #learned: LearnedFacts | undefined;
   #policy: ReturnType<typeof parsePolicy> | undefined;
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
@@ -83,6 +92,8 @@ export class Beliefs {
         return this.#readLibvirt();
       case "host":
         return this.#takeHost(await this.#sources.host.read());
+      case "learned":
+        return this.#takeLearned(await this.#sources.learned?.read());
     }
   }
 
@@ -101,7 +112,13 @@ export class Beliefs {
     const files = [...networks, ...guests, ...leases].map((text) => text.file);
     const last = this.#last ?? this.#recall();
     this.#decision = decide(
-      { policy, policyProblems, inventory, inventoryProblems, inventoryFiles: new Set(files) },
+      {
+        policy,
+        policyProblems,
+        inventory: { ...inventory, ...this.#learned },
+        inventoryProblems,
+        inventoryFiles: new Set(files),
+      },
       last,
     );
     this.#last = this.#decision.desired ?? last;
@@ -149,6 +166,19 @@ export class Beliefs {
       leases: keepSame(old?.leases, texts.leases),
     };
     this.#isStale = true;
+  }
+
+  /** Most neighbours are nobody's whom we know, and change without end. */
+  #takeLearned(facts: LearnedFacts | undefined): void {
+    const guests = this.#decision?.desired?.inventory.guests ?? [];
+    const macs = new Set<string>(guests.flatMap(({ nics }) => nics.map(({ mac }) => mac)));
+    const concerning = (all: LearnedFacts | undefined) =>
+      JSON.stringify([
+        all?.agentAddresses ?? [],
+        all?.neighbours.filter(({ mac }) => macs.has(mac)) ?? [],
+      ]);
+    if (concerning(facts) !== concerning(this.#learned)) this.#isStale = true;
+    this.#learned = facts;
   }
 
   #takeHost(interfaces: readonly HostInterface[]): void {

@@ -5,6 +5,7 @@ import { LinkError } from "../ports/links.ts";
 import { XtablesError } from "../ports/xtables.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
+import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { Churn } from "./churn.ts";
 import { Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
@@ -24,7 +25,7 @@ export interface Outcome {
   readonly missing?: string;
 }
 
-const sourceNames = ["policy", "libvirt", "host"] as const;
+const sourceNames = ["policy", "libvirt", "host", "learned"] as const;
 const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] as const;
 type Concern =
   (typeof sourceNames)[number] | (typeof kernelNames)[number] | "flows" | "hooks" | "state";
@@ -33,7 +34,7 @@ type Concern =
 const canWait = ["libvirt", "host", "pass rules"] as const;
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
-const gatherMs = { policy: 15, libvirt: 15, host: 100 } as const;
+const gatherMs = { policy: 15, libvirt: 15, host: 100, learned: 200 } as const;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 
@@ -99,7 +100,8 @@ export class Follower {
     });
     const { sources, kernel } = this.#ports;
     for (const name of sourceNames) {
-      this.#stops.push(sources[name].watch(() => this.#mark(gatherMs[name], name)));
+      const stop = sources[name]?.watch(() => this.#mark(gatherMs[name], name));
+      if (stop) this.#stops.push(stop);
     }
     this.#stops.push(kernel.watch((event) => this.#hear(event)));
     return this.converge();
@@ -213,7 +215,14 @@ export class Follower {
     const listing = dirty.has("tables") ? this.#ports.kernel.readTables() : undefined;
     listing?.catch(() => undefined);
     await this.#read(dirty);
-    if (this.beliefs.reconsider()) this.#tellDecision();
+    if (this.beliefs.reconsider()) {
+      const { learned } = this.#ports.sources;
+      if (await askAgents(learned, this.beliefs.decision, !this.#held)) {
+        await this.#attempt("learned", () => this.beliefs.read("learned"));
+        this.beliefs.reconsider();
+      }
+      this.#tellDecision();
+    }
     if (dirty.has("ownership")) {
       await this.#attempt("ownership", () => this.upkeep.holdOwnership());
     }

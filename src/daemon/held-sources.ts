@@ -8,11 +8,13 @@ export class HeldSources implements SourcePorts {
   readonly policy: SourcePorts["policy"];
   readonly libvirt: SourcePorts["libvirt"];
   readonly host: SourcePorts["host"];
+  readonly learned?: NonNullable<SourcePorts["learned"]>;
   readonly #holders = new Set<object>();
   readonly #listeners = new Set<() => void>();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor({ policy, libvirt, host }: SourcePorts) {
+  constructor({ policy, libvirt, host, learned }: SourcePorts) {
+    if (learned !== undefined) this.learned = learned;
     this.policy = policy;
     this.libvirt = {
       ...this.#hold(libvirt),

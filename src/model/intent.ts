@@ -59,8 +59,8 @@ export interface NicAddress {
   readonly source: AddressSource;
 }
 
-/** Where a guest's address is known from, best first. */
-export type AddressSource = "policy" | "reservation" | "lease";
+/** Where a guest's address is known from, best first. The last two are the guest's own word. */
+export type AddressSource = "policy" | "reservation" | "lease" | "agent" | "neighbour";
 
 /** One public address and port range that leads to a guest now. */
 export interface PublicationIntent {

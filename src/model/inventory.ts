@@ -2,6 +2,7 @@ import type { Address, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortRange } from "../base/port.ts";
+import type { GuestPolicy } from "./policy.ts";
 import type { Place } from "./problem.ts";
 
 /** What libvirt and the host say exists. */
@@ -10,6 +11,23 @@ export interface Inventory {
   readonly guests: readonly Guest[];
   readonly leases: readonly Lease[];
   readonly host: Host;
+  /** What guests say or show of themselves; absent where nobody was asked. */
+  readonly agentAddresses?: readonly AgentAddress[];
+  readonly neighbours?: readonly Neighbour[];
+}
+
+/** What a guest's agent says of one of its nics. */
+export interface AgentAddress {
+  readonly uuid: string;
+  readonly mac: Mac;
+  readonly address: Address;
+}
+
+/** An entry of the kernel's neighbour table. Of one MAC address and IPv4 the one that was confirmed last stands first. */
+export interface Neighbour {
+  readonly bridge: InterfaceName;
+  readonly mac: Mac;
+  readonly address: Address;
 }
 
 /** A libvirt network that runs. */
@@ -51,6 +69,10 @@ export interface Guest {
   readonly name: string;
   readonly uuid: string;
   readonly nics: readonly Nic[];
+  /** What the policy says of it in its own XML. */
+  readonly own?: GuestPolicy;
+  /** A guest agent is there and answers. */
+  readonly hasAgent?: true;
   readonly at: Place;
 }
 

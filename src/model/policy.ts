@@ -118,6 +118,8 @@ export interface GuestPolicy {
   /** The guest may not start while virtwall cannot answer. */
   readonly required: boolean;
   readonly at: Place;
+  /** Where each key of the guest was written. */
+  readonly keysAt?: ReadonlyMap<string, Place>;
 }
 
 export interface NicPolicy {
@@ -127,6 +129,10 @@ export interface NicPolicy {
   readonly filter?: NameRef;
   readonly parameters: ReadonlyMap<string, readonly string[]>;
   readonly at: Place;
+  /** Where each key of the nic was written. */
+  readonly keysAt?: ReadonlyMap<string, Place>;
+  /** Said by the guest's own XML, not by a policy file. */
+  readonly inGuest?: true;
 }
 
 export interface PublicationPolicy {
@@ -136,6 +142,8 @@ export interface PublicationPolicy {
   /** Empty: anybody. */
   readonly from: readonly Peer[];
   readonly at: Place;
+  /** Said by the guest's own XML, not by a policy file. */
+  readonly inGuest?: true;
 }
 
 /** `tcp/2222:22`: both ranges are of the same length and map one to one. */

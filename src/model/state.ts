@@ -21,6 +21,8 @@ export interface NicState {
 export interface PublicationState {
   readonly guest: string;
   readonly protocol: PortProtocol;
+  /** In a policy file, or in the guest's own XML. */
+  readonly writtenIn: "policy" | "guest";
   /** As policy says it; absent: every address of the uplinks. */
   readonly address?: Address;
   readonly public: PortRange;

@@ -1,8 +1,10 @@
+import { append } from "../base/append.ts";
 import { defined } from "../base/defined.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
 import { capProblems } from "../model/problem-list.ts";
+import { parseGuestMetadata } from "./guest-metadata.ts";
 import { libvirtNameOf } from "./libvirt-name.ts";
 import { parseXmlText } from "./xml.ts";
 import type { Guest, Nic } from "../model/inventory.ts";
@@ -40,13 +42,29 @@ export function parseGuestXml(source: SourceText): {
   const nics = (root.child("devices")?.children("interface") ?? []).flatMap(
     (xml) => nicOf(xml, name.value, problems) ?? [],
   );
-  const guest = {
+  const metadata = parseGuestMetadata(root.child("metadata"), name.value);
+  append(problems, metadata.problems);
+  const guest = defined({
     name: name.value,
     uuid: uuid?.text().toLowerCase() ?? "",
     nics,
+    own: metadata.own,
+    hasAgent: hasAgent(root) || undefined,
     at: root.at,
-  };
+  });
   return { guest, problems: capProblems(problems) };
+}
+
+/** Live XML tells whether the agent holds its end of the channel open (virDomainChrTargetDefFormat, libvirt 9.0). */
+function hasAgent(root: Xml): boolean {
+  const channels = root.child("devices")?.children("channel") ?? [];
+  return channels.some((channel) => {
+    const target = channel.child("target");
+    return (
+      target?.attribute("name") === "org.qemu.guest_agent.0" &&
+      target.attribute("state") === "connected"
+    );
+  });
 }
 
 function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {

@@ -83,7 +83,7 @@ class Builder {
       ...defined({ input: data.input && this.rules(data.input, [...path, "input"]) }),
       ...defined({ firewallVm: this.firewallVm(data.firewallVm) }),
       at: this.keyAt(path),
-      keysAt: new Map(Object.keys(data).map((key) => [key, this.keyAt([...path, key])])),
+      keysAt: this.keysAt(data, path),
     };
   }
 
@@ -119,6 +119,7 @@ class Builder {
       required: data.required ?? false,
       ...defined({ filter: this.name(data.filter, [...path, "filter"]) }),
       at: this.keyAt(path),
+      keysAt: this.keysAt(data, path),
     };
   }
 
@@ -134,6 +135,10 @@ class Builder {
 
   keyAt(path: TreePath): Place {
     return keyPlace(this.tree, path);
+  }
+
+  private keysAt(data: object, path: TreePath): ReadonlyMap<string, Place> {
+    return new Map(Object.keys(data).map((key) => [key, this.keyAt([...path, key])]));
   }
 
   /** The words of a list, or of its only element. Each was taken by the schema; one that was not is left out. */
@@ -165,6 +170,7 @@ class Builder {
         ),
         ...defined({ filter: this.name(value?.filter, [...here, "filter"]) }),
         at: this.keyAt(here),
+        keysAt: this.keysAt(value ?? {}, here),
       });
     }
     return nics;

@@ -34,13 +34,16 @@ export function parsePolicy(files: readonly SourceText[]): { policy: Policy; pro
     tree = merged.tree;
     append(problems, merged.problems);
   }
-  const taken = takeWhatFits(tree);
-  append(problems, taken.problems);
+  const { policy, problems: faults } = policyOf(tree);
+  append(problems, faults);
   const names = files.map(({ file }) => file);
-  return {
-    policy: buildPolicy(taken.data, taken.tree),
-    problems: capProblems(sortProblems(problems, names)),
-  };
+  return { policy, problems: capProblems(sortProblems(problems, names)) };
+}
+
+/** The policy that a tree holds, wherever its text came from; with problems it is what could be read. */
+export function policyOf(tree: Tree): { policy: Policy; problems: Problem[] } {
+  const taken = takeWhatFits(tree);
+  return { policy: buildPolicy(taken.data, taken.tree), problems: taken.problems };
 }
 
 /** Judges the tree, takes out what is wrong and judges the rest, until all that is left fits the schema. */

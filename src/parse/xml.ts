@@ -1,4 +1,4 @@
-import { parseXml, XmlElement, XmlError } from "@rgrove/parse-xml";
+import { parseXml, XmlElement, XmlError, XmlText } from "@rgrove/parse-xml";
 import { placesOf } from "./text-places.ts";
 import type { Place } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -11,6 +11,8 @@ const maxDepth = 200;
 /** An element with its place. */
 export interface Xml {
   readonly name: string;
+  /** The name without its prefix. */
+  readonly localName: string;
   readonly at: Place;
   /** Where it stands in the text, from its `<` to behind its last `>`; of a text with lines that end in `\n` alone. */
   readonly range: { readonly start: number; readonly end: number };
@@ -18,6 +20,14 @@ export interface Xml {
   attribute(name: string): string | undefined;
   child(name: string): Xml | undefined;
   children(name: string): readonly Xml[];
+  /** Every element in it, in order. */
+  elements(): readonly Xml[];
+  /** Names of the attributes, declarations of namespaces apart. */
+  attributeNames(): readonly string[];
+  /** The namespace that it stands in; undefined for none. */
+  namespace(): string | undefined;
+  /** Whether text stands in it that is not white space, beside elements or alone. */
+  hasText(): boolean;
   /** The text in it, without white space at both ends. */
   text(): string;
 }
@@ -78,6 +88,7 @@ function located(element: XmlElement, placeAt: (offset: number) => Place): Xml {
     elements.filter((child) => child.name === name).map((child) => located(child, placeAt));
   return {
     name: element.name,
+    localName: element.name.slice(element.name.indexOf(":") + 1),
     at: placeAt(element.start),
     range: { start: element.start, end: element.end },
     attribute: (name) => element.attributes[name],
@@ -86,8 +97,26 @@ function located(element: XmlElement, placeAt: (offset: number) => Place): Xml {
       return found && located(found, placeAt);
     },
     children,
+    elements: () => elements.map((child) => located(child, placeAt)),
+    attributeNames: () =>
+      Object.keys(element.attributes).filter((name) => !/^xmlns(:|$)/.test(name)),
+    namespace: () => namespaceOf(element),
+    hasText: () =>
+      element.children.some((node) => node instanceof XmlText && node.text.trim() !== ""),
     text: () => element.text.trim(),
   };
+}
+
+/** What the nearest declaration says of the element's prefix, or of the absence of one. */
+function namespaceOf(element: XmlElement): string | undefined {
+  const colon = element.name.indexOf(":");
+  const declaration = colon < 0 ? "xmlns" : `xmlns:${element.name.slice(0, colon)}`;
+  let scope: unknown = element;
+  while (scope instanceof XmlElement) {
+    if (Object.hasOwn(scope.attributes, declaration)) return scope.attributes[declaration];
+    scope = scope.parent;
+  }
+  return undefined;
 }
 
 /** Finds a DTD or too deep a nesting in one pass over the tags, before anything recurses. */

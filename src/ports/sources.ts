@@ -1,4 +1,4 @@
-import type { HostInterface } from "../model/inventory.ts";
+import type { HostInterface, Inventory } from "../model/inventory.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 
 export type { LibvirtTexts, SourceText } from "../model/source-text.ts";
@@ -24,6 +24,19 @@ export interface HostSource {
   read(): Promise<readonly HostInterface[]>;
   watch(listener: () => void): () => void;
 }
+
+/** What guests say or show of themselves: nobody else vouches for it. */
+export interface LearnedSource {
+  read(): Promise<LearnedFacts>;
+  watch(listener: () => void): () => void;
+  /**
+   * The guests, by UUID, whose agents are to be asked from now on; the others' answers are forgotten. Resolves when each has been
+   * asked once; answers are in the next reading, and the watch tells of them.
+   */
+  ask(uuids: readonly string[]): Promise<void>;
+}
+
+export type LearnedFacts = Required<Pick<Inventory, "agentAddresses" | "neighbours">>;
 
 /** A source could not be read, which is not the same as empty. */
 export class SourceError extends Error {

@@ -85,3 +85,55 @@ describe("a guest", () => {
     expect(names(decision.desired?.inventory)).toEqual(["db"]);
   });
 });
+
+describe("a guest whose own XML speaks of it", () => {
+  const own = (name: string, mac: string, body: string) =>
+    guestXml(name, mac).replace(
+      "<devices>",
+      `<metadata><guest xmlns="https://virtwall.dev/guest/1">${body}</guest></metadata><devices>`,
+    );
+  const port = (number: number) => `<publish><ports>tcp/${number}</ports></publish>`;
+  const published = (decision: ReturnType<typeof decide>) =>
+    decision.desired?.compiled.publications.map(
+      ({ guest, public: { first } }) => `${guest} ${first}`,
+    );
+
+  test("and makes a mistake keeps its last good one, and all others are followed", () => {
+    const good = { "web.xml": own("web", "01", port(80)), "db.xml": own("db", "02", port(81)) };
+    const before = decide(written("", good), undefined);
+    expect(published(before)).toEqual(["web 80", "db 81"]);
+    const bad = { "web.xml": own("web", "01", port(0)), "db.xml": own("db", "02", port(82)) };
+    const decision = decide(written("", bad), before.desired);
+    expect(decision).toMatchObject({ inForce: "current", keptGuests: ["web"] });
+    expect(codes(decision.problems)).toContain("BAD_VALUE");
+    expect(published(decision)?.toSorted()).toEqual(["db 82", "web 80"]);
+  });
+
+  test("cannot take a port that another guest has", () => {
+    const web = { "web.xml": own("web", "01", port(80)) };
+    const before = decide(written("", web), undefined);
+    const both = { ...web, "db.xml": own("db", "02", port(80)) };
+    const decision = decide(written("", both), before.desired);
+    expect(published(decision)).toEqual(["web 80"]);
+    const errors = decision.problems.filter(({ severity }) => severity === "error");
+    expect(codes(errors)).toEqual(["PUBLISHED_TWICE", "PUBLISHED_TWICE"]);
+  });
+
+  test("and whose publication a policy file takes keeps its nics and loses the publication", () => {
+    const web = { "web.xml": own("web", "01", port(80)) };
+    const before = decide(written("", web), undefined);
+    const policy = "guests: { web: { publish: [{ ports: tcp/90 }] } }";
+    const decision = decide(written(policy, web), before.desired);
+    expect(decision.inForce).toBe("current");
+    expect(codes(decision.problems)).toContain("DUPLICATE_KEY");
+    expect(names(decision.desired?.inventory)).toEqual(["web"]);
+    expect(published(decision)).toEqual(["web 90"]);
+  });
+
+  test("and names a group that there is not passes nothing", () => {
+    const web = { "web.xml": own("web", "01", "<groups>nobody</groups>") };
+    const decision = decide(written("", web), undefined);
+    expect(decision.inForce).toBe("current");
+    expect(names(decision.desired?.inventory)).toEqual([]);
+  });
+});

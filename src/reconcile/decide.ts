@@ -1,5 +1,6 @@
 import { check } from "../check/check.ts";
 import { compile, type Compiled } from "../compile/compile.ts";
+import { curtailed } from "../model/effective-policy.ts";
 import type { Guest, Inventory, Network } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
@@ -92,8 +93,10 @@ function examine(
   const broken = inventoryErrors(problems, written);
   if (broken.size === 0) return { ...mended, problems };
   const replaced = replaceBroken(mended.inventory, broken, last);
-  const still = inventoryErrors(check(policy, replaced.inventory), written);
-  const removed = replaceBroken(replaced.inventory, still, undefined);
+  const contrary = inventoryErrors(check(policy, replaced.inventory), written);
+  const curtailed = curtailBroken(replaced.inventory, contrary, policy);
+  const still = inventoryErrors(check(policy, curtailed), written);
+  const removed = replaceBroken(curtailed, still, undefined);
   const kept = new Set([...mended.keptGuests, ...replaced.keptGuests]);
   const present = new Set(removed.inventory.guests.map((guest) => guest.name));
   return {
@@ -120,6 +123,21 @@ function replaceBroken(
     keptGuests: keptGuests.map((guest) => guest.name),
     problems: [],
   };
+}
+
+/** A guest whose own word contradicts the policy even as it was before opens nothing by it, and the policy's word stands. */
+function curtailBroken(
+  inventory: Inventory,
+  broken: ReadonlySet<string>,
+  policy: Policy,
+): Inventory {
+  if (broken.size === 0) return inventory;
+  const guests = inventory.guests.map((guest) =>
+    guest.own === undefined || !broken.has(guest.at.file)
+      ? guest
+      : { ...guest, own: curtailed(guest.own, policy.guests.get(guest.name)) },
+  );
+  return { ...inventory, guests };
 }
 
 function inventoryErrors(problems: readonly Problem[], written: Written): Set<string> {

@@ -1,12 +1,9 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { parseAddress } from "../../base/address.ts";
 import { parseInterfaceName } from "../../base/interface-name.ts";
 import type { HostInterface } from "../../model/inventory.ts";
-import { SourceError, type HostSource } from "../../ports/sources.ts";
+import type { HostSource } from "../../ports/sources.ts";
+import { runIp } from "./run-ip.ts";
 import { watchChild } from "./watch-child.ts";
-
-const run = promisify(execFile);
 
 /** The part of `ip -j -d addr` (iproute2 6.1) that is used. */
 interface IpLink {
@@ -25,9 +22,9 @@ interface IpRoute {
 export class IpHost implements HostSource {
   async read(): Promise<readonly HostInterface[]> {
     const [links, routes4, routes6] = await Promise.all([
-      ip<IpLink>(["-d", "addr", "show"]),
-      ip<IpRoute>(["-4", "route", "show", "default"]),
-      ip<IpRoute>(["-6", "route", "show", "default"]),
+      runIp<IpLink>(["-d", "addr", "show"]),
+      runIp<IpRoute>(["-4", "route", "show", "default"]),
+      runIp<IpRoute>(["-6", "route", "show", "default"]),
     ]);
     const outside = new Set(
       [...routes4, ...routes6].flatMap((route) => [
@@ -65,17 +62,4 @@ function readLink(link: IpLink, outside: ReadonlySet<string | undefined>): HostI
       ...(kind !== undefined && { kind }),
     },
   ];
-}
-
-async function ip<Row>(args: readonly string[]): Promise<Row[]> {
-  try {
-    const { stdout } = await run("ip", ["-j", ...args], { maxBuffer: 256 << 20 });
-    // A route listing without any route prints nothing at all on iproute2 6.1.
-    return stdout.trim() === "" ? [] : (JSON.parse(stdout) as Row[]);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new SourceError("ip is not installed", { missing: "iproute2", cause });
-    }
-    throw new SourceError(`ip ${args.join(" ")} failed: ${(cause as Error).message}`, { cause });
-  }
 }

@@ -1,15 +1,23 @@
 import { join } from "node:path";
-import type { HostSource, LibvirtSource, PolicySource } from "../../ports/sources.ts";
+import type {
+  HostSource,
+  LearnedSource,
+  LibvirtSource,
+  PolicySource,
+} from "../../ports/sources.ts";
 import { PolicyFiles } from "../files/policy-files.ts";
 import { FileHost } from "../host/file-host.ts";
 import { IpHost } from "../host/ip-host.ts";
+import { askAgent } from "./ask-agent.ts";
 import { DirectoryLibvirt } from "./directory-libvirt.ts";
+import { GuestWord } from "./guest-word.ts";
 import { LiveLibvirt } from "./live-libvirt.ts";
 
 export interface Sources {
   readonly policy: PolicySource;
   readonly libvirt: LibvirtSource;
   readonly host: HostSource;
+  readonly learned: LearnedSource;
   /** Ends what was started to read them. */
   close(): void;
 }
@@ -26,12 +34,18 @@ export function openSources(settings: SourceSettings): Sources {
   const folder = settings.inventoryFolder;
   if (folder === undefined) {
     const libvirt = new LiveLibvirt(settings.connectUri);
-    return { policy, libvirt, host: new IpHost(), close: () => libvirt.close() };
+    const learned = new GuestWord((uuid) => askAgent(settings.connectUri, uuid));
+    const close = (): void => {
+      learned.close();
+      libvirt.close();
+    };
+    return { policy, libvirt, host: new IpHost(), learned, close };
   }
   return {
     policy,
     libvirt: new DirectoryLibvirt(folder),
     host: new FileHost(join(folder, "host.json"), new IpHost()),
+    learned: new GuestWord(),
     close: () => undefined,
   };
 }
