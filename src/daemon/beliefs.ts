@@ -10,7 +10,7 @@ import type {
   PolicySource,
 } from "../ports/sources.ts";
 import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
-import { HookedGuests, type GuestIdentity } from "./hooked-guests.ts";
+import { HookedGuests, labelOf, type GuestIdentity } from "./hooked-guests.ts";
 
 export interface SourcePorts {
   readonly policy: PolicySource;
@@ -36,6 +36,8 @@ export class Beliefs {
   #decision: Decision | undefined;
   #isStale = false;
   #taps: string | undefined;
+  readonly #hookedNetworks = new Map<string, string>();
+  #hasReadLibvirt = false;
   readonly #hooked = new HookedGuests();
 
   constructor(sources: SourcePorts) {
@@ -76,6 +78,27 @@ export class Beliefs {
     const before = this.#taps;
     this.#taps = seen;
     return before !== undefined && seen !== before;
+  }
+
+  /** The same of a network. libvirt's own listing, once there is any, is believed alone. */
+  hearNetwork(name: string, text: string | undefined): void {
+    this.#hookedNetworks.delete(name);
+    if (text !== undefined && !this.#hasReadLibvirt) this.#hookedNetworks.set(name, text);
+  }
+
+  get hasReadLibvirt(): boolean {
+    return this.#hasReadLibvirt;
+  }
+
+  /** What hooks have said stands for libvirt's listing until there is one. */
+  actOnHooksAlone(): void {
+    if (this.#hasReadLibvirt) return;
+    const networks = [...this.#hookedNetworks].map(([name, text]) => ({
+      file: `libvirt:network/${labelOf(name)}.xml`,
+      text,
+    }));
+    this.#libvirtTexts = { networks, guests: [], leases: [] };
+    this.#isStale = true;
   }
 
   /** After this time a hook's word is to be looked at again. */
@@ -139,6 +162,8 @@ export class Beliefs {
   async #readLibvirt(): Promise<void> {
     const began = performance.now();
     const texts = await this.#sources.libvirt.read();
+    this.#hasReadLibvirt = true;
+    this.#hookedNetworks.clear();
     if (this.#hooked.settle(texts.guests, began)) this.#isStale = true;
     this.#takeLibvirt(texts);
   }

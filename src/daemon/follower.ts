@@ -1,13 +1,12 @@
-import { KernelError, type KernelEvent } from "../ports/kernel.ts";
-import { SourceError } from "../ports/sources.ts";
-import { StateError, type StateStore } from "../ports/state.ts";
-import { LinkError } from "../ports/links.ts";
-import { XtablesError } from "../ports/xtables.ts";
+import type { KernelEvent } from "../ports/kernel.ts";
+import type { StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { Churn } from "./churn.ts";
+import { Interruptible } from "./interruptible.ts";
+import { isRefusal } from "./refusal.ts";
 import { Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
 
 export interface FollowerPorts extends UpkeepPorts {
@@ -31,7 +30,7 @@ type Concern =
   (typeof sourceNames)[number] | (typeof kernelNames)[number] | "flows" | "hooks" | "state";
 
 /** While libvirt waits for the answer to a hook: one may not be asked, the others take their time and say nothing of the guest. */
-const canWait = ["libvirt", "host", "pass rules"] as const;
+const canWait = ["libvirt", "host", "learned", "pass rules"] as const;
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
 const gatherMs = { policy: 15, libvirt: 15, host: 100, learned: 200 } as const;
@@ -56,8 +55,9 @@ export class Follower {
   #waiting: ((outcome: Outcome) => void)[] = [];
   /** libvirt itself waits for these, and may not answer before they are served. */
   #hurried: (() => void)[] = [];
-  #interrupt: () => void = () => undefined;
-  #reading: Promise<void> | undefined;
+  #isAlone = false;
+  /** Not waited for any longer when a hook comes: libvirt may answer only after we do. */
+  readonly #libvirtReading = new Interruptible();
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Infinity;
   #isRunning = false;
@@ -120,8 +120,21 @@ export class Follower {
     setTimeout(() => this.#mark(0, "hooks"), this.beliefs.hookLifetimeMs + 1).unref();
     return new Promise((resolve) => {
       this.#hurried.push(resolve);
-      this.#interrupt();
+      this.#libvirtReading.interrupt();
       this.#mark(0, "hooks");
+    });
+  }
+
+  /**
+   * Before libvirt was ever read. At its own start libvirt answers nobody until it has started the guests that start by themselves, and
+   * waits for our answer about each. Hooks alone are believed only while the kernel holds nothing of ours: otherwise guests that
+   * no hook speaks of would lose their rules.
+   */
+  async actWithoutLibvirt(): Promise<void> {
+    await this.#attempt("tables", async () => {
+      const tables = this.#isAlone ? [] : await this.#ports.kernel.readTables();
+      this.#isAlone = tables.every(({ chains }) => chains.length === 0);
+      if (this.#isAlone) this.beliefs.actOnHooksAlone();
     });
   }
 
@@ -180,14 +193,16 @@ export class Follower {
     const waiting = this.#waiting.splice(0);
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
-    const putOff = hurried.length === 0 ? [] : canWait.filter((concern) => dirty.delete(concern));
+    const mayPutOff = this.beliefs.decision ? canWait : (["libvirt"] as const);
+    const putOff = hurried.length === 0 ? [] : mayPutOff.filter((concern) => dirty.delete(concern));
     for (const concern of putOff) this.#dirty.add(concern);
     const serve = (): void => hurried.splice(0).forEach((resolve) => resolve());
     const changes = await this.#round(dirty, serve);
     this.#isRunning = false;
     serve();
     // Who asked for everything waits until libvirt has answered too.
-    if (putOff.length > 0 || this.#reading) this.#waiting.unshift(...waiting.splice(0));
+    if (putOff.length > 0 || this.#libvirtReading.isRunning)
+      this.#waiting.unshift(...waiting.splice(0));
     const outcome = {
       changes,
       errors: this.errors,
@@ -286,19 +301,12 @@ export class Follower {
     if (dirty.has("host") && this.beliefs.haveTapsMoved()) this.expectLibvirt();
   }
 
-  /** Not waited for any longer when a hook comes: libvirt may answer only after we do. What it says then is taken in, and asked again. */
-  async #readLibvirt(): Promise<void> {
-    const before = this.#reading;
-    const reading = before ?? this.#attempt("libvirt", () => this.beliefs.read("libvirt"));
-    this.#reading = reading;
-    const interrupted = new Promise<"interrupted">((resolve) => {
-      this.#interrupt = () => resolve("interrupted");
-    });
-    const done = reading.then(() => {
-      this.#reading = undefined;
-    });
-    const how = await Promise.race([done, interrupted]);
-    if (how === "interrupted" && !before) void done.then(() => this.#mark(0, "libvirt"));
+  /** What comes late is taken in, and asked for again: it may be older than what made it late. */
+  #readLibvirt(): Promise<void> {
+    return this.#libvirtReading.run(
+      () => this.#attempt("libvirt", () => this.beliefs.read("libvirt")),
+      () => this.#mark(0, "libvirt"),
+    );
   }
 
   async #holdLinks(
@@ -375,10 +383,4 @@ export class Follower {
     await this.#ports.state.save({ policy: policyTexts, ruleset });
     this.#savedPolicy = key;
   }
-}
-
-const refusals = [SourceError, KernelError, StateError, XtablesError, LinkError] as const;
-
-function isRefusal(error: unknown): error is InstanceType<(typeof refusals)[number]> {
-  return refusals.some((refusal) => error instanceof refusal);
 }

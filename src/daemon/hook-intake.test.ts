@@ -50,6 +50,11 @@ beforeEach(() => {
   kernel = new FakeKernel();
   state = new FakeState();
   journal = new Journal();
+  begin();
+});
+
+/** A daemon on the same kernel. */
+function begin(): void {
   const sources = { policy, libvirt, host };
   follower = new Follower({
     sources,
@@ -60,7 +65,7 @@ beforeEach(() => {
     journal,
   });
   intake = new HookIntake(follower, journal);
-});
+}
 
 afterEach(() => {
   libvirt.unblock();
@@ -68,6 +73,7 @@ afterEach(() => {
 });
 
 const uuid = "00000000-0000-4000-8000-000000000001";
+const otherUuid = "00000000-0000-4000-8000-000000000002";
 
 function xmlOf(name: string, tap = "vnet0"): string {
   return `<domain type='kvm' id='1'><name>${name}</name><uuid>${uuid}</uuid><devices>
@@ -235,8 +241,38 @@ test("a kernel that refuses is told to libvirt", async () => {
   });
 });
 
-test("before libvirt was ever read a hook waits, and is told in time that nothing is in force", async () => {
+test("libvirt at its start answers nobody before our answer: what hooks say of networks and guests is enough", async () => {
   libvirt.block();
+  void follower.start();
+  const network = `<network><name>lan</name><forward mode='nat'/><bridge name='br0'/>
+    <ip address='192.0.2.1' prefix='24'/></network>`;
+  const xml = `<hookData>\n  ${network}\n  <networkport><owner/></networkport></hookData>`;
+  await intake.take(call("started", { driver: "network", object: "lan", xml }));
+  const other = {
+    object: "web2",
+    xml: xmlOf("web2", "vnet2").replaceAll("01'", "02'").replace(uuid, otherUuid),
+  };
+  expect(await intake.take(call("start"))).toEqual({ state: "ready" });
+  expect(await intake.take(call("start", other))).toEqual({ state: "ready" });
+  expect(tapsInForce()).toEqual(["vnet0", "vnet2"]);
+  expect(follower.beliefs.decision?.desired?.inventory.networks).toMatchObject([{ name: "lan" }]);
+  libvirt.unblock();
+  await follower.converge();
+  expect(follower.beliefs.decision?.desired?.inventory.networks).toEqual([]);
+  expect(tapsInForce()).toEqual(["vnet0", "vnet2"]);
+});
+
+/** Into a libvirt that is busy, on a kernel that holds what a daemon put there. */
+async function restart(): Promise<void> {
+  await follower.start();
+  kernel.tables = follower.beliefs.decision?.desired?.compiled.tables ?? [];
+  follower.end();
+  begin();
+  libvirt.block();
+}
+
+test("while the kernel holds rules of before, libvirt is waited for, and the hook told in time", async () => {
+  await restart();
   void follower.start();
   const began = performance.now();
   const result = await intake.take(call("start"));
@@ -244,8 +280,8 @@ test("before libvirt was ever read a hook waits, and is told in time that nothin
   expect(performance.now() - began).toBeLessThan(1950);
 });
 
-test("before libvirt was ever read a hook waits, and is ready once it was", async () => {
-  libvirt.block();
+test("while the kernel holds rules of before, a hook is ready once libvirt was read", async () => {
+  await restart();
   void follower.start();
   const taken = intake.take(call("start"));
   setTimeout(() => libvirt.unblock(), 20);

@@ -44,6 +44,8 @@ export class HookIntake {
   /** What it says can be asked of libvirt as soon as it goes on. */
   #takeNetwork(call: HookCall): HookResult {
     if (call.fault !== undefined) this.#journal.add("warning", "hook-refused", faultOf(call));
+    const text = call.operation === "stopped" ? undefined : networkIn(call.xml);
+    this.#follower.beliefs.hearNetwork(call.object, text);
     this.#follower.expectLibvirt();
     return { state: "ready" };
   }
@@ -96,6 +98,7 @@ export class HookIntake {
   /** Why the kernel does not hold what follows; undefined if it does. */
   async #converge(call: HookCall): Promise<string | undefined> {
     const follower = this.#follower;
+    if (!follower.beliefs.hasReadLibvirt) await follower.actWithoutLibvirt();
     await follower.hurry();
     if (!follower.beliefs.decision) await follower.converged;
     const { decision } = follower.beliefs;
@@ -110,6 +113,13 @@ export class HookIntake {
     this.#journal.add(level, "hook-refused", faultOf({ ...call, fault: reason }));
     return { state: "failed", reason };
   }
+}
+
+/** The network in `<hookData>`; a port may follow it. */
+function networkIn(xml: string): string | undefined {
+  const end = "</network>";
+  const text = xml.slice(xml.indexOf("<network"), xml.lastIndexOf(end) + end.length);
+  return text.startsWith("<network") && text.endsWith(end) ? text : undefined;
 }
 
 function wordsOf({ driver, object, operation }: HookCall): string {

@@ -95,6 +95,10 @@ function identityOf(source: SourceText): GuestIdentity {
 
 /** As texts from libvirt itself are called. */
 function fileOf({ name, uuid }: GuestIdentity): string {
-  const label = /^[A-Za-z0-9_.+-]{1,64}$/.test(name) ? name : uuid;
-  return `libvirt:guest/${label}.xml`;
+  return `libvirt:guest/${labelOf(name, uuid)}.xml`;
+}
+
+/** A name that is not plain is not repeated in messages. */
+export function labelOf(name: string, otherwise = "unnamed"): string {
+  return /^[A-Za-z0-9_.+-]{1,64}$/.test(name) ? name : otherwise;
 }
