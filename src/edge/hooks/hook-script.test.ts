@@ -50,7 +50,7 @@ interface Ended {
   readonly tookMs: number;
 }
 
-async function require(...names: readonly string[]): Promise<void> {
+async function demand(...names: readonly string[]): Promise<void> {
   const lines = names.map((name) => `${Buffer.from(name).toString("hex")}\n`);
   await writeFile(join(folder, "required"), lines.join(""));
 }
@@ -105,9 +105,9 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
 
   test("lets a guest start whose rules do not stand, unless it is required", async () => {
     result = { state: "failed", reason: 'nft said "no", twice' };
-    await require("other", "web10", "xweb1");
+    await demand("other", "web10", "xweb1");
     expect(await call({ words: start })).toMatchObject({ status: 0, stderr: "" });
-    await require("other", "web1");
+    await demand("other", "web1");
     const refused = await call({ words: start });
     expect(refused).toMatchObject({ status: 1, stdout: "" });
     expect(refused.stderr).toContain("this guest is required and its rules do not stand: nft said");
@@ -126,7 +126,7 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
     "x\nstart",
   ])("never fails on %j", async (operation) => {
     result = { state: "failed", reason: "no" };
-    await require("web1", "default");
+    await demand("web1", "default");
     expect(await call({ words: ["web1", operation, "begin", "-"] })).toMatchObject({ status: 0 });
     const network = { words: ["default", "start", "begin", "-"], driver: "network" } as const;
     expect(await call(network)).toMatchObject({ status: 0 });
@@ -138,7 +138,7 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
 
   test("finds a hostile name among the required ones", async () => {
     result = { state: "failed", reason: "no" };
-    await require(hostileName);
+    await demand(hostileName);
     expect(await call({ words: [hostileName, "start", "begin", "-"] })).toMatchObject({
       status: 1,
     });
@@ -150,7 +150,7 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
     const ended = await call({ words: start });
     expect(ended.status).toBe(0);
     expect(ended.tookMs).toBeLessThan(1000);
-    await require("web1");
+    await demand("web1");
     const refused = await call({ words: start });
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain("does not answer");
@@ -158,7 +158,7 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
 
   test("waits two seconds for a daemon that says nothing", async () => {
     result = undefined;
-    await require("web1");
+    await demand("web1");
     const [required, other] = await Promise.all([
       call({ words: start }),
       call({ words: ["web2", "start", "begin", "-"] }),
@@ -172,7 +172,7 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
 
   test("takes a daemon that breaks off, or talks nonsense, for one that does not answer", async () => {
     await endServer();
-    await require("web1");
+    await demand("web1");
     for (const [bytes, words] of [
       ["", "the daemon broke off"],
       ['{"kind":"refused","message":"starting"}\n', "starting"],
