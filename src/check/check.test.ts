@@ -171,6 +171,8 @@ describe("each law tells its breach at its place", () => {
       "{ groups: { g: { ingress: [{ deny: tcp/80 }] } }, guests: { a: { groups: g, publish: [{ ports: 'tcp/8080:80' }] } } }",
       "1:96 warning PUBLISH_CLOSED_BY_GROUP",
     ],
+    // Groups.
+    ["groups: { a: { ingress: [{ deny: tcp/22, limit: 3/minute }] } }", "1:26 error LIMIT_ON_DENY"],
     // Networks.
     ["networks: { default: { mode: route } }", "1:13 warning MODE_CONFLICT"],
     ["networks: { lan: { mode: nat } }", "1:13 warning MODE_CONFLICT"],

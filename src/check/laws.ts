@@ -13,6 +13,7 @@ import { oneMarkBit } from "./one-mark-bit.ts";
 import { openPublications } from "./open-publications.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { publishableGuests } from "./publishable-guests.ts";
+import { sensibleLimits } from "./sensible-limits.ts";
 import { sensibleMode } from "./sensible-mode.ts";
 import { sensibleNat } from "./sensible-nat.ts";
 import { sensibleReach } from "./sensible-reach.ts";
@@ -29,6 +30,7 @@ export const policyLaws: readonly PolicyLaw[] = [
   distinctPublications,
   openPublications,
   failsafePublications,
+  sensibleLimits,
 ];
 
 /** What a policy must keep beside what is there. */
