@@ -136,4 +136,22 @@ describe("a guest whose own XML speaks of it", () => {
     expect(decision.inForce).toBe("current");
     expect(names(decision.desired?.inventory)).toEqual([]);
   });
+
+test("a lease file that is cut in half keeps the leases that it held, and no other bridge's", () => {
+  const lease = (mac: string, address: string) =>
+    `[{"ip-address":"${address}","mac-address":"52:54:00:00:00:${mac}","expiry-time":9999999999}]`;
+  const withLeases = (first: string, second: string): Written => {
+    const leases = [
+      { file: "leases/virbr0.status", text: first },
+      { file: "leases/virbr1.status", text: second },
+    ];
+    const parsed = parseInventory({ networks: [], guests: [], leases }, []);
+    const { inventory, problems: inventoryProblems } = parsed;
+    return { ...written("{}", {}), inventory, inventoryProblems };
+  };
+  const whole = lease("01", "192.0.2.1");
+  const before = decide(withLeases(whole, lease("02", "192.0.2.2")), undefined).desired;
+  const decision = decide(withLeases(whole.slice(0, 20), "[]"), before);
+  expect(decision.desired?.inventory.leases.map(({ address }) => address)).toEqual(["192.0.2.1"]);
+  expect(codes(decision.problems)).toEqual(["BAD_LEASE_FILE"]);
 });

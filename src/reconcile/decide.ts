@@ -1,7 +1,7 @@
 import { check } from "../check/check.ts";
 import { compile, type Compiled } from "../compile/compile.ts";
 import { curtailed } from "../model/effective-policy.ts";
-import type { Guest, Inventory, Network } from "../model/inventory.ts";
+import type { Guest, Inventory, Lease, Network } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 
@@ -80,7 +80,17 @@ function outcome(
 /** The inventory with the last good description in place of each guest and network that could not be understood. */
 function mend(written: Written, last: Inventory | undefined): Examined {
   const broken = filesWithErrors(written.inventoryProblems);
-  return replaceBroken(written.inventory, broken, last);
+  const leases = [...written.inventory.leases, ...unreadLeases(written, last)];
+  return replaceBroken({ ...written.inventory, leases }, broken, last);
+}
+
+/** A file of leases that makes no sense as a whole is not an empty one: what it said last stays. */
+function unreadLeases({ inventoryProblems }: Written, last: Inventory | undefined): Lease[] {
+  const broken = inventoryProblems
+    .filter(({ code }) => code === "BAD_LEASE_FILE")
+    .map(({ at }) => at.file);
+  const isUnread = ({ bridge }: Lease) => broken.some((file) => file.endsWith(`/${bridge}.status`));
+  return broken.length === 0 ? [] : (last?.leases.filter(isUnread) ?? []);
 }
 
 /** Checks policy against inventory, and sets guests aside whose description contradicts others' until no error is left in it. */
