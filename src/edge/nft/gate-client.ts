@@ -32,6 +32,16 @@ interface Waiting {
 
 const foreignWords = "the gate does not speak our protocol";
 
+/** How long the gate may say nothing while a request is the first that it has to answer. */
+export interface GateDeadlines {
+  /** For what is only asked, and for taking tables. */
+  readonly askMs: number;
+  /** For what the kernel may take its time with. */
+  readonly changeMs: number;
+}
+
+const defaultDeadlines: GateDeadlines = { askMs: 5_000, changeMs: 30_000 };
+
 /** A gate that dies may still take a connection, and then drops it. */
 class GateEndedError extends KernelError {}
 
@@ -44,14 +54,19 @@ export class GateClient {
   readonly #waiting = new Map<number, Waiting>();
   #stream: Promise<GateStream> | undefined;
   #lastId = 0;
+  readonly #deadlines: GateDeadlines;
+  #timer: NodeJS.Timeout | undefined;
+  /** Others were given up, and what they say now is not heard. */
+  #attached: GateStream | undefined;
 
-  constructor(open: () => Promise<GateStream>) {
+  constructor(open: () => Promise<GateStream>, deadlines = defaultDeadlines) {
     this.#open = open;
+    this.#deadlines = deadlines;
   }
 
   /**
-   * Throws {@link KernelError} when the gate refuses, cannot be reached, or ends before it has answered. In the last case a commit
-   * may have happened or not: list the tables to know. All other requests may be made twice, so they are.
+   * Throws {@link KernelError} when the gate refuses, cannot be reached, says nothing in time, or ends before it has answered. In the
+   * last two cases a commit may have happened or not: list the tables to know. All other requests may be made twice, and are where the gate ended.
    */
   async ask(request: GateControl): Promise<GateStatus> {
     const answer = await this.#exchange(request);
@@ -88,7 +103,35 @@ export class GateClient {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { request, flows: [], resolve, reject });
       stream.send(printFrame({ ...request, id }));
+      if (this.#waiting.size === 1) this.#awaitFirst();
     });
+  }
+
+  /** The gate answers in order: only the first request has a right to an answer now. */
+  #awaitFirst(): void {
+    clearTimeout(this.#timer);
+    const [first] = this.#waiting.values();
+    if (!first) return;
+    const { askMs, changeMs } = this.#deadlines;
+    const isChange = ["commit", "remove", "cut"].includes(first.request.kind);
+    this.#timer = setTimeout(() => this.#giveUp(), isChange ? changeMs : askMs);
+  }
+
+  #giveUp(): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#attached = undefined;
+    for (const { request, reject } of this.#takeWaiting()) {
+      reject(new KernelError("the gate does not answer", scriptOf(request)));
+    }
+    void stream?.then(({ close }) => close());
+  }
+
+  #takeWaiting(): readonly Waiting[] {
+    clearTimeout(this.#timer);
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    return waiting;
   }
 
   close(): void {
@@ -115,14 +158,16 @@ export class GateClient {
   }
 
   #attach(stream: GateStream): void {
+    this.#attached = stream;
     const frames = new FrameReader();
-    stream.onEnd((error) => this.#end("the gate ended before it answered", error));
+    stream.onEnd((error) => this.#end(stream, "the gate ended before it answered", error));
     stream.onData((chunk) => {
+      if (this.#attached !== stream) return;
       try {
         for (const value of frames.push(chunk)) this.#take(readGateReply(value));
       } catch (error) {
         stream.close();
-        this.#end(foreignWords, error);
+        this.#end(stream, foreignWords, error);
       }
     });
   }
@@ -132,19 +177,20 @@ export class GateClient {
     if (reply === undefined || waiting === undefined) throw new Error("not a reply to a request");
     if (reply.kind === "flows") {
       for (const flow of reply.flows) waiting.flows.push(flow);
-      if (!reply.isLast) return;
+      if (!reply.isLast) return this.#awaitFirst();
     }
     this.#waiting.delete(reply.id);
+    this.#awaitFirst();
     if (reply.kind === "flows") return waiting.resolve({ ...reply, flows: waiting.flows });
     if (reply.kind !== "refused") return waiting.resolve(reply);
     waiting.reject(new KernelError(reply.message, scriptOf(waiting.request)));
   }
 
-  #end(message: string, cause: unknown): void {
+  #end(stream: GateStream, message: string, cause: unknown): void {
+    if (this.#attached !== stream) return;
+    this.#attached = undefined;
     this.#stream = undefined;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { request, reject } of waiting) {
+    for (const { request, reject } of this.#takeWaiting()) {
       reject(new GateEndedError(message, { ...scriptOf(request), cause }));
     }
   }
