@@ -136,6 +136,7 @@ describe("a guest whose own XML speaks of it", () => {
     expect(decision.inForce).toBe("current");
     expect(names(decision.desired?.inventory)).toEqual([]);
   });
+});
 
 test("a lease file that is cut in half keeps the leases that it held, and no other bridge's", () => {
   const lease = (mac: string, address: string) =>
