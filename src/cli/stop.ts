@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
+import { defaultHooksFolder, HookFile, HookFileError } from "../edge/hooks/hook-files.ts";
 import { endProcess, ProcessError } from "../edge/host/end-process.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
@@ -13,6 +14,8 @@ import { KernelError, type Kernel } from "../ports/kernel.ts";
 import { LinkError } from "../ports/links.ts";
 import { StateError } from "../ports/state.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
+import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
+import { hookDrivers } from "../wire/hook-call.ts";
 import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -50,6 +53,8 @@ export async function runStop(
     const ending = gate;
     if (ending !== null) await attempt(() => endProcess(ending));
     await attempt(() => state.clear());
+    // libvirt's hooks are the machine's: they are those of the daemon at its usual place.
+    if (settings.daemonSocket === defaultDaemonSocket) await removeHooks(attempt);
     await removeSockets(settings);
   }
   const isClean = options.isClean && failures.length === 0;
@@ -69,11 +74,17 @@ async function refuseAdopted(state: StateFolder, { stateFolder }: Settings): Pro
   );
 }
 
+async function removeHooks(attempt: Attempt): Promise<void> {
+  for (const driver of hookDrivers) {
+    await attempt(() => new HookFile(defaultHooksFolder, driver, "").uninstall());
+  }
+}
+
 type Attempt = (action: () => Promise<void>) => Promise<void>;
 
 /** One refusal keeps nobody from the rest. */
 function attempts(failures: string[]): Attempt {
-  const refusals = [KernelError, LinkError, StateError, ProcessError];
+  const refusals = [KernelError, LinkError, StateError, ProcessError, HookFileError];
   return async (action) => {
     try {
       await action();

@@ -21,6 +21,14 @@ const second = `<interface type='network'>
   <mac address='52:54:00:00:00:0a'/><source network='default'/><model type='virtio'/>
 </interface>`;
 
+const program = join(import.meta.dirname, "../../bin/virtwall");
+/** As before a boot: no gate, no libvirt, and nothing has been started by itself yet. */
+const endGateAndLibvirt = `
+kill -9 "$(cat /run/virtwall/gate.sock.lock)"
+p=$(cat /run/libvirtd.pid); kill "$p"
+while kill -0 "$p" 2>/dev/null; do sleep 0.05; done
+rm -f /run/libvirt/*/autostarted`;
+
 let world: World;
 let libvirt: Libvirt;
 let daemon: Running;
@@ -148,12 +156,7 @@ describe("with hooks", () => {
     readFile(world.pathOf(`/run/seen-web1-${operation}`), "utf8").catch(() => "");
 
   test("a libvirt that runs since before there was a hook is named, and sees them after its restart", async () => {
-    const installed = await world.must([
-      process.execPath,
-      join(import.meta.dirname, "../../bin/virtwall"),
-      "hook",
-      "install",
-    ]);
+    const installed = await world.must([process.execPath, program, "hook", "install"]);
     expect(installed).toMatch(/libvirtd \(pid \d+\) runs since .*Z, when there was no such hook/);
     expect(installed).toContain("systemctl restart libvirtd");
     await libvirt.restart();
@@ -197,6 +200,27 @@ describe("with hooks", () => {
     expect(await isPublished()).toBe(true);
     await libvirt.virsh("destroy", "web1");
     await libvirt.virsh("destroy", "web2");
+  });
+
+  test("guests that libvirt starts by itself have their rules, though it answers nobody until they run", async () => {
+    await libvirt.startGuest(web1);
+    await libvirt.virsh("define", await xmlFile("own", await libvirt.virsh("dumpxml", "web1")));
+    await libvirt.virsh("autostart", "web1");
+    await libvirt.virsh("net-autostart", "default");
+    await libvirt.virsh("destroy", "web1");
+    await libvirt.virsh("net-destroy", "default");
+    await rm(world.pathOf("/run/seen-web1-start"), { force: true });
+    await daemon.end("SIGKILL");
+    await world.must(["sh", "-c", endGateAndLibvirt]);
+    await nft("flush", "ruleset");
+    daemon = await world.start([process.execPath, program, "daemon"]);
+    await world.must(["libvirtd", "-d"]);
+    await expect.poll(() => seen("start"), { timeout: 20_000 }).toContain(": 192.168.122.51 . 80");
+    await expect.poll(() => libvirt.virsh("list", "--name")).toContain("web1");
+    expect(daemon.output()).not.toContain("hook-refused");
+    await libvirt.virsh("destroy", "web1");
+    await libvirt.virsh("undefine", "web1");
+    await libvirt.virsh("net-autostart", "default", "--disable");
   });
 
   test("uninstalled, our hooks are gone and the admin's are called", async () => {
