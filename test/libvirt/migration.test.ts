@@ -1,0 +1,154 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { fetchPage } from "../../lab/fetch-page.ts";
+import { startLibvirt, type Libvirt } from "../../lab/libvirt.ts";
+import { mustRun } from "../../lab/run-program.ts";
+import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
+import { startWorld, type World } from "../../lab/world.ts";
+
+/** Two hypervisors whose bridges are one network: a cable joins them. */
+interface Host {
+  readonly world: World;
+  readonly libvirt: Libvirt;
+}
+
+const guest = {
+  name: "web1",
+  mac: "52:54:00:00:00:01",
+  network: "lan",
+  address: "192.0.2.51",
+} as const;
+const lan = `<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>`;
+const policy = `groups:
+  web:
+    ingress: [{ allow: [tcp/7, tcp/80] }]
+guests:
+  web1:
+    groups: [web]
+    nics:
+      "${guest.mac}": { address: ${guest.address} }
+`;
+const asPeer = ["ip", "netns", "exec", "peer"] as const;
+
+let source: Host;
+let destination: Host;
+
+beforeAll(async () => {
+  source = await startHost("1");
+  destination = await startHost("2");
+  await joinBridges();
+  await addPeer(source.world);
+});
+
+afterAll(async () => {
+  await source?.world.stop();
+  await destination?.world.stop();
+});
+
+async function startHost(number: "1" | "2"): Promise<Host> {
+  const world = await startWorld();
+  const links = ["link add br0 type bridge stp_state 0 forward_delay 0", "link set br0 up"];
+  for (const command of links) await world.must(["ip", ...command.split(" ")]);
+  await mkdir(world.pathOf("/etc/libvirt/hooks"), { recursive: true });
+  await writePolicy(world, policy);
+  // Before libvirtd, which looks for hooks once.
+  await virtwall(world, "hook", "install");
+  const uuid = `0a0f2a2c-5d0e-4f4b-9d5c-00000000000${number}`;
+  const libvirt = await startLibvirt(world, { host: { name: `host${number}`, uuid } });
+  await libvirt.startNetwork(lan);
+  await startVirtwall(world);
+  return { world, libvirt };
+}
+
+/** A veth pair, an end in each world's bridge. The holders' processes name the namespaces. */
+async function joinBridges(): Promise<void> {
+  const [first, second] = [source, destination].map(({ world }) => holderOf(world));
+  const inFirst = ["nsenter", `--target=${first}`, "--net", "ip", "link", "add", "cable"];
+  await mustRun([...inFirst, "type", "veth", "peer", "name", "cable", "netns", `${second}`]);
+  for (const { world } of [source, destination]) {
+    await world.must(["ip", "link", "set", "cable", "master", "br0", "up"]);
+  }
+}
+
+function holderOf(world: World): string {
+  return /^\/proc\/(\d+)\//.exec(world.pathOf("/"))?.[1] ?? "";
+}
+
+/** Somebody else in the bridges' network, who also gives the guest its address. */
+async function addPeer(world: World): Promise<void> {
+  const commands = [
+    "netns add peer",
+    "link add peer0 type veth peer name eth0 netns peer",
+    "link set peer0 master br0 up",
+    "-n peer addr add 192.0.2.1/24 dev eth0",
+    "-n peer link set eth0 up",
+    "-n peer link set lo up",
+  ];
+  for (const command of commands) await world.must(["ip", ...command.split(" ")]);
+  const leases = join(world.folder, "peer.leases");
+  const options = ["--keep-in-foreground", "--port=0", "--interface=eth0", "--conf-file=/dev/null"];
+  const range = ["--dhcp-range=192.0.2.50,192.0.2.60", `--dhcp-leasefile=${leases}`];
+  const host = [`--dhcp-host=${guest.mac},${guest.address}`, "--no-ping", "--pid-file="];
+  await world.start([...asPeer, "dnsmasq", ...options, ...range, ...host]);
+}
+
+/** libvirt's socket lies in its world's own /run; the world's folder is seen by both. */
+const relay = `
+const net = require("node:net");
+net.createServer((near) => {
+  const far = net.connect("/run/libvirt/libvirt-sock");
+  near.pipe(far).pipe(near);
+  for (const end of [near, far]) end.on("error", () => { near.destroy(); far.destroy(); });
+}).listen(process.argv[1], () => console.log("ready"));
+`;
+
+async function reachableLibvirt(world: World): Promise<string> {
+  const socket = join(world.folder, "libvirt.sock");
+  const program = await world.start([process.execPath, "-e", relay, socket]);
+  await expect.poll(program.stdout).toContain("ready");
+  return `qemu+unix:///system?socket=${socket}`;
+}
+
+/** The frames of unknown taps that the bridge has refused. */
+async function refusedFrames({ world }: Host): Promise<number> {
+  const chain = await world.must(["nft", "list", "chain", "bridge", "virtwall", "prerouting"]);
+  return [...chain.matchAll(/counter packets (\d+) bytes \d+ drop/g)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
+}
+
+const tapsOf = ({ world }: Host) =>
+  world.must(["nft", "list", "set", "bridge", "virtwall", "taps"]);
+
+/** One connection to the guest's echo, kept for as long as the test wants. */
+const talker = `
+const socket = require("node:net").connect(7, "${guest.address}");
+socket.on("data", (text) => process.stdout.write(text));
+socket.on("error", (error) => console.log("error", error.code));
+socket.on("close", () => console.log("closed"));
+process.stdin.on("data", (text) => socket.write(text));
+`;
+
+test("a guest moves to another host: its rules stand there before it runs, and are gone here", async () => {
+  await source.libvirt.startGuest(guest);
+  const page = () => fetchPage(source.world, `http://${guest.address}/`, { from: asPeer });
+  await expect.poll(page, { timeout: 60_000 }).toContain("I am web1");
+  const connection = await source.world.start([...asPeer, process.execPath, "-e", talker]);
+  connection.stdin.write("before\n");
+  await expect.poll(connection.stdout, { timeout: 10_000 }).toContain("before");
+
+  const way = ["--migrateuri", `unix://${join(destination.world.folder, "migration.sock")}`];
+  const uri = await reachableLibvirt(destination.world);
+  await source.libvirt.virsh("migrate", "--live", "--unsafe", guest.name, uri, ...way);
+
+  expect(await destination.libvirt.virsh("list", "--name")).toContain(guest.name);
+  connection.stdin.write("after\n");
+  await expect.poll(connection.stdout, { timeout: 20_000 }).toContain("after");
+  expect(connection.output()).not.toMatch(/error|closed/);
+  expect(await refusedFrames(destination)).toBe(0);
+  expect(await tapsOf(destination)).toContain("vnet");
+  await expect.poll(() => tapsOf(source)).not.toContain("vnet");
+});
