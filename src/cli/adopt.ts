@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
@@ -104,6 +105,7 @@ async function makeOpen(
   };
   if (isDryRun) return { ...found, state: "possible" };
   if (changed === undefined) throw new RefusedError(`the XML of ${name} is not understood`);
+  await refuseOtherPolicy(settings, before.policyTexts);
   const adoption = { network: name, xml: { before: xml, after: changed }, policy: edit, keys };
   await adopt(adoption, portsOf(settings, output, name));
   return { ...found, state: "adopted" };
@@ -249,6 +251,19 @@ async function writePolicy(file: string, text: string | undefined): Promise<void
 
 const noDaemon =
   "the daemon does not run, and it has to put the guests' nics back: virtwall daemon";
+
+/** A daemon that follows another policy would converge too, but not on what is written here. */
+async function refuseOtherPolicy(
+  { daemonSocket }: Settings,
+  texts: readonly SourceText[],
+): Promise<void> {
+  const reply = await askDaemon(daemonSocket, { request: "status" });
+  if (reply?.kind !== "status") throw new AdoptionError(noDaemon);
+  const followed = reply.status.policy.files;
+  if (followed.join("\n") === texts.map(({ file }) => resolve(file)).join("\n")) return;
+  const theirs = followed.length === 0 ? "an empty one" : followed.join(", ");
+  throw new AdoptionError(`the daemon follows another policy (${theirs}): name it with --policy`);
+}
 
 async function converge({ daemonSocket }: Settings): Promise<void> {
   const reply = await askDaemon(daemonSocket, { request: "reload" });

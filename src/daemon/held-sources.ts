@@ -14,7 +14,7 @@ export class HeldSources implements SourcePorts {
   readonly #running = new Set<Promise<unknown>>();
 
   constructor({ policy, libvirt, host, learned }: SourcePorts) {
-    if (learned !== undefined) this.learned = learned;
+    if (learned) this.learned = { ...this.#hold(learned), ask: (uuids) => learned.ask(uuids) };
     this.policy = policy;
     this.libvirt = {
       ...this.#hold(libvirt),

@@ -53,6 +53,19 @@ test("the pass rule comes back, once, when libvirt writes its tables anew", asyn
     .toBe("I am web1\n");
 });
 
+test("adopted and given back, the guest is reached as before, by libvirt's tables or without", async () => {
+  const { virtwall, world } = hypervisor;
+  const bridged = async () =>
+    (await world.must(["nft", "list", "ruleset", "ip"])).includes("virbr0");
+  const page = () => fetchPage(world, publicPage, { from: asClient });
+  await virtwall("adopt", "default");
+  expect(await bridged()).toBe(false);
+  await expect.poll(page, { timeout: 20_000 }).toBe("I am web1\n");
+  await virtwall("adopt", "default", "--undo");
+  expect(await bridged()).toBe(true);
+  await expect.poll(page, { timeout: 20_000 }).toBe("I am web1\n");
+});
+
 test("restarts of the host firewall cost no packet, though they take libvirt's tables along", async () => {
   await hypervisor.virtwall("integrate", "--file", hypervisor.firewall.file);
   await hypervisor.firewall.restart();

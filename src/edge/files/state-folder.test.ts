@@ -38,3 +38,32 @@ test("a state that makes no sense is a refusal", async () => {
   await writeFile(join(folder, "last-good-policy.json"), '[{"file":1}]');
   await expect(new StateFolder(folder).load()).rejects.toThrow(StateError);
 });
+
+const adoption = {
+  network: "../a b/é",
+  xml: { before: "<network/>", after: "<network><forward mode='open'/></network>" },
+  policy: { file: "policy.yaml", before: undefined, after: "networks: {}\n" },
+  keys: { mode: "nat" },
+};
+
+test("adopted networks are kept, whatever their names, and removed without a trace", async () => {
+  const store = new StateFolder(join(folder, "state"));
+  expect(await store.loadAdoptions()).toEqual([]);
+  await store.saveAdoption(adoption);
+  await store.saveAdoption({ ...adoption, network: "default" });
+  const names = (await store.loadAdoptions()).map(({ network }) => network);
+  expect(names.toSorted()).toEqual(["../a b/é", "default"]);
+  expect(await store.loadAdoptions()).toContainEqual(JSON.parse(JSON.stringify(adoption)));
+  for (const name of names) await store.removeAdoption(name);
+  await store.clear();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a backup of a network that makes no sense is a refusal, not the lack of one", async () => {
+  const store = new StateFolder(folder);
+  await store.saveAdoption(adoption);
+  for (const text of ["{", "null", '{"network":"n"}']) {
+    await writeFile(join(folder, "adopted", "n.json"), text);
+    await expect(store.loadAdoptions()).rejects.toThrow(StateError);
+  }
+});

@@ -91,9 +91,9 @@ export class StateFolder implements StateStore, AdoptionStore {
     await rmdir(join(this.#folder, adoptedName)).catch(() => undefined);
   }
 
-  /** A name is no path. */
+  /** A name is no path, and may begin with the dot of a hidden file. */
   #adoptionFile(network: string): string {
-    return join(this.#folder, adoptedName, `${encodeURIComponent(network)}.json`);
+    return join(this.#folder, adoptedName, `network-${encodeURIComponent(network)}.json`);
   }
 
   /** Removes what was saved, and the folder if nothing else is in it. */
