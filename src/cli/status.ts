@@ -1,8 +1,10 @@
+import { defined } from "../base/defined.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import type { Ownership } from "../ports/kernel.ts";
+import { SourceError } from "../ports/sources.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
 import type { DaemonStatus, ProtectionStatus } from "../wire/daemon-status.ts";
 import { countsOf, statusBody } from "../wire/status-body.ts";
@@ -27,7 +29,11 @@ export async function runStatus(settings: Settings, output: Output): Promise<Exi
 
 /** What a daemon would say that has just started, and that no daemon runs. */
 async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
-  const collected = await collect(settings);
+  const collected = await collect(settings).catch((error: unknown) => {
+    if (!(error instanceof SourceError)) throw error;
+    const message = `${noDaemon(settings.daemonSocket)}; ${error.message}`;
+    throw new SourceError(message, { ...defined({ missing: error.missing }), cause: error });
+  });
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
   try {
     const gatePid = await readGatePid(settings.gateSocket);

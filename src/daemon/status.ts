@@ -7,13 +7,13 @@ export interface StatusInput {
   readonly identity: NonNullable<DaemonStatus["daemon"]>;
   readonly follower: Follower;
   readonly kernel: Kernel;
-  /** Undefined where no gate answers. */
+  /** Undefined where there is no gate; throws {@link KernelError} where it does not answer. */
   readonly gatePid: () => Promise<number | undefined>;
 }
 
 /** Counters are read now; all else is as of the last round. */
 export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
-  const [counts, pid] = await Promise.all([readCounts(input.kernel), input.gatePid()]);
+  const [counts, { pid, silence }] = await Promise.all([readCounts(input.kernel), askGate(input)]);
   const { beliefs, upkeep, errors } = input.follower;
   const { decision, policyTexts } = beliefs;
   const desired = decision?.desired;
@@ -27,7 +27,7 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
       problems: decision?.problems ?? [],
       keptGuests: decision?.keptGuests ?? [],
     },
-    errors,
+    errors: [...new Set([...errors, ...silence])],
     ...statusBody(desired?.compiled, counts),
     integration: {
       mode: desired?.policy.host.integration ?? "auto",
@@ -35,6 +35,17 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
     },
     gaps: { tables: upkeep.gaps.tables.gap, passRules: upkeep.gaps.passRules.gap },
   };
+}
+
+async function askGate({
+  gatePid,
+}: StatusInput): Promise<{ pid: number | undefined; silence: readonly string[] }> {
+  try {
+    return { pid: await gatePid(), silence: [] };
+  } catch (error) {
+    if (error instanceof KernelError) return { pid: undefined, silence: [error.message] };
+    throw error;
+  }
 }
 
 async function readCounts(kernel: Kernel): Promise<Counts> {

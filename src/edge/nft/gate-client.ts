@@ -43,7 +43,7 @@ export interface GateDeadlines {
 const defaultDeadlines: GateDeadlines = { askMs: 5_000, changeMs: 30_000 };
 
 /** A gate that dies may still take a connection, and then drops it. */
-class GateEndedError extends KernelError {}
+export class GateEndedError extends KernelError {}
 
 /**
  * Requests to the gate. Opens its stream at the first request and again after the stream ended, so a gate that was restarted is

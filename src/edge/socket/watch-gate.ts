@@ -1,6 +1,5 @@
 import { connect } from "node:net";
-import { GateClient, openGateSocket } from "../nft/gate-client.ts";
-import { KernelError } from "../../ports/kernel.ts";
+import { GateClient, GateEndedError, openGateSocket } from "../nft/gate-client.ts";
 
 const retryMs = 20;
 
@@ -37,15 +36,14 @@ export function watchGate(socketPath: string, onChange: () => void): () => void 
   };
 }
 
-/** Undefined where no gate answers. */
+/** Undefined where there is no gate. Throws {@link KernelError} where one is that does not answer. */
 export async function readGatePid(socketPath: string): Promise<number | undefined> {
   const gate = new GateClient(() => openGateSocket(socketPath));
   try {
     return (await gate.ask({ kind: "status" })).pid;
   } catch (error) {
-    if (error instanceof KernelError || (error as NodeJS.ErrnoException).syscall === "connect") {
-      return undefined;
-    }
+    if (error instanceof GateEndedError) return undefined;
+    if ((error as NodeJS.ErrnoException).syscall === "connect") return undefined;
     throw error;
   } finally {
     gate.close();
