@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { InterfaceName } from "../base/interface-name.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
@@ -14,6 +15,7 @@ import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
+import type { DaemonStatus } from "../wire/daemon-status.ts";
 import { collect } from "./collect.ts";
 import { printChanges } from "./columns.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
@@ -54,6 +56,8 @@ export async function runApply(
 }
 
 async function applyByDaemon(settings: Settings): Promise<ApplyResult | undefined> {
+  const running = await askDaemon(settings.daemonSocket, { request: "status" });
+  if (running?.kind === "status") demandSame(running.status.daemon, settings);
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   if (reply?.kind !== "reload") return undefined;
   const { state, changes, problems, error } = reply.result;
@@ -65,6 +69,20 @@ async function applyByDaemon(settings: Settings): Promise<ApplyResult | undefine
     problems,
     warnings: [],
   };
+}
+
+/** A daemon takes up what it follows, which is not what was named. */
+function demandSame(daemon: DaemonStatus["daemon"], settings: Settings): void {
+  const { isPolicyNamed, policyFile, inventoryFolder } = settings;
+  if (isPolicyNamed && daemon && daemon.policyFile !== resolve(policyFile)) {
+    throw new RefusedError(
+      `the daemon follows another policy (${daemon.policyFile}): name that one, or stop the daemon first`,
+    );
+  }
+  if (inventoryFolder !== undefined && daemon?.inventoryFolder !== resolve(inventoryFolder)) {
+    const theirs = daemon?.inventoryFolder ?? "libvirt itself";
+    throw new RefusedError(`the daemon follows another inventory (${theirs}): stop it first`);
+  }
 }
 
 async function applyAlone(settings: Settings, texts: Map<string, string>): Promise<ApplyResult> {

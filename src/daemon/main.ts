@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import packageFile from "../../package.json" with { type: "json" };
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
@@ -63,6 +64,10 @@ async function follow(settings: DaemonSettings): Promise<void> {
     pid: process.pid,
     since: new Date().toISOString(),
     version: packageFile.version,
+    policyFile: settings.policyFile,
+    ...(settings.inventoryFolder !== undefined && {
+      inventoryFolder: resolve(settings.inventoryFolder),
+    }),
   };
   const gatePid = () => readGatePid(settings.gateSocket);
   handle = answerRequests({

@@ -8,6 +8,10 @@ export interface DaemonStatus {
     readonly pid: number;
     readonly since: string;
     readonly version: string;
+    /** What it follows, as absolute paths. */
+    readonly policyFile: string;
+    /** Absent: libvirt itself. */
+    readonly inventoryFolder?: string;
   } | null;
   readonly protection: ProtectionStatus;
   /** Absent where no gate answers. */
