@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseAddress, type Address } from "../base/address.ts";
 import { parseMac, type Mac } from "../base/mac.ts";
+import type { Problem } from "../model/problem.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
 import { printStatus } from "./print-status.ts";
 
@@ -9,7 +10,12 @@ const mac = parseMac("52:54:00:12:34:56") as Mac;
 const web = { first: 80, last: 80 };
 
 const status: DaemonStatus = {
-  daemon: { pid: 811, since: "2026-11-21T08:32:24.773Z", version: "0.1.0" },
+  daemon: {
+    pid: 811,
+    since: "2026-11-21T08:32:24.773Z",
+    version: "0.1.0",
+    policyFile: "/etc/virtwall/policy.yaml",
+  },
   protection: { mode: "owner" },
   gate: { pid: 812 },
   policy: {
@@ -109,4 +115,14 @@ test("what is wrong stands at the top", () => {
   expect(shown.slice(0, shown.indexOf("networks"))).toMatch(
     /NOT RUNNING[^]*LAST GOOD[^]*error +libvirt does not answer/,
   );
+});
+
+test("a policy file that is gone is not an empty policy", () => {
+  const at = { file: "/etc/virtwall/policy.yaml", line: 1, column: 1 };
+  const problem = { code: "POLICY_GONE", severity: "error", at, message: "the policy is gone" };
+  const policy = { files: [], problems: [problem as Problem], keptGuests: [] };
+  const text = (inForce: "last-good" | "none") =>
+    printStatus({ ...status, policy: { ...policy, inForce } });
+  expect(text("last-good")).toContain("policy      LAST GOOD ONE IN FORCE, the policy is gone\n");
+  expect(text("none")).toContain("policy      NOT IN FORCE, the policy is gone\n");
 });

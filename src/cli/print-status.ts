@@ -60,6 +60,11 @@ function protectionText(protection: ProtectionStatus): string {
 }
 
 function policyText(policy: PolicyStatus): string {
+  const gone = policy.problems.find(({ code }) => code === "POLICY_GONE");
+  if (gone) {
+    const inForce = policy.inForce === "last-good" ? "LAST GOOD ONE IN FORCE" : "NOT IN FORCE";
+    return `${inForce}, ${gone.message}`;
+  }
   const files = policy.files.length === 0 ? "empty" : policy.files.join(", ");
   const found =
     policy.problems.length === 0 ? "" : `; ${verdictOf(policy.problems)}: virtwall check`;

@@ -23,7 +23,6 @@ export interface Settings extends SourceSettings {
   readonly daemonSocket: string;
   readonly gateSocket: string;
   readonly json: boolean;
-  /** Named on the command line: then it is a mistake if there is no such file. */
   readonly isPolicyNamed: boolean;
 }
 

@@ -1,4 +1,5 @@
 import type { HostInterface } from "../model/inventory.ts";
+import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
@@ -169,10 +170,25 @@ export class Beliefs {
   }
 
   #takePolicy(texts: readonly SourceText[]): void {
-    if (this.#policyTexts && isSame(this.#policyTexts, texts)) return;
+    const before = this.#policyTexts;
+    if (before && isSame(before, texts)) return;
+    const lost =
+      texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered ?? []) : undefined;
+    const parsed = parsePolicy(texts);
     this.#policyTexts = texts;
-    this.#policy = parsePolicy(texts);
+    this.#policy = lost ? { ...parsed, problems: [lost] } : parsed;
     this.#isStale = true;
+  }
+
+  /** A file that is gone (a mount, an editor, a mistyped name) takes back nothing: an empty one does. */
+  #lostPolicy(before: readonly SourceText[]): Problem | undefined {
+    const held = before.find(({ text }) => text.trim() !== "");
+    const file = this.#sources.policy.demanded ?? held?.file;
+    if (file === undefined) return undefined;
+    const at = { file, line: 1, column: 1 };
+    const message = held ? `the policy is gone: there is no ${file}` : `there is no policy ${file}`;
+    const hint = "for an empty policy make an empty file";
+    return { code: "POLICY_GONE", severity: "error", at, message, hint };
   }
 
   #takeLibvirt(texts: LibvirtTexts): void {

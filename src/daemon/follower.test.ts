@@ -161,3 +161,51 @@ test("without any good policy the kernel is left as it is", async () => {
   expect(follower.beliefs.decision?.inForce).toBe("none");
   expect(kernel.scripts).toEqual([]);
 });
+
+test("a policy file that goes away takes nothing back, and an empty one does", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  policy.set([]);
+  await expect.poll(() => follower.beliefs.decision?.inForce).toBe("last-good");
+  expect(follower.beliefs.decision?.problems).toMatchObject([
+    { code: "POLICY_GONE", severity: "error", at: { file: "policy.yaml" } },
+  ]);
+  expect(journal.events.at(-1)).toMatchObject({ level: "error", event: "policy-refused" });
+  expect(kernel.scripts).toEqual([]);
+  expect(state.saved?.policy).toEqual([{ file: "policy.yaml", text: withMark(1) }]);
+  kernel.willBecome(tablesOf(""));
+  policy.setText("");
+  await expect.poll(() => follower.beliefs.decision?.inForce).toBe("current");
+  await follower.converge();
+  expect(kernel.tables).toEqual(tablesOf(""));
+  policy.set([]);
+  await follower.converge();
+  expect(follower.beliefs.decision).toMatchObject({ inForce: "current", problems: [] });
+});
+
+test("a policy that is gone at the start is what was saved", async () => {
+  state.saved = { policy: [{ file: "policy.yaml", text: withMark(4) }], ruleset: "" };
+  policy.set([]);
+  kernel.willBecome(tablesOf(withMark(4)));
+  await follower.start();
+  expect(follower.beliefs.decision?.inForce).toBe("last-good");
+  expect(kernel.tables).toEqual(tablesOf(withMark(4)));
+});
+
+test("a policy file that was named and never was leaves the kernel as it is", async () => {
+  policy.demanded = "/typo.yaml";
+  policy.set([]);
+  await follower.start();
+  expect(follower.beliefs.decision).toMatchObject({
+    inForce: "none",
+    problems: [{ code: "POLICY_GONE", message: "there is no policy /typo.yaml" }],
+  });
+  expect(kernel.scripts).toEqual([]);
+});
+
+test("no file at all on a fresh host is an empty policy", async () => {
+  policy.set([]);
+  kernel.willBecome(tablesOf(""));
+  await follower.start();
+  expect(follower.beliefs.decision).toMatchObject({ inForce: "current", problems: [] });
+});

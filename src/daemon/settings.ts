@@ -29,6 +29,7 @@ export function readDaemonSettings(argv: readonly string[]): DaemonSettings | "h
   const daemonSocket = values.socket ?? defaultDaemonSocket;
   return {
     policyFile: resolve(values.policy ?? defaultPolicyFile),
+    isPolicyNamed: values.policy !== undefined,
     connectUri: values.connect ?? defaultConnectUri,
     ...(values.inventory !== undefined && { inventoryFolder: values.inventory }),
     stateFolder: values.state ?? defaultStateFolder,

@@ -44,6 +44,8 @@ class FakeSource<Answer> {
 }
 
 export class FakePolicy extends FakeSource<readonly SourceText[]> implements PolicySource {
+  demanded: string | undefined;
+
   setText(text: string): void {
     this.set([{ file: "policy.yaml", text }]);
   }

@@ -13,8 +13,10 @@ export interface LibvirtSource {
   watch(listener: () => void): () => void;
 }
 
-/** The policy files: the main one first, then the folder's in order of name. No file at all is an empty policy. */
+/** The policy files: the main one first, then the folder's in order of name. No file at all is an empty policy where none is demanded. */
 export interface PolicySource {
+  /** The main file, where somebody has named it: then there must be one. */
+  readonly demanded?: string | undefined;
   read(): Promise<readonly SourceText[]>;
   watch(listener: () => void): () => void;
 }

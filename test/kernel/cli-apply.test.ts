@@ -106,3 +106,44 @@ test("publish add without a daemon writes the file and says what is left to do",
   expect(clash.stderr).toContain("PUBLISHED_TWICE");
   expect(site.run(["check"]).status).toBe(0);
 });
+
+test("apply of another policy or inventory than the daemon's is refused, with the name of its own", async () => {
+  await site.start();
+  const other = join(site.folder, "other.yaml");
+  writeFileSync(other, policy.replace("tcp/80", "tcp/81"));
+  const refused = site.run(["apply", "--policy", other]);
+  expect(refused.status).toBe(3);
+  expect(refused.stderr).toContain(`the daemon follows another policy (${site.policyFile})`);
+  const elsewhere = site.run(["apply", "--inventory", site.folder]);
+  expect(elsewhere.status).toBe(3);
+  expect(elsewhere.stderr).toContain(`another inventory (${site.inventory})`);
+  expect(site.run(["apply"]).status).toBe(0);
+});
+
+test("status without a daemon and without an inventory says that no daemon runs", () => {
+  const { status, stderr } = site.run(["status", "--inventory", join(site.folder, "nosuch")]);
+  expect(status).toBe(3);
+  expect(stderr).toContain("no daemon");
+  expect(stderr).toContain("does not exist");
+});
+
+test("status says of a gate that hangs that it does not answer", async () => {
+  await site.start();
+  const gate = site.gatePid() ?? 0;
+  process.kill(gate, "SIGSTOP");
+  try {
+    const status = site.status();
+    expect(status.gate).toBeUndefined();
+    expect(status.errors).toContain("the gate does not answer");
+    expect(status.publications).toHaveLength(1);
+  } finally {
+    process.kill(gate, "SIGCONT");
+  }
+});
+
+test("a named policy that there is not keeps the daemon from being ready, and status says so", async () => {
+  const daemon = site.launch(process.env, ["--policy", join(site.folder, "typo.yaml")]);
+  await daemon.said("there is no policy");
+  expect(site.status().policy.inForce).toBe("none");
+  expect(daemon.output).not.toContain("ready");
+});

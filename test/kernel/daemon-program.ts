@@ -84,8 +84,8 @@ export class Site {
     return daemon;
   }
 
-  launch(env: NodeJS.ProcessEnv = process.env): RunningDaemon {
-    const args = [join(this.#programs, "bin/virtwall"), "daemon", ...this.options];
+  launch(env: NodeJS.ProcessEnv = process.env, more: readonly string[] = []): RunningDaemon {
+    const args = [join(this.#programs, "bin/virtwall"), "daemon", ...this.options, ...more];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env });
     const daemon = new RunningDaemon(child);
     this.#daemons.push(daemon);

@@ -7,9 +7,11 @@ import { watchFolder } from "./watch-folder.ts";
 export class PolicyFiles implements PolicySource {
   readonly #main: string;
   readonly #folder: string;
+  readonly demanded: string | undefined;
 
-  constructor(main: string) {
+  constructor(main: string, isDemanded = false) {
     this.#main = main;
+    this.demanded = isDemanded ? main : undefined;
     this.#folder = join(dirname(main), "policy.d");
   }
 

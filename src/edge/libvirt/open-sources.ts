@@ -24,13 +24,15 @@ export interface Sources {
 
 export interface SourceSettings {
   readonly policyFile: string;
+  /** Named on the command line: then it is a mistake if there is no such file. */
+  readonly isPolicyNamed?: boolean;
   readonly connectUri: string;
   /** A folder in place of libvirt. */
   readonly inventoryFolder?: string;
 }
 
 export function openSources(settings: SourceSettings): Sources {
-  const policy = new PolicyFiles(settings.policyFile);
+  const policy = new PolicyFiles(settings.policyFile, settings.isPolicyNamed);
   const folder = settings.inventoryFolder;
   if (folder === undefined) {
     const libvirt = new LiveLibvirt(settings.connectUri);
