@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { assertPrivateNamespace, benchFolder } from "./bench-world.ts";
 import { coldApply } from "./cold-apply.ts";
 import { firstPacket } from "./first-packet.ts";
+import { flows } from "./flows.ts";
 import { hook } from "./hook.ts";
 import { publications } from "./publications.ts";
 import { type BenchRow, type Machine, printRow, saveReport } from "./report.ts";
@@ -15,6 +16,7 @@ const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
   publications,
   "first-packet": firstPacket,
   "cold-apply": coldApply,
+  flows,
   scale,
   hook,
 };

@@ -6,6 +6,7 @@ import type { Table } from "../src/nft/ast.ts";
 import { printRuleset } from "../src/nft/print.ts";
 import { parseInventory } from "../src/parse/inventory.ts";
 import { parsePolicy } from "../src/parse/policy.ts";
+import type { Desired } from "../src/reconcile/decide.ts";
 import {
   bridge,
   type Fleet,
@@ -20,13 +21,19 @@ export function compiledTables(
   fleet: Fleet,
   publications: readonly FleetPublication[],
 ): readonly Table[] {
+  return compiledFleet(fleet, publications).compiled.tables;
+}
+
+/** What a fleet comes to. */
+export function compiledFleet(fleet: Fleet, publications: readonly FleetPublication[]): Desired {
   const { policy, problems } = parsePolicy([
     { file: "policy.yaml", text: policyText(fleet, publications) },
   ]);
   const parsed = parseInventory(libvirtTexts(fleet), hostInterfaces());
   const wrong = [...problems, ...parsed.problems];
   if (wrong.length > 0) throw new Error(`the bench's own fleet: ${JSON.stringify(wrong[0])}`);
-  return compile(policy, parsed.inventory).tables;
+  const { inventory } = parsed;
+  return { policy, inventory, compiled: compile(policy, inventory) };
 }
 
 export function compiledRuleset(fleet: Fleet, publications: readonly FleetPublication[]): string {
