@@ -114,6 +114,17 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
     expect(await call({ words: ["web1", "prepare", "begin", "-"] })).toMatchObject({ status: 1 });
   });
 
+  test("takes a guest for required whose own XML says so", async () => {
+    result = { state: "failed", reason: "no" };
+    const xml = (word: string) =>
+      `<domain><metadata><virtwall:guest xmlns:virtwall="https://virtwall.dev/guest/1">\n` +
+      `<virtwall:required> ${word} </virtwall:required></virtwall:guest></metadata></domain>`;
+    expect(await call({ words: start, xml: xml("true") })).toMatchObject({ status: 1 });
+    expect(await call({ words: start, xml: xml("false") })).toMatchObject({ status: 0 });
+    const foreign = xml("true").replace("virtwall.dev", "example.org");
+    expect(await call({ words: start, xml: foreign })).toMatchObject({ status: 0 });
+  });
+
   test.each([
     "started",
     "stopped",

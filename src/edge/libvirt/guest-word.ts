@@ -79,8 +79,9 @@ export class GuestWord implements LearnedSource {
     if (isForgotten()) return;
     const isNew = answer !== undefined && JSON.stringify(answer) !== JSON.stringify(asked.answer);
     if (isNew) asked.answer = answer;
-    asked.pauseMs = answer?.length ? longestPauseMs : Math.min(asked.pauseMs * 2, longestPauseMs);
-    asked.timer = setTimeout(() => void this.#askOnce(uuid, asked, askAgent), asked.pauseMs);
+    const pauseMs = answer?.length ? longestPauseMs : asked.pauseMs;
+    asked.pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    asked.timer = setTimeout(() => void this.#askOnce(uuid, asked, askAgent), pauseMs);
     asked.timer.unref();
     if (isNew) for (const listener of this.#listeners) listener();
   }
