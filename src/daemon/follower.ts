@@ -27,7 +27,12 @@ export interface Outcome {
 const sourceNames = ["policy", "libvirt", "host", "learned"] as const;
 const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] as const;
 type Concern =
-  (typeof sourceNames)[number] | (typeof kernelNames)[number] | "flows" | "hooks" | "state";
+  | (typeof sourceNames)[number]
+  | (typeof kernelNames)[number]
+  | "flows"
+  | "hooks"
+  | "required"
+  | "state";
 
 /** While libvirt waits for the answer to a hook: one may not be asked, the others take their time and say nothing of the guest. */
 const canWait = ["libvirt", "host", "learned", "pass rules"] as const;
@@ -245,6 +250,7 @@ export class Follower {
     if (!desired) return [];
     const isNew = desired !== this.#held;
     const changes = isNew || listing ? await this.#holdTables(desired, listing) : [];
+    await this.#attempt("required", () => this.#saveRequired(desired));
     serve();
     const cut = await this.#endFlows(desired);
     const { mark, integration } = desired.policy.host;
@@ -258,7 +264,7 @@ export class Follower {
       this.#passed = `${mark} ${integration}`;
     }
     await this.#holdLinks(desired, { isNew, dirty });
-    await this.#attempt("state", () => this.#save(desired));
+    await this.#attempt("state", () => this.#save());
     return [...changes, ...cut];
   }
 
@@ -337,7 +343,7 @@ export class Follower {
       if (!isRefusal(error)) throw error;
       const { message } = error;
       if (this.#errors.get(concern) !== message) {
-        const level = concern === "state" ? "warning" : "error";
+        const level = concern === "state" || concern === "required" ? "warning" : "error";
         journal.add(level, "refused", `${concern}: ${message}`);
       }
       this.#errors.set(concern, message);
@@ -367,14 +373,17 @@ export class Follower {
     }
   }
 
-  /** Only where the policy has changed: what guests do is in libvirt. */
-  async #save({ policy }: Desired): Promise<void> {
+  /** Before any hook is answered: it looks there, where the answer is not what it hoped for. */
+  async #saveRequired({ policy }: Desired): Promise<void> {
     const required = [...policy.guests.values()].filter((guest) => guest.required);
     const names = required.map(({ name }) => name).toSorted();
-    if (JSON.stringify(names) !== this.#savedRequired) {
-      await this.#ports.state.saveRequired(names);
-      this.#savedRequired = JSON.stringify(names);
-    }
+    if (JSON.stringify(names) === this.#savedRequired) return;
+    await this.#ports.state.saveRequired(names);
+    this.#savedRequired = JSON.stringify(names);
+  }
+
+  /** Only where the policy has changed: what guests do is in libvirt. */
+  async #save(): Promise<void> {
     const { policyTexts, decision } = this.beliefs;
     if (decision?.inForce !== "current" || !decision.desired) return;
     const key = JSON.stringify(policyTexts);
