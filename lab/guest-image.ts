@@ -56,6 +56,7 @@ async function packInitramfs(kernelFolder: string, target: string): Promise<void
     "guest-init.sh": "init",
     "guest-lease.sh": "bin/lease",
     "guest-udp-echo.pl": "bin/udp-echo.pl",
+    "guest-flood.pl": "bin/flood.pl",
     "guest-whoami.sh": "www/cgi-bin/whoami",
     "guest-client.pl": "www/cgi-bin/fetch",
     "guest-ping.sh": "www/cgi-bin/ping",

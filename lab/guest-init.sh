@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# PID 1 of a lab guest. The kernel command line names the guest (`guest=NAME`).
+# PID 1 of a lab guest. The kernel command line names the guest (`guest=NAME`), and says whether it is to be a nuisance (`flood`).
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -8,7 +8,11 @@ exec >/dev/console 2>&1
 export PATH=/bin:/usr/bin
 
 for word in $(cat /proc/cmdline); do
-  case $word in guest=*) guest=${word#guest=} ;; esac
+  case $word in
+    guest=*) guest=${word#guest=} ;;
+    flood) perl /bin/flood.pl &
+      ;;
+  esac
 done
 hostname "$guest"
 

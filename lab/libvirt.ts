@@ -32,6 +32,8 @@ export interface GuestWish {
   readonly interfaceXml?: string;
   /** More elements for `<domain>`, such as `<metadata>`. */
   readonly domainXml?: string;
+  /** Sends frames without end from the moment it has a nic. */
+  readonly floods?: boolean;
   /** Not run, only made: enough for XML, taps and leases of others. */
   readonly paused?: boolean;
 }
@@ -195,7 +197,7 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>${image.kernel}</kernel>
     <initrd>${image.initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable guest=${guest.name}</cmdline>
+    <cmdline>console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable guest=${guest.name}${guest.floods === true ? " flood" : ""}</cmdline>
   </os>
   <features><acpi/></features>
   <on_poweroff>destroy</on_poweroff>
