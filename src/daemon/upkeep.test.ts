@@ -81,7 +81,7 @@ test("a cut that fails is made up for, also when something else was closed meanw
 
 test("what was published before the daemon came is known from the kernel", async () => {
   kernel.tables = publishing("tcp/80", "tcp/81").compiled.tables;
-  expect(await hold(publishing("tcp/81"))).toEqual(["cut 1 flow of 10.20.0.11 tcp/80"]);
+  expect(await hold(publishing("tcp/81"))).toEqual(["cut 1 flow of g1 tcp/80"]);
   expect(flows.flows).toEqual([web(81)]);
 });
 

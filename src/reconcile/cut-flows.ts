@@ -38,15 +38,13 @@ export function planCut(former: Former, desired: Held): CutPlan | undefined {
     ...begun.map(({ address }) => address),
   ]);
   if (addresses.size === 0) return undefined;
-  const after = new Admission(desired);
+  const after = { admission: new Admission(desired), intent, guests: guestNames(intent) };
   const reasonBefore =
-    "compiled" in former
-      ? reasonOf(former, { after, intent })
-      : reasonOfPublications(former, after);
+    "compiled" in former ? reasonOf(former, after) : reasonOfPublications(former, after);
   const stale = new PublishedPorts(begun);
   return {
     addresses: [...addresses],
-    reason: (flow) => reasonBefore(flow) ?? staleReason(flow, stale),
+    reason: (flow) => reasonBefore(flow) ?? staleReason(flow, stale, after.guests),
   };
 }
 
@@ -145,23 +143,31 @@ function identityOf({ guest, mac }: NicIntent): string {
   return `${mac} ${guest}`;
 }
 
-function reasonOf(
-  former: Held,
-  { after, intent: desired }: { readonly after: Admission; readonly intent: Intent },
-): CutPlan["reason"] {
-  const before = new Admission(former);
-  const { intent } = former.compiled;
-  const guests = new Map(
-    intent.nics.flatMap(({ guest, addresses }) =>
+type GuestNames = ReadonlyMap<Address, string>;
+
+function guestNames({ nics }: Intent): GuestNames {
+  return new Map(
+    nics.flatMap(({ guest, addresses }) =>
       addresses.map(({ address }) => [address, guest] as const),
     ),
   );
+}
+
+interface After {
+  readonly admission: Admission;
+  readonly intent: Intent;
+  readonly guests: GuestNames;
+}
+
+function reasonOf(former: Held, { admission: after, intent: desired }: After): CutPlan["reason"] {
+  const before = new Admission(former);
+  const { intent } = former.compiled;
+  const guests = guestNames(intent);
   const gone = new Set(goneAddresses(intent, desired).filter((address) => !after.isGuest(address)));
   return (flow) => {
     const publication = before.publication(flow);
     if (publication !== undefined) {
-      if (after.admitsPublished(flow)) return undefined;
-      return publicationName(publication, guests.get(publication.guestAddress));
+      return after.admitsPublished(flow) ? undefined : publicationName(publication, guests);
     }
     const isGone = gone.has(flow.source) || gone.has(flow.answerer);
     if (!isGone && (after.admitsPlain(flow) || !before.admitsPlain(flow))) return undefined;
@@ -171,14 +177,14 @@ function reasonOf(
 
 function reasonOfPublications(
   former: { readonly publications: readonly Destination[] },
-  after: Admission,
+  { admission, guests }: After,
 ): CutPlan["reason"] {
   const before = new PublishedPorts(former.publications);
   return (flow) => {
     const publication = before.leading(flow);
-    return publication === undefined || after.admitsPublished(flow)
+    return publication === undefined || admission.admitsPublished(flow)
       ? undefined
-      : publicationName(publication, undefined);
+      : publicationName(publication, guests);
   };
 }
 
@@ -196,15 +202,20 @@ function goneAddresses(before: Intent, after: Intent): readonly Address[] {
 }
 
 /** Nobody has answered it, so nobody misses it: a flow that the host itself answers is left alone. */
-function staleReason(flow: Flow, begun: PublishedPorts<PublicationIntent>): string | undefined {
+function staleReason(
+  flow: Flow,
+  begun: PublishedPorts<PublicationIntent>,
+  guests: GuestNames,
+): string | undefined {
   if (flow.isAnswered) return undefined;
   const publication = begun.asked(flow);
   return publication === undefined || begun.leading(flow) !== undefined
     ? undefined
-    : publicationName(publication, undefined);
+    : publicationName(publication, guests);
 }
 
-function publicationName(publication: Published, guest: string | undefined): string {
+/** By the guest's address where its name is not known any more. */
+function publicationName(publication: Published, guests: GuestNames): string {
   const { protocol, public: ports, guestAddress } = publication;
-  return `${guest ?? guestAddress} ${protocol}/${formatPortRange(ports)}`;
+  return `${guests.get(guestAddress) ?? guestAddress} ${protocol}/${formatPortRange(ports)}`;
 }
