@@ -131,7 +131,10 @@ async function undo(
   }
   const policy = await policyWithout(adoption);
   const ports = portsOf(settings, output, name);
-  await giveBack({ ...adoption, xml: { before: former, after: xml } }, { xml, policy }, ports);
+  const { networks } = (await collect(settings)).written.inventory;
+  const isRunning = networks.some((network) => network.name === name);
+  const saved = { ...adoption, xml: { before: former, after: xml } };
+  await giveBack(saved, { xml, isRunning, policy }, ports);
   const { decision } = await collect(settings);
   return {
     network: name,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { compile } from "../compile/compile.ts";
 import type { Table } from "../nft/ast.ts";
 import { parseInventory } from "../parse/inventory.ts";
@@ -208,4 +209,40 @@ test("no file at all on a fresh host is an empty policy", async () => {
   kernel.willBecome(tablesOf(""));
   await follower.start();
   expect(follower.beliefs.decision).toMatchObject({ inForce: "current", problems: [] });
+});
+
+test("a tap that lost its bridge is put back once the tables are in force", async () => {
+  const named = (text: string) => parseInterfaceName(text) as InterfaceName;
+  const plain = { addresses: [], hasDefaultRoute: false };
+  const bridge = { ...plain, name: named("virbr0"), kind: "bridge" };
+  const tap = { ...plain, name: named("vnet0"), kind: "tun" };
+  const nic =
+    "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='n' bridge='virbr0'/><target dev='vnet0'/></interface>";
+  const links = new FakeLinks();
+  const texts = {
+    networks: [{ file: "n.xml", text: "<network><name>n</name><bridge name='virbr0'/></network>" }],
+    guests: [{ file: "g.xml", text: `<domain><name>g</name><devices>${nic}</devices></domain>` }],
+    leases: [],
+  };
+  const host = new FakeHost([bridge, tap]);
+  const sources = { policy, libvirt: new FakeLibvirt(texts), host };
+  const other = new Follower({
+    sources,
+    kernel,
+    xtables: new FakeXtables(),
+    links,
+    state,
+    journal,
+  });
+  kernel.commitFailure = "line 1: Operation not supported";
+  await other.start();
+  expect(links.masters.size).toBe(0);
+  kernel.commitFailure = undefined;
+  await expect.poll(() => links.masters.get(named("vnet0")), { timeout: 3000 }).toBe("virbr0");
+  expect(events()).toContain("nics-put-back");
+  links.masters.clear();
+  host.set([bridge, { ...tap, master: named("virbr0") }]);
+  await other.converge();
+  expect(links.masters.size).toBe(0);
+  other.end();
 });

@@ -114,7 +114,7 @@ test("given back, libvirt's rules stand before the policy goes", async () => {
   await adopt(adoption, ports);
   log.length = 0;
   const back = { file: "policy.yaml", before: "new", after: "old" };
-  await giveBack(adoption, { xml: "open", policy: back }, ports);
+  await giveBack(adoption, { xml: "open", isRunning: true, policy: back }, ports);
   expectNothingChanged();
   expect(log.indexOf("start")).toBeLessThan(log.indexOf("write old"));
 });
@@ -123,9 +123,20 @@ test("a way back that fails leaves the network adopted", async () => {
   await adopt(adoption, ports);
   networks.refusals.push("start");
   const back = { file: "policy.yaml", before: "new", after: "old" };
-  const failed = refusal(giveBack(adoption, { xml: "open", policy: back }, ports));
+  const failed = refusal(giveBack(adoption, { xml: "open", isRunning: true, policy: back }, ports));
   expect(await failed).toContain("start refused; everything is as it was before");
   expect(networks).toMatchObject({ persistent: "open", live: "open" });
   expect(policy).toBe("new");
   expect(store.adoptions).toEqual([adoption]);
+});
+
+test("a network that does not run is given back without being started", async () => {
+  await adopt(adoption, ports);
+  await networks.stop();
+  log.length = 0;
+  const back = { file: "policy.yaml", before: "new", after: "old" };
+  await giveBack(adoption, { xml: "open", isRunning: false, policy: back }, ports);
+  expect(networks).toMatchObject({ persistent: "nat", live: undefined });
+  expect(log).toEqual(["define", "write old", "converge"]);
+  expect(store.adoptions).toEqual([]);
 });

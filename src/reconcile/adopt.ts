@@ -56,26 +56,42 @@ export async function adopt(adoption: SavedAdoption, ports: AdoptionPorts): Prom
   });
 }
 
-/** The way back: libvirt's rules first, then the policy. `policy` is what is to be written now; undefined: it stays. */
+/** What stands there when an adopted network is to be given back. */
+export interface GiveBack {
+  readonly xml: string;
+  /** A network that does not run is not started either. */
+  readonly isRunning: boolean;
+  /** `after` is what is to be written. */
+  readonly policy: SavedAdoption["policy"];
+}
+
+/** The way back: libvirt's rules first, then the policy. */
 export async function giveBack(
   adoption: SavedAdoption,
-  now: { readonly xml: string; readonly policy: SavedAdoption["policy"] },
+  now: GiveBack,
   ports: AdoptionPorts,
 ): Promise<void> {
   const { network } = adoption;
+  const { policy, isRunning } = now;
   const undo: Undo[] = [];
   await guarded(undo, async () => {
-    ports.tell("restarting the network with libvirt's rules");
+    ports.tell("giving the network its former XML");
     await ports.networks.define(adoption.xml.before);
-    undo.push(["the network", () => restart(network, now.xml, ports)]);
-    await restart(network, adoption.xml.before, ports);
-    if (now.policy.after !== now.policy.before) {
-      ports.tell(`writing ${now.policy.file}`);
-      undo.push(["the policy", () => rewrite(now.policy.file, now.policy.before, ports)]);
-      await rewrite(now.policy.file, now.policy.after, ports);
+    undo.push(["the XML", () => ports.networks.define(now.xml)]);
+    if (isRunning) {
+      ports.tell("restarting the network with libvirt's rules");
+      undo.push(["the network", () => restart(network, now.xml, ports)]);
+      await restart(network, adoption.xml.before, ports);
     }
-    ports.tell("putting guests' nics back");
-    await ports.daemon.untilPluggedIn();
+    if (policy.after !== policy.before) {
+      ports.tell(`writing ${policy.file}`);
+      undo.push(["the policy", () => rewrite(policy.file, policy.before, ports)]);
+      await rewrite(policy.file, policy.after, ports);
+    }
+    if (isRunning) {
+      ports.tell("putting guests' nics back");
+      await ports.daemon.untilPluggedIn();
+    }
     await ports.store.removeAdoption(network);
   });
 }
