@@ -105,6 +105,7 @@ function declarationKey({ type, data, flags, counter, unknown }: SetDefinition):
 }
 
 function without(elements: readonly Element[], others: readonly Element[]): Element[] {
+  if (others.length === 0) return [...elements];
   const known = new Set(others.map(elementIdentity));
   return elements.filter((element) => !known.has(elementIdentity(element)));
 }
