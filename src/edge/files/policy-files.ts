@@ -16,10 +16,8 @@ export class PolicyFiles implements PolicySource {
   }
 
   async read(): Promise<readonly SourceText[]> {
-    const [main, others] = await Promise.all([
-      readText(this.#main),
-      readFolder(this.#folder, ".yaml"),
-    ]);
+    const main = readText(this.#main);
+    const others = await readFolder(this.#folder, ".yaml");
     return main ? [main, ...others] : others;
   }
 

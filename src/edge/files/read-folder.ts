@@ -1,7 +1,10 @@
-import { readFileSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError, type SourceText } from "../../ports/sources.ts";
+
+/** The parsers take no file as large as this. */
+const limitBytes = 64 << 20;
 
 /** All files of one kind in a folder, by name. A folder that is not there holds none. */
 export async function readFolder(folder: string, extension: string): Promise<SourceText[]> {
@@ -15,25 +18,29 @@ export async function readFolder(folder: string, extension: string): Promise<Sou
   const texts = names
     .filter((name) => name.endsWith(extension) && !name.startsWith("."))
     .toSorted()
-    .map((name) => readNow(join(folder, name)));
+    .map((name) => readText(join(folder, name)));
   return texts.filter((text) => text !== undefined);
 }
 
-/** At once: through the thread pool a thousand small files take five times as long. */
-function readNow(file: string): SourceText | undefined {
+/** At once: through the thread pool a thousand small files take five times as long. Undefined if the file is gone. */
+export function readText(file: string): SourceText | undefined {
   try {
-    return { file, text: readFileSync(file, "utf8") };
+    return { file, text: readRegular(file) };
   } catch (cause) {
     return refuse(file, cause);
   }
 }
 
-/** Undefined if the file is gone. */
-export async function readText(file: string): Promise<SourceText | undefined> {
+/** A pipe may never have an end, and a device have none: opening the one without waiting and reading neither. */
+function readRegular(file: string): string {
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    return { file, text: await readFile(file, "utf8") };
-  } catch (cause) {
-    return refuse(file, cause);
+    const found = fstatSync(descriptor);
+    if (!found.isFile()) throw new Error("not a regular file");
+    if (found.size > limitBytes) throw new Error(`larger than ${limitBytes >> 20} MiB`);
+    return readFileSync(descriptor, "utf8");
+  } finally {
+    closeSync(descriptor);
   }
 }
 

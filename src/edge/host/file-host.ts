@@ -20,7 +20,7 @@ export class FileHost implements HostSource {
   }
 
   async read(): Promise<readonly HostInterface[]> {
-    const source = await readText(this.#file);
+    const source = readText(this.#file);
     return source ? this.#parse(source.text) : this.#otherwise.read();
   }
 
