@@ -57,7 +57,9 @@ function explain(error: unknown): ExitStatus {
 
 // `virtwall status | head -1` closes the pipe early: nobody is left to be told.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(process.exitCode ?? 0);
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? exitStatus.ok);
+  const [, words = error.message] = /^[A-Z]+: ([^,]+)/.exec(error.message) ?? [];
+  processOutput.err(`virtwall: the output cannot be written: ${words}\n`);
+  process.exit(exitStatus.refused);
 });
 process.exitCode = await main();

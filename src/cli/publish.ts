@@ -168,8 +168,10 @@ export async function finishEdit(
     printJson(output, { file, guest, problems, daemon } satisfies PublishResult);
   } else {
     const verbed = verb === "add" ? "published" : "removed";
-    output.out(`${verbed} ${describeEdit(edit)} (in ${place})\n${outcomeOf(daemon)}\n`);
-    if (daemon && verb === "add") output.out(await printPublished(settings, edit));
+    const rows = daemon && verb === "add" ? await readPublished(settings, edit) : [];
+    const isPending = rows.length > 0 && rows.every(({ state }) => state === "pending");
+    output.out(`${verbed} ${describeEdit(edit)} (in ${place})\n${outcomeOf(daemon, isPending)}\n`);
+    output.out(printColumns(rows.map(publicationRow)));
   }
   return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
 }
@@ -192,21 +194,25 @@ function wordsOf(problem: Problem): string {
 }
 
 /** Where the new publications lead, or why they do not yet. */
-async function printPublished(settings: Settings, edit: PublicationEdit): Promise<string> {
-  const rows = (await listPublications(settings)).filter(
+async function readPublished(
+  settings: Settings,
+  edit: PublicationEdit,
+): Promise<readonly PublicationState[]> {
+  return (await listPublications(settings)).filter(
     (publication) =>
       publication.guest === edit.guest &&
       publication.address === edit.address &&
       edit.ports.includes(formatMapping({ ...publication, guest: publication.guestPorts })),
   );
-  return printColumns(rows.map(publicationRow));
 }
 
-function outcomeOf(daemon: ReloadResult | null): string {
+function outcomeOf(daemon: ReloadResult | null, isPending: boolean): string {
   if (!daemon) return "no daemon runs: `virtwall apply` puts it into the kernel";
   switch (daemon.state) {
     case "converged":
-      return "in force: the daemon has applied it";
+      return isPending
+        ? "pending: the daemon has taken it up, and opens it when it can"
+        : "in force: the daemon has applied it";
     case "last-good":
       return "not in force: the daemon keeps the last good policy, see virtwall status";
     case "failed":

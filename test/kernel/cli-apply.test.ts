@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildPrograms, holds, nft, Site } from "./daemon-program.ts";
@@ -146,4 +146,21 @@ test("a named policy that there is not keeps the daemon from being ready, and st
   await daemon.said("there is no policy");
   expect(site.status().policy.inForce).toBe("none");
   expect(daemon.output).not.toContain("ready");
+});
+
+test("an output that takes nothing more is told in one line", () => {
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = site.run(["compile"], { stdio: ["ignore", full, "pipe"] });
+  closeSync(full);
+  expect(status).toBe(3);
+  expect(stderr).toBe("virtwall: the output cannot be written: no space left on device\n");
+});
+
+test("publish for a guest that does not run is pending, not in force", async () => {
+  await site.start();
+  const { status, stdout } = site.run(["publish", "add", "nosuch", "tcp/7001"]);
+  expect(status).toBe(0);
+  expect(stdout).toContain("pending: the daemon has taken it up, and opens it when it can");
+  expect(stdout).not.toContain("in force");
+  expect(site.run(["publish", "add", "web1", "tcp/7002"]).stdout).toContain("in force");
 });

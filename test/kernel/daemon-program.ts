@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess, type StdioOptions } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,7 +63,7 @@ export class Site {
   /** Runs a command to its end. Options among the arguments win over the site's own. */
   run(
     args: readonly string[],
-    spawnOptions: { uid?: number; env?: NodeJS.ProcessEnv } = {},
+    spawnOptions: { uid?: number; env?: NodeJS.ProcessEnv; stdio?: StdioOptions } = {},
   ): Ended {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
