@@ -387,3 +387,31 @@ describe("what guests' own XML says", () => {
     expect(problems.filter((problem) => /^\w+ policy\.yaml:/.test(problem))).toHaveLength(1);
   });
 });
+
+describe("groups of guests on one bridge", () => {
+  const text = "{ groups: { g: }, guests: { web1: { groups: g }, wire: { groups: g } } }";
+  const told = (policyText: string, isBridgeFiltered?: boolean) => {
+    const { policy } = parsePolicy([{ file: "policy.yaml", text: policyText }]);
+    const inventory = inventoryOf([eth0]);
+    const host = { ...inventory.host, ...(isBridgeFiltered !== undefined && { isBridgeFiltered }) };
+    return check(policy, { ...inventory, host }).map(
+      ({ at, code, message }) => `${at.column} ${code} ${message.split(":")[0]}`,
+    );
+  };
+
+  test("are told as long as the kernel does not filter what stays on it", () => {
+    expect(told(text, false)).toEqual([
+      `29 GROUPS_ON_ONE_BRIDGE the groups of 'web1' do not judge what stays on the bridge virbr0`,
+      `50 GROUPS_ON_ONE_BRIDGE the groups of 'wire' do not judge what stays on the bridge br0`,
+    ]);
+    expect(told(text, true)).toEqual([]);
+    expect(told(text)).toEqual([]);
+  });
+
+  test("are nothing to tell of a guest alone behind the host, or of an isolated network", () => {
+    expect(told("{ groups: { g: }, guests: { edge: { groups: g } } }", false)).toEqual([]);
+    const isolated =
+      "{ groups: { g: }, networks: { default: { isolate: true } }, guests: { web1: { groups: g } } }";
+    expect(told(isolated, false)).toEqual([]);
+  });
+});

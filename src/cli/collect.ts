@@ -1,3 +1,5 @@
+import { defined } from "../base/defined.ts";
+import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
 import type { Guest, Inventory } from "../model/inventory.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
@@ -59,11 +61,15 @@ async function collectFrom(
   const { policy, problems: policyProblems } = parsePolicy(policyTexts);
   const parsed = parseInventory(libvirt, interfaces);
   const inventory = own ? withOwn(parsed.inventory, own) : parsed.inventory;
+  // A folder in place of libvirt is judged alike on every machine.
+  const isBridgeFiltered =
+    settings.inventoryFolder === undefined ? await new BridgeLinks().isBridgeFiltered() : undefined;
+  const host = defined({ ...inventory.host, isBridgeFiltered });
   const inventoryTexts = [...libvirt.networks, ...libvirt.guests, ...libvirt.leases];
   const first = {
     policy,
     policyProblems,
-    inventory: { ...inventory, ...learned },
+    inventory: { ...inventory, ...learned, host },
     inventoryProblems: parsed.problems,
     inventoryFiles: new Set(inventoryTexts.map((text) => text.file)),
   };

@@ -1,4 +1,5 @@
-import type { HostInterface } from "../model/inventory.ts";
+import { defined } from "../base/defined.ts";
+import type { HostInterface, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
@@ -36,6 +37,7 @@ export class Beliefs {
   #remembered: readonly SourceText[] | undefined;
   #decision: Decision | undefined;
   #isStale = false;
+  #isBridgeFiltered: boolean | undefined;
   #taps: string | undefined;
   readonly #hookedNetworks = new Map<string, string>();
   #hasReadLibvirt = false;
@@ -139,7 +141,7 @@ export class Beliefs {
       {
         policy,
         policyProblems,
-        inventory: { ...inventory, ...this.#learned },
+        inventory: this.#withHost({ ...inventory, ...this.#learned }),
         inventoryProblems,
         inventoryFiles: new Set(files),
       },
@@ -147,6 +149,17 @@ export class Beliefs {
     );
     this.#last = this.#decision.desired ?? last;
     return true;
+  }
+
+  /** br_netfilter, which comes and goes without an event. */
+  takeBridgeFilter(isFiltered: boolean): void {
+    if (isFiltered !== this.#isBridgeFiltered) this.#isStale = true;
+    this.#isBridgeFiltered = isFiltered;
+  }
+
+  #withHost(inventory: Inventory): Inventory {
+    const isBridgeFiltered = this.#isBridgeFiltered;
+    return { ...inventory, host: defined({ ...inventory.host, isBridgeFiltered }) };
   }
 
   #recall(): Pick<Desired, "policy" | "inventory"> | undefined {

@@ -18,6 +18,7 @@ let policy: FakePolicy;
 let libvirt: FakeLibvirt;
 let kernel: FakeKernel;
 let state: FakeState;
+let links: FakeLinks;
 let journal: Journal;
 let follower: Follower;
 
@@ -29,7 +30,7 @@ beforeEach(() => {
   journal = new Journal();
   const sources = { policy, libvirt, host: new FakeHost([]) };
   const xtables = new FakeXtables();
-  const links = new FakeLinks();
+  links = new FakeLinks();
   follower = new Follower({ sources, kernel, xtables, links, state, journal });
 });
 
@@ -245,4 +246,18 @@ test("a tap that lost its bridge is put back once the tables are in force", asyn
   await other.converge();
   expect(links.masters.size).toBe(0);
   other.end();
+});
+
+test("groups that the kernel's bridges pass by are told until br_netfilter is on", async () => {
+  const nic = (last: number) =>
+    `<interface type='bridge'><mac address='52:54:00:00:00:0${last}'/><source bridge='br0'/><target dev='vnet${last}'/></interface>`;
+  const text = `<domain><name>web</name><devices>${nic(1)}</devices></domain>`;
+  libvirt.set({ ...noTexts, guests: [{ file: "web.xml", text }] });
+  policy.setText("{ groups: { g: }, guests: { web: { groups: g } } }");
+  await follower.start();
+  const codes = () => follower.beliefs.decision?.problems.map(({ code }) => code);
+  expect(codes()).toEqual(["GROUPS_ON_ONE_BRIDGE"]);
+  links.isFiltered = true;
+  await follower.converge();
+  expect(codes()).toEqual([]);
 });

@@ -304,7 +304,9 @@ export class Follower {
             : this.#attempt(name, () => this.beliefs.read(name)),
         ),
     );
-    if (dirty.has("host") && this.beliefs.haveTapsMoved()) this.expectLibvirt();
+    if (!dirty.has("host")) return;
+    this.beliefs.takeBridgeFilter(await this.#ports.links.isBridgeFiltered());
+    if (this.beliefs.haveTapsMoved()) this.expectLibvirt();
   }
 
   /** What comes late is taken in, and asked for again: it may be older than what made it late. */

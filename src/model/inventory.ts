@@ -101,6 +101,8 @@ export interface Lease {
 export interface Host {
   /** Interfaces that hold a default route, with their global addresses. */
   readonly interfaces: readonly HostInterface[];
+  /** Whether frames on a bridge cross IP's filter (br_netfilter); absent where that was not looked at. */
+  readonly isBridgeFiltered?: boolean;
 }
 
 export interface HostInterface {
