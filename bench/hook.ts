@@ -10,7 +10,7 @@ import { run } from "./program.ts";
 import type { BenchRow } from "./report.ts";
 import { median } from "./statistics.ts";
 
-const rounds = 20;
+const rounds = 10;
 /** libvirt has work of its own between two hooks. */
 const pauseMs = 50;
 const portCounts = [2, 20, 100] as const;

@@ -1,0 +1,24 @@
+import { spawn } from "node:child_process";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { findProcesses } from "./find-processes.ts";
+
+test("a process is found by its name, whatever is in it, with the time of its start", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  const name = "odd ) 1 2 (x";
+  await copyFile("/bin/sleep", join(folder, name));
+  const startedAt = Date.now();
+  const child = spawn(join(folder, name), ["10"]);
+  try {
+    await expect.poll(() => findProcesses([name])).toHaveLength(1);
+    const [found] = await findProcesses(["nobody", name]);
+    expect(found).toMatchObject({ name, pid: child.pid });
+    expect(Math.abs((found?.startedAt ?? 0) - startedAt)).toBeLessThan(1000);
+    expect(await findProcesses(["odd"])).toEqual([]);
+  } finally {
+    child.kill();
+    await rm(folder, { recursive: true });
+  }
+});
