@@ -160,6 +160,9 @@ function hairpin(): Chain {
   };
 }
 
+/** After a migration QEMU tells the switches by it, in the guest's name, behind which port the guest is now (net/announce.c). */
+const reverseArp = 0x8035;
+
 const linkLocal = prefix("fe80::", 10);
 
 /**
@@ -169,6 +172,7 @@ const linkLocal = prefix("fe80::", 10);
 function guard(): Chain {
   const source = (protocol: string, field: string) => concat(iifname, payload(protocol, field));
   const rules: Rule[] = [
+    rule(equal(payload("ether", "type"), value(reverseArp)), leave),
     rule(
       notEqual(payload("ether", "type"), anonymousSet(value("ip"), value("arp"), value("ip6"))),
       ...refuse,

@@ -99,11 +99,18 @@ export function printPrefix(address: string, length: number): string {
   return `${parsed}/${length}`;
 }
 
+/** Types whose numbers nft lists in hex. */
+const hexDigits = new Map([
+  ["mark", 8],
+  ["ether_type", 4],
+]);
+
 export function printNumber(value: number, type = "integer"): string {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new UnprintableText("number", String(value));
   }
-  return type === "mark" ? `0x${value.toString(16).padStart(8, "0")}` : String(value);
+  const digits = hexDigits.get(type);
+  return digits === undefined ? String(value) : `0x${value.toString(16).padStart(digits, "0")}`;
 }
 
 function printInterface(text: string): string {

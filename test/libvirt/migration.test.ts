@@ -111,10 +111,12 @@ async function reachableLibvirt(world: World): Promise<string> {
   return `qemu+unix:///system?socket=${socket}`;
 }
 
-/** The frames of unknown taps that the bridge has refused. */
+/** Frames that the bridge has refused: of unknown taps, and QEMU's own word on where the guest is now, which is reverse ARP. */
 async function refusedFrames({ world }: Host): Promise<number> {
-  const chain = await world.must(["nft", "list", "chain", "bridge", "virtwall", "prerouting"]);
-  return [...chain.matchAll(/counter packets (\d+) bytes \d+ drop/g)].reduce(
+  const list = ["nft", "list", "chain", "bridge", "virtwall"];
+  const unknown = await world.must([...list, "prerouting"]);
+  const [odd = ""] = /.*ether type != .*/.exec(await world.must([...list, "guard"])) ?? [];
+  return [...`${unknown}${odd}`.matchAll(/counter packets (\d+) bytes \d+ drop/g)].reduce(
     (sum, [, count]) => sum + Number(count),
     0,
   );
