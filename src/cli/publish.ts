@@ -85,7 +85,8 @@ export async function runPublishRemove(
     return write(settings, output, { edit, files, changed, verb: "remove" });
   }
   const what = `${edit.ports.join(", ")}${placeOf(edit)}`;
-  return complain(output, `${edit.guest} does not publish ${what}: see virtwall publish list`);
+  const advice = "see virtwall publish list; what stands in the guest's XML goes with --in-guest";
+  return complain(output, `no policy file publishes ${what} of ${edit.guest}: ${advice}`);
 }
 
 export function complain(output: Output, message: string): ExitStatus {
@@ -131,7 +132,10 @@ async function write(settings: Settings, output: Output, change: Change): Promis
   const files = replaceText(change.files, changed);
   const problems = await examine(settings, files, changed);
   const texts = new Map(files.map(({ file, text }) => [file, text]));
-  if (hasErrors(problems)) {
+  const before = new Set((await examine(settings, change.files)).map(wordsOf));
+  // A guest whose own XML has a mistake holds up nobody else.
+  const isOurs = (problem: Problem) => texts.has(problem.at.file) || !before.has(wordsOf(problem));
+  if (hasErrors(problems.filter(isOurs))) {
     const result: PublishResult = { file: null, guest: null, problems, daemon: null };
     if (settings.json) printJson(output, result);
     else {
@@ -140,7 +144,6 @@ async function write(settings: Settings, output: Output, change: Change): Promis
     }
     return exitStatus.problems;
   }
-  const before = new Set((await examine(settings, change.files)).map(wordsOf));
   await save(changed);
   const fresh = problems.filter((problem) => !before.has(wordsOf(problem)));
   if (!settings.json) output.err(printProblems(fresh, texts));

@@ -108,9 +108,25 @@ test("what a guest's own XML publishes is followed, and a mistake in it is that 
   await daemon.said("guest-refused");
   expect(holds("198.51.100.1 . tcp . 8080 : 10.20.0.12 . 80")).toBe(true);
   expect(site.status().policy).toMatchObject({ inForce: "current", keptGuests: ["web2"] });
+  expect(site.run(["publish", "add", "web1", "tcp/90:80"])).toMatchObject({ status: 0 });
   site.writePolicy(policy.replace("tcp/80", "tcp/81"));
   await until(() => holds("198.51.100.1 . tcp . 81 : 10.20.0.11 . 81"));
   say("tcp/81");
   await until(() => site.status().policy.problems.some(({ code }) => code === "PUBLISHED_TWICE"));
   expect(holds("198.51.100.1 . tcp . 81 : 10.20.0.11 . 81")).toBe(true);
+});
+
+test("what a guest's own XML publishes, no command publishes beside it in a file", async () => {
+  site.edit("domains/web2.xml", (text) =>
+    text.replace("<devices>", `${metadata("tcp/8080:80")}<devices>`),
+  );
+  await until(() => holds(". tcp . 8080 : 10.20.0.12 . 80"));
+  const refused = site.run(["publish", "add", "web2", "tcp/99"]);
+  expect(refused).toMatchObject({ status: 1 });
+  expect(refused.stderr).toMatch(
+    /web2\.xml:\d+:\d+[^]*'publish' of guest 'web2' is given twice[^]*policy\.yaml:\d+/,
+  );
+  expect(holds(". tcp . 8080 : 10.20.0.12 . 80")).toBe(true);
+  const removed = site.run(["publish", "remove", "web2", "tcp/8080:80"]);
+  expect(removed.stderr).toContain("--in-guest");
 });
