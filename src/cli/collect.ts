@@ -68,7 +68,7 @@ async function collectFrom(
   const inventoryTexts = [...libvirt.networks, ...libvirt.guests, ...libvirt.leases];
   const first = {
     policy,
-    policyProblems,
+    policyProblems: [...policyProblems, ...(sources.policy.passedOver ?? [])],
     inventory: { ...inventory, ...learned, host },
     inventoryProblems: parsed.problems,
     inventoryFiles: new Set(inventoryTexts.map((text) => text.file)),

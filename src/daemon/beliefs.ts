@@ -32,6 +32,7 @@ export class Beliefs {
   #interfaces: readonly HostInterface[] | undefined;
   #learned: LearnedFacts | undefined;
   #policy: ReturnType<typeof parsePolicy> | undefined;
+  #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
   #remembered: readonly SourceText[] | undefined;
@@ -128,7 +129,8 @@ export class Beliefs {
     if (this.#hooked.expire()) this.#isStale = true;
     if (!this.#isStale || !this.#policy || !this.#libvirtTexts || !this.#interfaces) return false;
     this.#isStale = false;
-    const { policy, problems: policyProblems } = this.#policy;
+    const { policy, problems } = this.#policy;
+    const policyProblems = [...problems, ...this.#passedOver];
     const guests = this.#hooked.applyTo(this.#libvirtTexts.guests);
     const { inventory, problems: inventoryProblems } = parseInventory(
       { ...this.#libvirtTexts, guests },
@@ -184,6 +186,9 @@ export class Beliefs {
 
   #takePolicy(texts: readonly SourceText[]): void {
     const before = this.#policyTexts;
+    const { passedOver = [] } = this.#sources.policy;
+    if (JSON.stringify(passedOver) !== JSON.stringify(this.#passedOver)) this.#isStale = true;
+    this.#passedOver = passedOver;
     if (before && isSame(before, texts)) return;
     const lost =
       texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered ?? []) : undefined;

@@ -261,3 +261,18 @@ test("groups that the kernel's bridges pass by are told until br_netfilter is on
   await follower.converge();
   expect(codes()).toEqual([]);
 });
+
+test("policy files that are passed over are told, also while the policy is gone", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  policy.set([]);
+  await follower.converge();
+  const at = { file: "policy.d/a.yml", line: 1, column: 1 };
+  policy.passedOver = [{ code: "NOT_READ", severity: "warning", at, message: "not read" }];
+  policy.set([]);
+  await follower.converge();
+  const { problems, inForce } = follower.beliefs.decision ?? {};
+  expect(problems?.map(({ code }) => code)).toEqual(["POLICY_GONE", "NOT_READ"]);
+  expect(inForce).toBe("last-good");
+  expect(kernel.scripts).toEqual([]);
+});

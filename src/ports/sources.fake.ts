@@ -1,4 +1,5 @@
 import type { HostInterface } from "../model/inventory.ts";
+import type { Problem } from "../model/problem.ts";
 import {
   SourceError,
   type HostSource,
@@ -45,6 +46,7 @@ class FakeSource<Answer> {
 
 export class FakePolicy extends FakeSource<readonly SourceText[]> implements PolicySource {
   demanded: string | undefined;
+  passedOver: readonly Problem[] = [];
 
   setText(text: string): void {
     this.set([{ file: "policy.yaml", text }]);

@@ -1,4 +1,5 @@
 import type { HostInterface, Inventory } from "../model/inventory.ts";
+import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 
 export type { LibvirtTexts, SourceText } from "../model/source-text.ts";
@@ -17,6 +18,8 @@ export interface LibvirtSource {
 export interface PolicySource {
   /** The main file, where somebody has named it: then there must be one. */
   readonly demanded?: string | undefined;
+  /** Of each file that the last reading passed over and that looks as if it was meant: why. */
+  readonly passedOver?: readonly Problem[];
   read(): Promise<readonly SourceText[]>;
   watch(listener: () => void): () => void;
 }

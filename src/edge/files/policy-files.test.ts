@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -38,6 +38,27 @@ test("the main file stands first, then the folder's by name, and nothing else", 
   await writeFile(main, "main");
   const texts = await new PolicyFiles(main).read();
   expect(texts.map(({ text }) => text)).toEqual(["main", "a.yaml", "b.yaml"]);
+});
+
+test("a file in another spelling and a link to nothing are told, and nothing else", async () => {
+  const others = join(folder, "policy.d");
+  await mkdir(others);
+  for (const name of ["a.yaml", "b.yml", "c.YAML", ".d.yml", "e.yaml~"]) {
+    await writeFile(join(others, name), "");
+  }
+  await symlink("a.yaml", join(others, "f.yaml"));
+  await symlink("nosuch", join(others, "g.yaml"));
+  const files = new PolicyFiles(main);
+  expect(files.passedOver).toEqual([]);
+  expect(await files.read()).toHaveLength(2);
+  expect(files.passedOver.map(({ at, message }) => `${at.file} ${message}`)).toEqual([
+    `${join(others, "b.yml")} this file is not read: its name does not end in .yaml`,
+    `${join(others, "c.YAML")} this file is not read: its name does not end in .yaml`,
+    `${join(others, "g.yaml")} this file is not read: the link leads nowhere`,
+  ]);
+  await rm(others, { recursive: true });
+  await files.read();
+  expect(files.passedOver).toEqual([]);
 });
 
 test("a file that cannot be read is a refusal, not an empty policy", async () => {
