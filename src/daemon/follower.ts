@@ -20,8 +20,8 @@ export interface Outcome {
   readonly changes: readonly string[];
   /** What could not be done. */
   readonly errors: readonly string[];
-  /** The package to install, where a program is missing. */
-  readonly missing?: string;
+  /** The packages to install, where programs are missing. */
+  readonly missing: readonly string[];
 }
 
 const sourceNames = ["policy", "libvirt", "host", "learned"] as const;
@@ -69,7 +69,7 @@ export class Follower {
   #isEnded = false;
   #retryMs = firstRetryMs;
   #retryTimer: NodeJS.Timeout | undefined;
-  #missing: string | undefined;
+  readonly #missing = new Set<string>();
   /** What the kernel was brought to last. */
   #held: Desired | undefined;
   readonly #churn = new Churn();
@@ -211,7 +211,7 @@ export class Follower {
     const outcome = {
       changes,
       errors: this.errors,
-      ...(this.#missing !== undefined && { missing: this.#missing }),
+      missing: [...this.#missing].toSorted(),
     };
     for (const resolve of waiting) resolve(outcome);
     if (this.beliefs.decision?.desired && !this.#errors.has("tables")) this.#tellConverged();
@@ -349,7 +349,7 @@ export class Follower {
         journal.add(level, "refused", `${concern}: ${message}`);
       }
       this.#errors.set(concern, message);
-      if ("missing" in error) this.#missing = error.missing;
+      if ("missing" in error && error.missing !== undefined) this.#missing.add(error.missing);
     }
   }
 

@@ -95,8 +95,8 @@ async function follow(settings: DaemonSettings): Promise<void> {
 
 /** A program that is not installed does not appear by itself. */
 function refuseMissing(outcome: Outcome): void {
-  if (outcome.missing === undefined) return;
-  throw new RefusedError(`${outcome.errors.join("; ")}: apt install ${outcome.missing}`);
+  if (outcome.missing.length === 0) return;
+  throw new RefusedError(`${outcome.errors.join("; ")}: apt install ${outcome.missing.join(" ")}`);
 }
 
 function fail(error: unknown): never {

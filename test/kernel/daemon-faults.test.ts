@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -135,7 +135,11 @@ test("a policy folder that comes later is followed", async () => {
 });
 
 test("without nft it refuses and names the package", () => {
-  const env = { PATH: "/nonexistent" };
+  const programs = join(dirname(site.policyFile), "programs");
+  mkdirSync(programs);
+  const ip = spawnSync("sh", ["-c", "command -v ip"], { encoding: "utf8" }).stdout.trim();
+  symlinkSync(ip, join(programs, "ip"));
+  const env = { PATH: programs };
   for (const command of ["apply", "diff", "daemon"]) {
     const ended = site.run([command], { env });
     expect(ended.status).toBe(3);
