@@ -107,7 +107,7 @@ test("integration: off takes away what auto has put, also under a daemon that st
   await until(() => passRules() === 2);
   site.writePolicy(policy("host: { integration: off }\n"));
   await until(() => passRules() === 0);
-  expect(daemon.output).toContain("pass-rules-removed");
+  await daemon.said("pass-rules-removed");
   site.writePolicy(policy());
   await until(() => passRules() === 2);
   await daemon.kill("SIGTERM");
