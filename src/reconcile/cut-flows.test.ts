@@ -192,9 +192,16 @@ describe("a guest", () => {
     expect(left()).toEqual([own]);
   });
 
-  it("that starts, even in groups, does not end what it cannot have begun", async () => {
-    await change(stopped, both, [web, own, neighbour]);
-    expect(left()).toEqual([web, own, neighbour]);
+  it("that starts, even in groups, can have begun nothing: no flows are listed", async () => {
+    const text = `${modes}groups: { g: { egress: [{ deny: any }] } }\nguests: { g1: { groups: [g] } }\n`;
+    await change(desired(text, without(1)), desired(text), [web, own, neighbour]);
+    expect(flows.listings).toBe(0);
+  });
+
+  it("whose address is learnt late is held to its groups from then on", async () => {
+    const text = `${modes}groups: { g: { egress: [{ deny: any }] } }\nguests: { g1: { groups: [g] } }\n`;
+    await change(desired(text, { leases: [] }), desired(text), [own, neighbour]);
+    expect(left()).toEqual([neighbour]);
   });
 
   it("of a bridge of the uplink may have moved to another host: its flows go on", async () => {

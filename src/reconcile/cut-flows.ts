@@ -127,7 +127,9 @@ function changedNics(before: Intent, after: Intent): readonly NicIntent[] {
   const [old, now] = [nicsByText(before), nicsByText(after)];
   const gone = [...old].filter(([text]) => !now.has(text)).map(([, nic]) => nic);
   const come = [...now].filter(([text]) => !old.has(text)).map(([, nic]) => nic);
-  return [...gone, ...come.filter(({ groups }) => groups.length > 0)];
+  const present = new Set(before.nics.map(identityOf));
+  const learnt = come.filter((nic) => nic.groups.length > 0 && present.has(identityOf(nic)));
+  return [...gone, ...learnt];
 }
 
 function nicsByText({ nics }: Intent): Map<string, NicIntent> {
