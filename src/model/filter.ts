@@ -1,0 +1,73 @@
+import type { Place } from "./problem.ts";
+
+/**
+ * libvirt's network filter language (formatnwfilter.html; libvirt 11.3 nwfilter_conf.c) as values. Directions are the guest's view:
+ * `in` is to the guest, `out` from it.
+ */
+export interface Filter {
+  readonly name: string;
+  /** Lower case. */
+  readonly uuid?: string;
+  /** `root`, or a prefix (`mac`, `vlan`, `stp`, `arp`, `rarp`, `ipv4`, `ipv6`) with anything behind it. */
+  readonly chain: string;
+  /** Where the chain stands among root's rules, -1000 to 1000; absent: its prefix's own. */
+  readonly priority?: number;
+  /** In document order. */
+  readonly entries: readonly FilterEntry[];
+  readonly at: Place;
+}
+
+export type FilterEntry = FilterRule | FilterReference;
+
+/** `<filterref>`: the rules of another filter, as if they stood here. */
+export interface FilterReference {
+  readonly kind: "reference";
+  readonly filter: string;
+  /** Values for variables that nobody further out has given. */
+  readonly parameters: FilterParameters;
+  readonly at: Place;
+}
+
+/** Variables and their values in the order written; a variable with several values is a list. */
+export type FilterParameters = ReadonlyMap<string, readonly string[]>;
+
+export interface FilterRule {
+  readonly kind: "rule";
+  readonly action: "accept" | "drop" | "reject" | "return" | "continue";
+  readonly direction: "in" | "out" | "inout";
+  /** -1000 to 1000, lower first. */
+  readonly priority: number;
+  /** `statematch='false'`: connections are not tracked for it. */
+  readonly isStateless: boolean;
+  /** Name of the element, a key of `filterProtocols`; absent: every frame. */
+  readonly protocol?: string;
+  /** In document order; a packet must match all. */
+  readonly matches: readonly FilterMatch[];
+  readonly comment?: string;
+  readonly at: Place;
+}
+
+export interface FilterMatch {
+  readonly attribute: string;
+  /** `match='no'` on the element that holds it; masks and upper ends of ranges never are. */
+  readonly isNegated: boolean;
+  /** As written, checked for the attribute's type unless it names a variable. */
+  readonly value: FilterVariable | FilterLiteral;
+  readonly at: Place;
+}
+
+/** `$NAME`, `$NAME[@iterator]`, `$NAME[element]`. */
+export interface FilterVariable {
+  readonly kind: "variable";
+  readonly name: string;
+  /** Variables of one iterator advance together; absent with `element`. `$NAME` alone is iterator 0. */
+  readonly iterator?: number;
+  /** The one value at this position, from 0. */
+  readonly element?: number;
+}
+
+/** Canonical text: MAC and addresses as in `base`, numbers in decimal, words as libvirt writes them. */
+export interface FilterLiteral {
+  readonly kind: "literal";
+  readonly text: string;
+}
