@@ -12,4 +12,7 @@ export interface LibvirtTexts {
   readonly guests: readonly SourceText[];
   /** libvirt's dnsmasq helper's files `BRIDGE.status`. */
   readonly leases: readonly SourceText[];
+  /** Filters: those of libvirt's own folder, and those defined through virtwall, which win. Absent: nobody looked. */
+  readonly filters?: readonly SourceText[];
+  readonly ownFilters?: readonly SourceText[];
 }
