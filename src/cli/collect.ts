@@ -2,6 +2,7 @@ import { defined } from "../base/defined.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
 import type { Guest, Inventory } from "../model/inventory.ts";
+import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
@@ -47,13 +48,14 @@ async function collectFrom(
   settings: Settings,
   { policy: replaced, network, own }: Imagined,
 ): Promise<Collected> {
-  const [read, found, interfaces, learned] = await Promise.all([
+  const [read, found, filters, interfaces, learned] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
+    sources.filters.read(),
     sources.host.read(),
     sources.learned.read(),
   ]);
-  const libvirt = network ? withNetworks(found, network) : found;
+  const libvirt = { ...(network ? withNetworks(found, network) : found), ...filters };
   if (settings.isPolicyNamed && read.length === 0 && !replaced) {
     throw new UsageError(`there is no policy file ${settings.policyFile}`);
   }
@@ -65,10 +67,11 @@ async function collectFrom(
   const isBridgeFiltered =
     settings.inventoryFolder === undefined ? await new BridgeLinks().isBridgeFiltered() : undefined;
   const host = defined({ ...inventory.host, isBridgeFiltered });
-  const inventoryTexts = [...libvirt.networks, ...libvirt.guests, ...libvirt.leases];
+  const { networks, guests, leases } = libvirt;
+  const inventoryTexts = [networks, guests, leases, libvirt.filters, libvirt.ownFilters].flat();
   const first = {
     policy,
-    policyProblems: [...policyProblems, ...(sources.policy.passedOver ?? [])],
+    policyProblems: [...policyProblems, ...passedOver(sources)],
     inventory: { ...inventory, ...learned, host },
     inventoryProblems: parsed.problems,
     inventoryFiles: new Set(inventoryTexts.map((text) => text.file)),
@@ -93,6 +96,10 @@ async function withAgents(
   await learned.ask(uuids);
   const asked = { ...written, inventory: { ...written.inventory, ...(await learned.read()) } };
   return { written: asked, decision: decide(asked, undefined) };
+}
+
+function passedOver({ policy, filters }: Sources): Problem[] {
+  return [...(policy.passedOver ?? []), ...(filters.passedOver ?? [])];
 }
 
 /** A guest that does not run has no nic yet. */

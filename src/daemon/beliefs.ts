@@ -5,6 +5,8 @@ import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import type {
+  FilterSource,
+  FilterTexts,
   HostSource,
   LearnedFacts,
   LearnedSource,
@@ -20,6 +22,8 @@ export interface SourcePorts {
   readonly host: HostSource;
   /** Absent: guests are not asked and not watched. */
   readonly learned?: LearnedSource;
+  /** Absent: there are no filters but those that everybody has. */
+  readonly filters?: FilterSource;
 }
 
 export type SourceName = keyof SourcePorts;
@@ -31,6 +35,7 @@ export class Beliefs {
   #libvirtTexts: LibvirtTexts | undefined;
   #interfaces: readonly HostInterface[] | undefined;
   #learned: LearnedFacts | undefined;
+  #filterTexts: FilterTexts = noFilters;
   #policy: ReturnType<typeof parsePolicy> | undefined;
   #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
@@ -121,6 +126,8 @@ export class Beliefs {
         return this.#takeHost(await this.#sources.host.read());
       case "learned":
         return this.#takeLearned(await this.#sources.learned?.read());
+      case "filters":
+        return this.#takeFilters(await this.#sources.filters?.read());
     }
   }
 
@@ -132,12 +139,10 @@ export class Beliefs {
     const { policy, problems } = this.#policy;
     const policyProblems = [...problems, ...this.#passedOver];
     const guests = this.#hooked.applyTo(this.#libvirtTexts.guests);
-    const { inventory, problems: inventoryProblems } = parseInventory(
-      { ...this.#libvirtTexts, guests },
-      this.#interfaces,
-    );
-    const { networks, leases } = this.#libvirtTexts;
-    const files = [...networks, ...guests, ...leases].map((text) => text.file);
+    const texts = { ...this.#libvirtTexts, ...this.#filterTexts, guests };
+    const { inventory, problems: inventoryProblems } = parseInventory(texts, this.#interfaces);
+    const { networks, leases, filters, ownFilters } = texts;
+    const files = [networks, guests, leases, filters, ownFilters].flat().map(({ file }) => file);
     const last = this.#last ?? this.#recall();
     this.#decision = decide(
       {
@@ -240,12 +245,24 @@ export class Beliefs {
     this.#learned = facts;
   }
 
+  #takeFilters(texts: FilterTexts = noFilters): void {
+    const { filters, ownFilters } = this.#filterTexts;
+    if (isSame(filters, texts.filters) && isSame(ownFilters, texts.ownFilters)) return;
+    this.#filterTexts = {
+      filters: keepSame(filters, texts.filters),
+      ownFilters: keepSame(ownFilters, texts.ownFilters),
+    };
+    this.#isStale = true;
+  }
+
   #takeHost(interfaces: readonly HostInterface[]): void {
     if (JSON.stringify(interfaces) === JSON.stringify(this.#interfaces)) return;
     this.#interfaces = interfaces;
     this.#isStale = true;
   }
 }
+
+const noFilters: FilterTexts = { filters: [], ownFilters: [] };
 
 /** The texts, each as the object that was read before where it says the same: what follows from it is remembered by object. */
 function keepSame(old: readonly SourceText[] = [], texts: readonly SourceText[]): SourceText[] {

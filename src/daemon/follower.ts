@@ -24,7 +24,7 @@ export interface Outcome {
   readonly missing: readonly string[];
 }
 
-const sourceNames = ["policy", "libvirt", "host", "learned"] as const;
+const sourceNames = ["policy", "filters", "libvirt", "host", "learned"] as const;
 const kernelNames = ["ownership", "tables", "pass rules", "bridges", "hairpin"] as const;
 type Concern =
   | (typeof sourceNames)[number]
@@ -38,7 +38,7 @@ type Concern =
 const canWait = ["libvirt", "host", "learned", "pass rules"] as const;
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
-const gatherMs = { policy: 15, libvirt: 15, host: 100, learned: 200 } as const;
+const gatherMs = { policy: 15, filters: 15, libvirt: 15, host: 100, learned: 200 } as const;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 

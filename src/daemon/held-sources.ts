@@ -9,13 +9,15 @@ export class HeldSources implements SourcePorts {
   readonly libvirt: SourcePorts["libvirt"];
   readonly host: SourcePorts["host"];
   readonly learned?: NonNullable<SourcePorts["learned"]>;
+  readonly filters?: NonNullable<SourcePorts["filters"]>;
   readonly #holders = new Set<object>();
   readonly #listeners = new Set<() => void>();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor({ policy, libvirt, host, learned }: SourcePorts) {
+  constructor({ policy, libvirt, host, learned, filters }: SourcePorts) {
     if (learned) this.learned = { ...this.#hold(learned), ask: (uuids) => learned.ask(uuids) };
     this.policy = policy;
+    if (filters) this.filters = filters;
     this.libvirt = {
       ...this.#hold(libvirt),
       expectChange: () => libvirt.expectChange(),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { sourceContract } from "./sources-contract.fake.ts";
-import { FakeHost, FakeLibvirt, FakePolicy } from "./sources.fake.ts";
+import { FakeFilters, FakeHost, FakeLibvirt, FakePolicy } from "./sources.fake.ts";
 import { SourceError } from "./sources.ts";
 
 sourceContract("fake policy", async () => {
@@ -16,6 +16,13 @@ sourceContract("fake libvirt", async () => {
   const guests = [{ file: "web.xml", text: "<domain/>" }];
   const change = () => libvirt.set({ networks: [], guests, leases: [] });
   return Object.assign(libvirt, { change, close: () => undefined });
+});
+
+sourceContract("fake filters", async () => {
+  const filters = new FakeFilters({ filters: [], ownFilters: [] });
+  const ownFilters = [{ file: "web.xml", text: "<filter/>" }];
+  const change = () => filters.set({ filters: [], ownFilters });
+  return Object.assign(filters, { change, close: () => undefined });
 });
 
 test("a fake that fails refuses, and is well again once it is set", async () => {

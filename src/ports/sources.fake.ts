@@ -2,6 +2,8 @@ import type { HostInterface } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import {
   SourceError,
+  type FilterSource,
+  type FilterTexts,
   type HostSource,
   type LibvirtSource,
   type LibvirtTexts,
@@ -60,5 +62,7 @@ export class FakeLibvirt extends FakeSource<LibvirtTexts> implements LibvirtSour
     this.expectedChanges++;
   }
 }
+
+export class FakeFilters extends FakeSource<FilterTexts> implements FilterSource {}
 
 export class FakeHost extends FakeSource<readonly HostInterface[]> implements HostSource {}

@@ -24,6 +24,16 @@ export interface PolicySource {
   watch(listener: () => void): () => void;
 }
 
+/** Definitions of network filters: those made through virtwall, and those in libvirt's own folder. */
+export interface FilterSource {
+  /** Of each file that the last reading passed over: why. */
+  readonly passedOver?: readonly Problem[];
+  read(): Promise<FilterTexts>;
+  watch(listener: () => void): () => void;
+}
+
+export type FilterTexts = Required<Pick<LibvirtTexts, "filters" | "ownFilters">>;
+
 /** Interfaces, addresses and default routes of the host. */
 export interface HostSource {
   read(): Promise<readonly HostInterface[]>;

@@ -1,10 +1,12 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type {
+  FilterSource,
   HostSource,
   LearnedSource,
   LibvirtSource,
   PolicySource,
 } from "../../ports/sources.ts";
+import { FilterFolders, libvirtFilterFolder } from "../files/filter-folders.ts";
 import { PolicyFiles } from "../files/policy-files.ts";
 import { FileHost } from "../host/file-host.ts";
 import { IpHost } from "../host/ip-host.ts";
@@ -18,6 +20,7 @@ export interface Sources {
   readonly libvirt: LibvirtSource;
   readonly host: HostSource;
   readonly learned: LearnedSource;
+  readonly filters: FilterSource;
   /** Ends what was started to read them. */
   close(): void;
 }
@@ -34,6 +37,8 @@ export interface SourceSettings {
 export function openSources(settings: SourceSettings): Sources {
   const policy = new PolicyFiles(settings.policyFile, settings.isPolicyNamed);
   const folder = settings.inventoryFolder;
+  const theirs = folder === undefined ? libvirtFilterFolder : join(folder, "nwfilter");
+  const filters = new FilterFolders(ownFilterFolder(settings.policyFile), theirs);
   if (folder === undefined) {
     const libvirt = new LiveLibvirt(settings.connectUri);
     const learned = new GuestWord((uuid) => askAgent(settings.connectUri, uuid));
@@ -41,13 +46,19 @@ export function openSources(settings: SourceSettings): Sources {
       learned.close();
       libvirt.close();
     };
-    return { policy, libvirt, host: new IpHost(), learned, close };
+    return { policy, libvirt, host: new IpHost(), learned, filters, close };
   }
   return {
     policy,
     libvirt: new DirectoryLibvirt(folder),
     host: new FileHost(join(folder, "host.json"), new IpHost()),
     learned: new GuestWord(),
+    filters,
     close: () => undefined,
   };
+}
+
+/** Where `nwfilter define` writes: beside the policy, and written by hand like it. */
+export function ownFilterFolder(policyFile: string): string {
+  return join(dirname(policyFile), "nwfilter");
 }
