@@ -54,7 +54,7 @@ function hold(sources: HeldSources, reply: Parameters<RequestHandler>[1]): () =>
 }
 
 async function reload(follower: Follower): Promise<ReloadResult> {
-  follower.expectLibvirt();
+  follower.expectLibvirt({ kind: "everything" });
   const { changes, errors } = await follower.converge();
   const decision = follower.beliefs.decision;
   const problems = decision?.problems ?? [];

@@ -1,4 +1,5 @@
 import { defined } from "../base/defined.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { HostInterface, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
@@ -44,7 +45,7 @@ export class Beliefs {
   #decision: Decision | undefined;
   #isStale = false;
   #isBridgeFiltered: boolean | undefined;
-  #taps: string | undefined;
+  #taps: ReadonlyMap<InterfaceName, string> | undefined;
   readonly #hookedNetworks = new Map<string, string>();
   #hasReadLibvirt = false;
   readonly #hooked = new HookedGuests();
@@ -74,19 +75,20 @@ export class Beliefs {
   /** A hook's word on a guest: its live XML, or that it is gone. It counts until libvirt's own listing says the same, a minute at most. */
   hear(guest: GuestIdentity, text: string | undefined): void {
     this.#hooked.hear(guest, text);
+    this.#sources.libvirt.expectChange({ kind: "guest", name: guest.name });
     this.#isStale = true;
   }
 
-  /** Whether a guest's tap appeared, went or changed its bridge, since this was last asked. */
-  haveTapsMoved(): boolean {
+  /** Guests' taps that appeared, went or changed their bridge, since this was last asked. */
+  takeMovedTaps(): InterfaceName[] {
     const taps = this.#interfaces?.filter(({ kind }) => kind === "tun" || kind === "macvtap") ?? [];
-    const seen = taps
-      .map(({ name, master = "" }) => `${name} ${master}`)
-      .toSorted()
-      .join();
+    const seen = new Map(taps.map(({ name, master = "" }) => [name, master]));
     const before = this.#taps;
     this.#taps = seen;
-    return before !== undefined && seen !== before;
+    if (before === undefined) return [];
+    return [...new Set([...before.keys(), ...seen.keys()])].filter(
+      (tap) => before.get(tap) !== seen.get(tap),
+    );
   }
 
   /** The same of a network. libvirt's own listing, once there is any, is believed alone. */

@@ -1,4 +1,5 @@
 import type { KernelEvent } from "../ports/kernel.ts";
+import type { ExpectedChange } from "../ports/sources.ts";
 import type { StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
@@ -144,8 +145,8 @@ export class Follower {
   }
 
   /** Something changed in libvirt of which its events may say nothing. */
-  expectLibvirt(): void {
-    this.#ports.sources.libvirt.expectChange();
+  expectLibvirt(change: ExpectedChange): void {
+    this.#ports.sources.libvirt.expectChange(change);
     this.#mark(gatherMs.libvirt, "libvirt");
   }
 
@@ -306,7 +307,8 @@ export class Follower {
     );
     if (!dirty.has("host")) return;
     this.beliefs.takeBridgeFilter(await this.#ports.links.isBridgeFiltered());
-    if (this.beliefs.haveTapsMoved()) this.expectLibvirt();
+    const taps = this.beliefs.takeMovedTaps();
+    if (taps.length > 0) this.expectLibvirt({ kind: "taps", taps });
   }
 
   /** What comes late is taken in, and asked for again: it may be older than what made it late. */

@@ -20,7 +20,7 @@ export class HeldSources implements SourcePorts {
     if (filters) this.filters = filters;
     this.libvirt = {
       ...this.#hold(libvirt),
-      expectChange: () => libvirt.expectChange(),
+      expectChange: (change) => libvirt.expectChange(change),
     };
     this.host = this.#hold(host);
   }
@@ -32,7 +32,7 @@ export class HeldSources implements SourcePorts {
     await Promise.allSettled(this.#running);
     return () => {
       if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
-      this.libvirt.expectChange();
+      this.libvirt.expectChange({ kind: "everything" });
       for (const listener of this.#listeners) listener();
     };
   }

@@ -294,10 +294,20 @@ test("a network's hook is answered at once, and libvirt is asked again after it"
   libvirt.block();
   const updated = call("updated", { driver: "network", object: "default", xml: "<hookData/>" });
   expect(await intake.take(updated)).toEqual({ state: "ready" });
-  expect(libvirt.expectedChanges).toBe(1);
+  expect(libvirt.expected).toEqual([{ kind: "networks" }]);
   libvirt.set({ ...noTexts, guests: [{ file: "web1.xml", text: xmlOf("web1") }] });
   libvirt.unblock();
   await expect.poll(tapsInForce).toEqual(["vnet0"]);
+});
+
+test("what is known of a guest that a hook speaks of is asked for again", async () => {
+  await follower.start();
+  await intake.take(call("start"));
+  await intake.take(call("release"));
+  expect(libvirt.expected).toContainEqual({ kind: "guest", name: "web1" });
+  const count = libvirt.expected.length;
+  await intake.take(call("stopped"));
+  expect(libvirt.expected.slice(count)).toEqual([{ kind: "guest", name: "web1" }]);
 });
 
 test("a hook that a later libvirt brings is let pass, and told", async () => {
@@ -324,5 +334,6 @@ test("a tap that appears, moves or goes is a reason to ask libvirt", async () =>
     host.set(interfaces);
     await follower.converge();
   }
-  expect(libvirt.expectedChanges).toBe(3);
+  const moved = { kind: "taps", taps: ["vnet0"] };
+  expect(libvirt.expected).toEqual([moved, moved, moved]);
 });

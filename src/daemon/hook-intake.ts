@@ -46,7 +46,7 @@ export class HookIntake {
     if (call.fault !== undefined) this.#journal.add("warning", "hook-refused", faultOf(call));
     const text = call.operation === "stopped" ? undefined : networkIn(call.xml);
     this.#follower.beliefs.hearNetwork(call.object, text);
-    this.#follower.expectLibvirt();
+    this.#follower.expectLibvirt({ kind: "networks" });
     return { state: "ready" };
   }
 
@@ -55,7 +55,7 @@ export class HookIntake {
     const isKnown = this.#follower.beliefs.knows(name);
     this.#follower.beliefs.hear({ name, uuid: "" }, undefined);
     // Not before its last word: until then libvirt may still say that the guest runs.
-    if (call.operation === "release") this.#follower.expectLibvirt();
+    if (call.operation === "release") this.#follower.expectLibvirt({ kind: "guest", name });
     if (isKnown) this.#journal.add("info", "guest-stopped", `guest ${quote(name)} has stopped`);
     else if (call.operation === "stopped") {
       this.#journal.add(

@@ -4,6 +4,7 @@ import {
   SourceError,
   type FilterSource,
   type FilterTexts,
+  type ExpectedChange,
   type HostSource,
   type LibvirtSource,
   type LibvirtTexts,
@@ -56,10 +57,10 @@ export class FakePolicy extends FakeSource<readonly SourceText[]> implements Pol
 }
 
 export class FakeLibvirt extends FakeSource<LibvirtTexts> implements LibvirtSource {
-  expectedChanges = 0;
+  readonly expected: ExpectedChange[] = [];
 
-  expectChange(): void {
-    this.expectedChanges++;
+  expectChange(change: ExpectedChange): void {
+    this.expected.push(change);
   }
 }
 

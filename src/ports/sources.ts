@@ -1,3 +1,4 @@
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { HostInterface, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
@@ -8,11 +9,18 @@ export type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 export interface LibvirtSource {
   /** Throws {@link SourceError} when libvirt does not answer. */
   read(): Promise<LibvirtTexts>;
-  /** Something may have changed that libvirt has no event for: the next reading believes nothing that was read before. */
-  expectChange(): void;
+  /** Something may have changed that libvirt has no event for: the next reading believes nothing that was read of it before. */
+  expectChange(change: ExpectedChange): void;
   /** Calls back when something may have changed. The function returned ends it. */
   watch(listener: () => void): () => void;
 }
+
+/** Of what libvirt may say something else than it did. */
+export type ExpectedChange =
+  | { readonly kind: "everything" | "networks" }
+  | { readonly kind: "guest"; readonly name: string }
+  /** Guests that had one of these taps. */
+  | { readonly kind: "taps"; readonly taps: readonly InterfaceName[] };
 
 /** The policy files: the main one first, then the folder's in order of name. No file at all is an empty policy where none is demanded. */
 export interface PolicySource {

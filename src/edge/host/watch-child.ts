@@ -6,6 +6,8 @@ export interface ChildWatch {
   readonly args: readonly string[];
   /** A change; also once the program listens, and at its death, since whatever happened in between was not seen. */
   readonly onChange: () => void;
+  /** What it printed, line by line, in the place of `onChange`. */
+  readonly onLines?: (lines: readonly string[]) => void;
   /** The program prints something just before it starts to listen. */
   readonly announces?: boolean;
   /** Whether changes are seen right now. */
@@ -48,12 +50,18 @@ export function watchChild(watch: ChildWatch): () => void {
     });
     kill = () => child.kill();
     if (isAnnounced) child.once("spawn", settle);
-    child.stdout.on("data", () => {
+    let unended = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
       pauseMs = firstPauseMs;
       if (stopped) return;
-      if (isAnnounced) return watch.onChange();
-      isAnnounced = true;
-      settle();
+      if (!isAnnounced) {
+        isAnnounced = true;
+        return settle();
+      }
+      if (watch.onLines === undefined) return watch.onChange();
+      const lines = `${unended}${text}`.split("\n");
+      unended = lines.pop() ?? "";
+      if (lines.length > 0) watch.onLines(lines);
     });
     let ended = false;
     const end = (): void => {

@@ -1,5 +1,6 @@
 import {
   SourceError,
+  type ExpectedChange,
   type LibvirtSource,
   type LibvirtTexts,
   type SourceText,
@@ -7,6 +8,7 @@ import {
 import { readFolder } from "../files/read-folder.ts";
 import { watchFolder } from "../files/watch-folder.ts";
 import { watchChild } from "../host/watch-child.ts";
+import { KnownGuests } from "./known-guests.ts";
 import { VirshSession } from "./virsh-session.ts";
 
 const leaseFolder = "/var/lib/libvirt/dnsmasq";
@@ -15,6 +17,11 @@ const silentChangeMs = 30_000;
 const reservationFile = ".hostsfile";
 /** Only a guest that runs has a number. */
 const runningPattern = /^\s*<domain [^>]*\bid=/;
+const commands = {
+  guest: { list: "list --uuid", dump: "dumpxml" },
+  network: { list: "net-list --uuid", dump: "net-dumpxml" },
+} as const;
+type Kind = keyof typeof commands;
 const uuidLine = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
@@ -23,8 +30,10 @@ export class LiveLibvirt implements LibvirtSource {
   readonly #session: VirshSession;
   readonly #leaseFolder: string;
   readonly #listening = new Map<string, boolean>();
-  #changes = 0;
-  #known: Pick<LibvirtTexts, "networks" | "guests"> | undefined;
+  readonly #guests = new KnownGuests();
+  #networks: readonly SourceText[] = [];
+  #areNetworksStale = true;
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(uri: string, leases = leaseFolder) {
     this.#uri = uri;
@@ -32,42 +41,50 @@ export class LiveLibvirt implements LibvirtSource {
     this.#leaseFolder = leases;
   }
 
+  /** One after another: what one asks for, the next one knows. */
   async read(): Promise<LibvirtTexts> {
-    const [xml, leases] = await Promise.all([
-      this.#readXml(),
-      readFolder(this.#leaseFolder, ".status"),
-    ]);
+    const reading = this.#reading.then(() => this.#readXml());
+    this.#reading = reading.catch(() => undefined);
+    const [xml, leases] = await Promise.all([reading, readFolder(this.#leaseFolder, ".status")]);
     return { ...xml, leases };
   }
 
-  expectChange(): void {
-    this.#known = undefined;
-    this.#changes++;
+  expectChange(change: ExpectedChange): void {
+    if (change.kind === "networks" || change.kind === "everything") this.#areNetworksStale = true;
+    this.#guests.expect(change);
   }
 
   watch(listener: () => void): () => void {
     const change = (): void => {
-      this.expectChange();
+      this.expectChange({ kind: "everything" });
       listener();
     };
-    const events = {
-      "guest events": "event --all --loop",
-      "network events": "net-event --event lifecycle --loop",
+    const events: Readonly<Record<string, (line: string) => void>> = {
+      "event --all": (line) => this.#guests.hear(line),
+      "net-event --event lifecycle": () => this.expectChange({ kind: "networks" }),
     };
-    const stops = Object.entries(events).map(([name, command]) =>
+    const stops = Object.entries(events).map(([command, hear]) =>
       watchChild({
         command: "virsh",
         // `uri` prints a line as soon as libvirt answers; the other prints nothing before an event.
-        args: ["-q", "-c", this.#uri, `uri; ${command}`],
+        args: ["-q", "-c", this.#uri, `uri; ${command} --loop`],
         announces: true,
-        onListening: (isListening) => this.#listening.set(name, isListening),
+        onListening: (isListening) => this.#listening.set(command, isListening),
         onChange: change,
+        onLines: (lines) => {
+          for (const line of lines) hear(line);
+          listener();
+        },
       }),
     );
     const timer = setInterval(change, silentChangeMs);
     stops.push(() => clearInterval(timer));
     stops.push(watchFolder(this.#leaseFolder, listener, (name) => name.endsWith(".status")));
-    stops.push(watchFolder(this.#leaseFolder, change, (name) => name.endsWith(reservationFile)));
+    const reserve = (): void => {
+      this.expectChange({ kind: "networks" });
+      listener();
+    };
+    stops.push(watchFolder(this.#leaseFolder, reserve, (name) => name.endsWith(reservationFile)));
     return () => {
       for (const stop of stops) stop();
       this.close();
@@ -78,39 +95,67 @@ export class LiveLibvirt implements LibvirtSource {
     this.#session.close();
   }
 
-  /** What is known stays true while both event programs listen: only then is a change of a lease file no reason to ask again. */
+  /** What is known stays true while both event programs listen: they tell when they begin to, and when they end. */
   async #readXml(): Promise<Pick<LibvirtTexts, "networks" | "guests">> {
-    if (this.#known) return this.#known;
     const mayKeep = this.#listening.size === 2 && [...this.#listening.values()].every(Boolean);
-    const before = this.#changes;
-    const networks = await this.#dumpAll("net-list --uuid", "net-dumpxml", "network");
-    const guests = await this.#dumpAll("list --uuid", "dumpxml", "guest");
-    const texts = { networks, guests };
-    if (mayKeep && this.#changes === before) this.#known = texts;
-    return texts;
+    if (!mayKeep) this.expectChange({ kind: "everything" });
+    try {
+      if (this.#areNetworksStale) await this.#readNetworks();
+      if (this.#guests.isStale) await this.#readGuests();
+      return { networks: this.#networks, guests: this.#guests.texts };
+    } catch (error) {
+      this.expectChange({ kind: "everything" });
+      throw error;
+    }
   }
 
-  async #dumpAll(list: string, dump: string, kind: string): Promise<SourceText[]> {
-    const listing = await this.#session.run(list);
-    if (listing.error !== "") throw new SourceError(`virsh ${list}: ${listing.error}`);
-    const uuids = listing.stdout.split("\n").filter((line) => uuidLine.test(line));
-    const texts = await Promise.all(
-      uuids.toSorted().map(async (uuid): Promise<SourceText | undefined> => {
-        const { stdout, error } = await this.#session.run(`${dump} ${uuid}`);
-        // Stopped since the list was made.
-        if (error !== "" && /not found|is not running/.test(error)) return undefined;
-        if (error !== "") throw new SourceError(`virsh ${dump} ${uuid}: ${error}`);
-        // Stopped too, but defined: this is what it will be at its next start, without taps.
-        if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
-        return { file: label(kind, uuid, stdout), text: stdout };
+  async #readNetworks(): Promise<void> {
+    // First, so that a change while libvirt is asked counts for the next time.
+    this.#areNetworksStale = false;
+    const uuids = await this.#list("network");
+    const texts = await Promise.all(uuids.map((uuid) => this.#dump("network", uuid)));
+    this.#networks = texts.filter((text) => text !== undefined);
+  }
+
+  async #readGuests(): Promise<void> {
+    const kept = this.#guests.takeKept();
+    const uuids = await this.#list("guest");
+    const running = await Promise.all(
+      uuids.map(async (uuid): Promise<[string, SourceText][]> => {
+        const text = kept.get(uuid) ?? (await this.#dump("guest", uuid));
+        return text === undefined ? [] : [[uuid, text]];
       }),
     );
-    return texts.filter((text) => text !== undefined);
+    this.#guests.take(new Map(running.flat()));
+  }
+
+  async #list(kind: Kind): Promise<string[]> {
+    const command = commands[kind].list;
+    const { stdout, error } = await this.#session.run(command);
+    if (error !== "") throw new SourceError(`virsh ${command}: ${error}`);
+    return stdout
+      .split("\n")
+      .filter((line) => uuidLine.test(line))
+      .toSorted();
+  }
+
+  /** Undefined: it was stopped since it was listed. */
+  async #dump(kind: Kind, uuid: string): Promise<SourceText | undefined> {
+    const command = `${commands[kind].dump} ${uuid}`;
+    const { stdout, error } = await this.#session.run(command);
+    if (error !== "") {
+      // virsh has several words for what is not there, and uses them where libvirt does not answer too.
+      if (!(await this.#list(kind)).includes(uuid)) return undefined;
+      throw new SourceError(`virsh ${command}: ${error}`);
+    }
+    // Stopped too, but defined: this is what it will be at its next start, without taps.
+    if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
+    return { file: label(kind, uuid, stdout), text: stdout };
   }
 }
 
 /** The name under which problems speak of it; a name that is not plain is not repeated. */
-function label(kind: string, uuid: string, xml: string): string {
+function label(kind: Kind, uuid: string, xml: string): string {
   const name = /<name>([A-Za-z0-9_.+-]{1,64})<\/name>/.exec(xml)?.[1];
   return `libvirt:${kind}/${name ?? uuid}.xml`;
 }

@@ -1,0 +1,82 @@
+import { unreachable } from "../../base/unreachable.ts";
+import type { ExpectedChange, SourceText } from "../../ports/sources.ts";
+
+interface Known {
+  readonly source: SourceText;
+  /** Absent where the XML writes it otherwise than an event does. */
+  readonly name: string | undefined;
+}
+
+/** libvirt writes it first, so that nothing that a guest's owner chose can stand before it. */
+const namePattern = /^\s*<domain [^<>]*>\s*<name>([^<&'\p{Cc}]*)<\/name>/u;
+/** `virsh event --all` (9.0, 11.3). A name with an apostrophe, which ends early here, is written otherwise in XML. */
+const eventPattern = /^event '[a-z-]+' for domain '([^']*)'/;
+
+/** XML of the guests that run, by UUID, and what was heard about them since they were asked for. */
+export class KnownGuests {
+  #known: ReadonlyMap<string, Known> = new Map();
+  #texts: readonly SourceText[] = [];
+  #isAllStale = true;
+  #names = new Set<string>();
+  #taps = new Set<string>();
+
+  get isStale(): boolean {
+    return this.#isAllStale || this.#names.size > 0 || this.#taps.size > 0;
+  }
+
+  get texts(): readonly SourceText[] {
+    return this.#texts;
+  }
+
+  expect(change: ExpectedChange): void {
+    switch (change.kind) {
+      case "everything":
+        this.#isAllStale = true;
+        return;
+      case "networks":
+        return;
+      case "guest":
+        this.#names.add(change.name);
+        return;
+      case "taps":
+        for (const tap of change.taps) this.#taps.add(tap);
+        return;
+      default:
+        return unreachable(change);
+    }
+  }
+
+  /** A line that `virsh event` printed. Those that begin with a space belong to the one before. */
+  hear(line: string): void {
+    const name = eventPattern.exec(line)?.[1];
+    if (name !== undefined) this.expect({ kind: "guest", name });
+    else if (/^\S/.test(line)) this.expect({ kind: "everything" });
+  }
+
+  /** The guests of which nothing was heard. What is heard from now on concerns the next time. */
+  takeKept(): ReadonlyMap<string, SourceText> {
+    const [isAllStale, names, taps] = [this.#isAllStale, this.#names, this.#taps];
+    this.#isAllStale = false;
+    this.#names = new Set();
+    this.#taps = new Set();
+    if (isAllStale) return new Map();
+    const targets = [...taps].map((tap) => `<target dev='${tap}'`);
+    const isKept = ({ name, source }: Known) =>
+      name !== undefined &&
+      !names.has(name) &&
+      !targets.some((target) => source.text.includes(target));
+    const kept = [...this.#known].filter(([, known]) => isKept(known));
+    return new Map(kept.map(([uuid, { source }]) => [uuid, source]));
+  }
+
+  /** These run, and no others. */
+  take(sources: ReadonlyMap<string, SourceText>): void {
+    const known = [...sources].map(([uuid, source]): [string, Known] => {
+      const before = this.#known.get(uuid);
+      if (before?.source === source) return [uuid, before];
+      return [uuid, { source, name: namePattern.exec(source.text)?.[1] }];
+    });
+    this.#known = new Map(known);
+    this.#texts = [...sources.values()];
+  }
+}
