@@ -41,7 +41,7 @@ export interface FilterRule {
   readonly isStateless: boolean;
   /** Name of the element, a key of `filterProtocols`; absent: every frame. */
   readonly protocol?: string;
-  /** In document order; a packet must match all. */
+  /** In the order of the protocol's attributes, each once; a packet must match all. */
   readonly matches: readonly FilterMatch[];
   readonly comment?: string;
   readonly at: Place;
@@ -66,8 +66,10 @@ export interface FilterVariable {
   readonly element?: number;
 }
 
-/** Canonical text: MAC and addresses as in `base`, numbers in decimal, words as libvirt writes them. */
+/** Canonical text: see `parseAttributeValue`. */
 export interface FilterLiteral {
   readonly kind: "literal";
   readonly text: string;
+  /** A number that was written in hexadecimal, and is printed so again; it means nothing. */
+  readonly isHex?: true;
 }

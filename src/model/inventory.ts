@@ -2,6 +2,7 @@ import type { Address, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortRange } from "../base/port.ts";
+import type { Filter, FilterParameters } from "./filter.ts";
 import type { GuestPolicy } from "./policy.ts";
 import type { Place } from "./problem.ts";
 
@@ -11,6 +12,8 @@ export interface Inventory {
   readonly guests: readonly Guest[];
   readonly leases: readonly Lease[];
   readonly host: Host;
+  /** Every filter there is, by name; absent: nobody looked. */
+  readonly filters?: ReadonlyMap<string, Filter>;
   /** What guests say or show of themselves; absent where nobody was asked. */
   readonly agentAddresses?: readonly AgentAddress[];
   readonly neighbours?: readonly Neighbour[];
@@ -86,6 +89,14 @@ export interface Nic {
   readonly bridge?: InterfaceName;
   /** libvirt sets up the bridge's port in a way of its own: isolated, with VLANs, or with a table of addresses that it keeps. */
   readonly hasPortSettings?: true;
+  /** `<filterref>`: libvirt itself enforces it. */
+  readonly filterRef?: NicFilterReference;
+  readonly at: Place;
+}
+
+export interface NicFilterReference {
+  readonly filter: string;
+  readonly parameters: FilterParameters;
   readonly at: Place;
 }
 

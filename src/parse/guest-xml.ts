@@ -4,6 +4,8 @@ import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
 import { capProblems } from "../model/problem-list.ts";
+import { parseFilterReference } from "./filter-xml.ts";
+import { FilterReport } from "./filter-report.ts";
 import { parseGuestMetadata } from "./guest-metadata.ts";
 import { libvirtNameOf } from "./libvirt-name.ts";
 import { parseXmlText } from "./xml.ts";
@@ -94,8 +96,19 @@ function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
     network: wordOf(xml, "source", "network").text,
     bridge: bridgeWord.text === undefined ? undefined : parseInterfaceName(bridgeWord.text),
     hasPortSettings: hasPortSettings(xml) || undefined,
+    filterRef: hasTap ? filterRefOf(xml) : undefined,
     at: xml.at,
   });
+}
+
+/** libvirt has taken it and enforces it, so what it misreads is no matter of ours; of other types it passes it over. */
+function filterRefOf(xml: Xml): Nic["filterRef"] {
+  const element = xml.child("filterref");
+  if (element === undefined) return undefined;
+  const reference = parseFilterReference(element, new FilterReport({ isCompat: true }));
+  if (reference === undefined) return undefined;
+  const { filter, parameters, at } = reference;
+  return { filter, parameters, at };
 }
 
 /** Live XML says at the nic what libvirt took from its network and port group (virDomainActualNetDefContentsFormat, libvirt 9.0). */

@@ -1,6 +1,7 @@
 import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
 import { remembered } from "../base/remembered.ts";
+import { mergeFilters } from "./merge-filters.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
 import { parseNetworkXml } from "./network-xml.ts";
@@ -49,9 +50,17 @@ export function parseInventory(
       guests: withDistinctNics(guests, networks, problems),
       leases,
       host: { interfaces },
+      ...filtersOf(texts, problems),
     },
     problems,
   };
+}
+
+function filtersOf(texts: LibvirtTexts, problems: Problem[]): Pick<Inventory, "filters"> {
+  if (texts.filters === undefined && texts.ownFilters === undefined) return {};
+  const merged = mergeFilters(texts);
+  append(problems, merged.problems);
+  return { filters: merged.filters };
 }
 
 function distinctNetworks(networks: readonly Network[], problems: Problem[]): Network[] {

@@ -18,6 +18,8 @@ export interface Xml {
   readonly range: { readonly start: number; readonly end: number };
   /** The attribute's value; undefined if there is none. */
   attribute(name: string): string | undefined;
+  /** Where the attribute stands; the element's place if there is none. */
+  attributeAt(name: string): Place;
   child(name: string): Xml | undefined;
   children(name: string): readonly Xml[];
   /** Every element in it, in order. */
@@ -62,7 +64,7 @@ export function parseXmlText(
     return { fault: { at: placeAt(root.offset), message: root.message } };
   }
   return root.name === rootName
-    ? { root: located(root, placeAt) }
+    ? { root: located(root, { text, placeAt }) }
     : {
         fault: { at: placeAt(root.start), message: `the root element is not <${rootName}>` },
       };
@@ -80,24 +82,31 @@ function readRoot(text: string): XmlElement | { offset: number; message: string 
   }
 }
 
-function located(element: XmlElement, placeAt: (offset: number) => Place): Xml {
+/** The text that offsets count in, and its places. */
+interface Document {
+  readonly text: string;
+  readonly placeAt: (offset: number) => Place;
+}
+
+function located(element: XmlElement, document: Document): Xml {
   const elements = element.children.filter(
     (node): node is XmlElement => node instanceof XmlElement,
   );
   const children = (name: string) =>
-    elements.filter((child) => child.name === name).map((child) => located(child, placeAt));
+    elements.filter((child) => child.name === name).map((child) => located(child, document));
   return {
     name: element.name,
     localName: element.name.slice(element.name.indexOf(":") + 1),
-    at: placeAt(element.start),
+    at: document.placeAt(element.start),
     range: { start: element.start, end: element.end },
     attribute: (name) => element.attributes[name],
+    attributeAt: (name) => document.placeAt(attributeOffset(document.text, element.start, name)),
     child: (name) => {
       const found = elements.find((child) => child.name === name);
-      return found && located(found, placeAt);
+      return found && located(found, document);
     },
     children,
-    elements: () => elements.map((child) => located(child, placeAt)),
+    elements: () => elements.map((child) => located(child, document)),
     attributeNames: () =>
       Object.keys(element.attributes).filter((name) => !/^xmlns(:|$)/.test(name)),
     namespace: () => namespaceOf(element),
@@ -105,6 +114,16 @@ function located(element: XmlElement, placeAt: (offset: number) => Place): Xml {
       element.children.some((node) => node instanceof XmlText && node.text.trim() !== ""),
     text: () => element.text.trim(),
   };
+}
+
+/** The offset of the attribute's name in the tag that starts at the offset, or that of the tag. */
+function attributeOffset(text: string, tag: number, wanted: string): number {
+  const attribute = /\s+([^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')/y;
+  attribute.lastIndex = tag + (/^<[^\s/>]+/.exec(text.slice(tag, tag + 4096))?.[0].length ?? 0);
+  for (let match = attribute.exec(text); match !== null; match = attribute.exec(text)) {
+    if (match[1] === wanted) return match.index + match[0].search(/\S/);
+  }
+  return tag;
 }
 
 /** What the nearest declaration says of the element's prefix, or of the absence of one. */

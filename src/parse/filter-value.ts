@@ -1,0 +1,132 @@
+import { quote } from "../base/quote.ts";
+import { parseAttributeValue } from "../model/attribute-value.ts";
+import type { FilterLiteral, FilterMatch, FilterVariable } from "../model/filter.ts";
+import type { AttributeType } from "../model/filter-protocols.ts";
+import type { Place } from "../model/problem.ts";
+import type { FilterReport } from "./filter-report.ts";
+
+/** libvirt 11.3 nwfilter_params.h, VIR_NWFILTER_MAX_ITERID. */
+const lastIterator = 1000;
+
+/** An attribute as it stands in the text. */
+export interface WrittenAttribute {
+  readonly name: string;
+  readonly text: string;
+  readonly at: Place;
+}
+
+/** The value of an attribute of that type; undefined, and a problem, if it has none. */
+export function parseFilterValue(
+  type: AttributeType,
+  written: WrittenAttribute,
+  report: FilterReport,
+): FilterMatch["value"] | undefined {
+  if (written.text.startsWith("$")) return parseVariable(type, written, report);
+  return parseLiteral(type, written.text) ?? parseLenient(type, written, report);
+}
+
+function parseLiteral(type: AttributeType, text: string): FilterLiteral | undefined {
+  const canonical = parseAttributeValue(type, text);
+  if (canonical === undefined) return undefined;
+  const isHex = type.kind === "number" && /^0x/i.test(text);
+  return { kind: "literal", text: canonical, ...(isHex && { isHex }) };
+}
+
+/** What libvirt takes in other forms than it says: strtoul's numbers, hexadecimal ones without a prefix (nwfilter_conf.c). */
+function parseLenient(
+  type: AttributeType,
+  { name, text, at }: WrittenAttribute,
+  report: FilterReport,
+): FilterLiteral | undefined {
+  const lenient = lenientForms(type, text)
+    .map((form) => parseLiteral(type, form))
+    .find((literal) => literal !== undefined);
+  if (lenient === undefined) {
+    const message = `${quote(text)} is no value of ${quote(name)}`;
+    report.error("BAD_FILTER_VALUE", at, { message, hint: `it takes ${describe(type)}` });
+    return undefined;
+  }
+  report.misread({
+    at,
+    what: `${name} is ${quote(text)}`,
+    libvirt: `reads ${lenient.text}`,
+    hint: `write ${lenient.text}, or the value that is meant`,
+  });
+  return lenient;
+}
+
+function lenientForms(type: AttributeType, text: string): string[] {
+  switch (type.kind) {
+    case "number": {
+      const trimmed = text.replace(/^\s*\+?/, "");
+      return [trimmed, `0x${trimmed}`];
+    }
+    case "boolean":
+      return ["false"];
+    case "state": {
+      const words: string[] = text.toUpperCase().match(/[A-Z]+/g) ?? [];
+      return [words.includes("NONE") ? "NONE" : words.join(",")];
+    }
+    default:
+      return [];
+  }
+}
+
+function describe(type: AttributeType): string {
+  if (type.kind !== "number") return descriptions[type.kind];
+  const words = [...(type.words?.keys() ?? [])].map((word) => `, ${word}`);
+  return `a number from ${type.min ?? 0} to ${type.max}${words.join("")}`;
+}
+
+const descriptions = {
+  mac: "a MAC address",
+  "mac-mask": "a MAC mask of leading ones, as ff:ff:ff:00:00:00",
+  ipv4: "an IPv4 address",
+  ipv6: "an IPv6 address",
+  "ipv4-mask": "a length from 0 to 32 or a netmask",
+  "ipv6-mask": "a length from 0 to 128 or a netmask",
+  boolean: "true or false",
+  state: "NEW, ESTABLISHED, RELATED and INVALID with commas between, or NONE",
+  "tcp-flags":
+    "MASK/FLAGS, each of SYN, ACK, URG, PSH, FIN and RST with commas between, or ALL or NONE",
+  "ipset-name": "the name of a set, of up to 31 characters",
+  "ipset-flags": "src or dst, up to six of them with commas between",
+} as const satisfies Record<Exclude<AttributeType["kind"], "number">, string>;
+
+/** Types of which libvirt stores a variable and never looks at it (nwfilter_ebiptables_driver.c). */
+const constantKinds: readonly string[] = ["boolean", "state", "tcp-flags", "ipset-flags"];
+
+function parseVariable(
+  type: AttributeType,
+  { name, text, at }: WrittenAttribute,
+  report: FilterReport,
+): FilterVariable | undefined {
+  const match = /^\$([A-Za-z0-9_]+)(?:\[\s*(@)?([0-9]{1,9})\s*\])?$/.exec(text);
+  const [, variable, at0, digits] = match ?? [];
+  if (variable === undefined) {
+    const message = `${quote(text)} is no variable`;
+    const hint = "write $NAME, $NAME[@ITERATOR] or $NAME[ELEMENT]";
+    report.error("BAD_FILTER_VARIABLE", at, { message, hint });
+    return undefined;
+  }
+  if (constantKinds.includes(type.kind)) {
+    report.misread({
+      at,
+      what: `${name} is the variable ${quote(text)}`,
+      libvirt: "leaves it out",
+      hint: `write the value: it takes ${describe(type)}`,
+    });
+    return undefined;
+  }
+  const index = Number(digits ?? 0);
+  if (digits !== undefined && at0 === undefined) {
+    return { kind: "variable", name: variable, element: index };
+  }
+  if (index > lastIterator) {
+    const message = `${quote(text)} has an iterator above ${lastIterator}`;
+    const hint = "count iterators from 0";
+    report.error("BAD_FILTER_VARIABLE", at, { message, hint });
+    return undefined;
+  }
+  return { kind: "variable", name: variable, iterator: index };
+}
