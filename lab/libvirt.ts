@@ -97,13 +97,17 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
 }
 
 /** A host name of its own takes a UTS namespace of its own. */
-function daemonProgram({ host }: LibvirtOptions): readonly string[] {
-  if (host === undefined) return ["libvirtd", "-d"];
+function daemonProgram({ host }: LibvirtOptions): readonly string[] | undefined {
+  if (host === undefined) return undefined;
   const named = 'hostname "$1" && exec libvirtd -d';
   return ["unshare", "--uts", "sh", "-c", named, "libvirtd", host.name];
 }
 
-async function startLibvirtd(world: World, daemon: readonly string[]): Promise<void> {
+/** Starts libvirtd alone, and waits until it answers. */
+export async function startLibvirtd(
+  world: World,
+  daemon: readonly string[] = ["libvirtd", "-d"],
+): Promise<void> {
   await world.must(daemon);
   const deadline = Date.now() + 30_000;
   for (;;) {
@@ -118,7 +122,7 @@ async function startLibvirtd(world: World, daemon: readonly string[]): Promise<v
 
 interface Parts {
   readonly world: World;
-  readonly daemon: readonly string[];
+  readonly daemon: readonly string[] | undefined;
   readonly virsh: Libvirt["virsh"];
   readonly image: Promise<GuestImage>;
 }

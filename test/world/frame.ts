@@ -9,12 +9,12 @@ export interface Ethernet {
 
 export const broadcastMac = "ff:ff:ff:ff:ff:ff";
 
-const etherType = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd };
+export const etherType = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd };
 const protocol = { udp: 17, icmpv6: 58 };
 
-const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(":", ""), "hex");
+export const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(":", ""), "hex");
 
-function addressBytes(address: string): Buffer {
+export function addressBytes(address: string): Buffer {
   if (!isIPv6(address)) return Buffer.from(address.split(".").map(Number));
   const [head = "", tail = ""] = address.split("::");
   const words = (text: string) => (text === "" ? [] : text.split(":"));
@@ -23,7 +23,7 @@ function addressBytes(address: string): Buffer {
   return Buffer.from(all.map((word) => word.padStart(4, "0")).join(""), "hex");
 }
 
-function numbers16(...values: readonly number[]): Buffer {
+export function numbers16(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 2);
   values.forEach((value, i) => bytes.writeUInt16BE(value, i * 2));
   return bytes;
@@ -82,7 +82,7 @@ function ipv6Frame(
 }
 
 /** RFC 1071. */
-function checksum(bytes: Buffer): number {
+export function checksum(bytes: Buffer): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) {
     sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
