@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { InterfaceName } from "../base/interface-name.ts";
+import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
@@ -10,6 +11,7 @@ import { LinkError } from "../ports/links.ts";
 import { StateError } from "../ports/state.ts";
 import { cutFlows, formerOf, planCut, type CutPlan } from "../reconcile/cut-flows.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
+import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
@@ -93,6 +95,7 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
   const { tables } = desired.compiled;
   const warnings: string[] = [];
   const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });
+  const firewalld = new FirewalldBus();
   try {
     const before = await kernel.readTables();
     const plan = planTables(before, tables);
@@ -102,8 +105,10 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
       "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
     );
     warnings.push(...cut.warnings, ...(await setHairpin(desired.compiled.hairpinTaps)));
-    const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms() });
-    const passRules = await keeper.keep(desired.policy.host);
+    const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms(), firewalld });
+    const { mark, integration } = desired.policy.host;
+    const bridges = judgedBridges(desired);
+    const passRules = await keeper.keep({ mark, integration, bridges });
     warnings.push(...passRules.failures);
     await save(settings, { policy: policyTexts, ruleset: printRuleset(tables) }, warnings);
     const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
@@ -111,6 +116,7 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     const changes = [...plan.changes, ...cut.changes, ...put];
     return { state, by: "command", changes, problems, warnings };
   } finally {
+    firewalld.close();
     kernel.close();
   }
 }

@@ -5,6 +5,7 @@ import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { defaultHooksFolder, HookFile, HookFileError } from "../edge/hooks/hook-files.ts";
 import { endProcess, ProcessError } from "../edge/host/end-process.ts";
+import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { readGatePid } from "../edge/socket/watch-gate.ts";
@@ -98,15 +99,17 @@ function attempts(failures: string[]): Attempt {
 /** Other firewalls get their say back while our tables still judge, so that nothing opens in between. */
 async function cleanKernel(settings: Settings, attempt: Attempt): Promise<void> {
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
+  const firewalld = new FirewalldBus();
   try {
     await attempt(async () => {
-      const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms() });
+      const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms(), firewalld });
       const left = await keeper.remove();
       if (left.length > 0) throw new KernelError(left.join("; "));
     });
     await attempt(() => clearHairpin(kernel));
     await attempt(() => kernel.removeTables());
   } finally {
+    firewalld.close();
     kernel.close();
   }
 }

@@ -4,6 +4,7 @@ import { compile } from "../compile/compile.ts";
 import type { Table } from "../nft/ast.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
+import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeKernel } from "../ports/kernel.fake.ts";
 import { FakeLinks } from "../ports/links.fake.ts";
 import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
@@ -18,6 +19,7 @@ let policy: FakePolicy;
 let libvirt: FakeLibvirt;
 let kernel: FakeKernel;
 let state: FakeState;
+let firewalld: FakeFirewalld;
 let links: FakeLinks;
 let journal: Journal;
 let follower: Follower;
@@ -31,7 +33,8 @@ beforeEach(() => {
   const sources = { policy, libvirt, host: new FakeHost([]) };
   const xtables = new FakeXtables();
   links = new FakeLinks();
-  follower = new Follower({ sources, kernel, xtables, links, state, journal });
+  firewalld = new FakeFirewalld();
+  follower = new Follower({ sources, kernel, xtables, firewalld, links, state, journal });
 });
 
 afterEach(() => follower.end());
@@ -231,6 +234,7 @@ test("a tap that lost its bridge is put back once the tables are in force", asyn
     sources,
     kernel,
     xtables: new FakeXtables(),
+    firewalld: new FakeFirewalld(),
     links,
     state,
     journal,

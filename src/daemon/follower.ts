@@ -2,6 +2,7 @@ import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
 import type { StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
+import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
@@ -104,12 +105,13 @@ export class Follower {
       this.beliefs.remember(saved.policy);
       this.#savedPolicy = JSON.stringify(saved.policy);
     });
-    const { sources, kernel } = this.#ports;
+    const { sources, kernel, firewalld } = this.#ports;
     for (const name of sourceNames) {
       const stop = sources[name]?.watch(() => this.#mark(gatherMs[name], name));
       if (stop) this.#stops.push(stop);
     }
     this.#stops.push(kernel.watch((event) => this.#hear(event)));
+    this.#stops.push(firewalld.watch(() => this.#mark(this.#churn.delayMs, "pass rules")));
     return this.converge();
   }
 
@@ -255,14 +257,15 @@ export class Follower {
     serve();
     const cut = await this.#endFlows(desired);
     const { mark, integration } = desired.policy.host;
-    const isOther = `${mark} ${integration}` !== this.#passed;
+    const passed = `${mark} ${integration} ${judgedBridges(desired).join()}`;
+    const isOther = passed !== this.#passed;
     if (isOther || dirty.has("pass rules")) {
       const disturbance = this.#takeDisturbance("pass rules");
       await this.#attempt("pass rules", async () => {
         const why = { isNew: isOther, disturbance };
         this.#churn.looked(await this.upkeep.holdPassRules(desired, why));
       });
-      this.#passed = `${mark} ${integration}`;
+      this.#passed = passed;
     }
     await this.#holdLinks(desired, { isNew, dirty });
     await this.#attempt("state", () => this.#save());

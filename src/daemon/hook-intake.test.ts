@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LibvirtTexts } from "../model/source-text.ts";
+import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeKernel } from "../ports/kernel.fake.ts";
 import { FakeLinks } from "../ports/links.fake.ts";
 import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
@@ -60,6 +61,7 @@ function begin(): void {
     sources,
     kernel,
     xtables: new FakeXtables(),
+    firewalld: new FakeFirewalld(),
     links: new FakeLinks(),
     state,
     journal,

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import packageFile from "../../package.json" with { type: "json" };
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
+import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openSources } from "../edge/libvirt/open-sources.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import {
@@ -12,6 +13,7 @@ import {
 import { readGatePid, watchGate } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { KernelError } from "../ports/kernel.ts";
+import type { DaemonStatus } from "../wire/daemon-status.ts";
 import { answerRequests } from "./answer.ts";
 import { Follower, type Outcome } from "./follower.ts";
 import { HeldSources } from "./held-sources.ts";
@@ -51,24 +53,18 @@ async function follow(settings: DaemonSettings): Promise<void> {
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);
   const sources = new HeldSources(opened);
+  const firewalld = new FirewalldBus();
   const follower = new Follower({
     sources,
     kernel,
     flows: kernel.flows,
     xtables: new XtablesPrograms(),
+    firewalld,
     links: new BridgeLinks(),
     state: new StateFolder(settings.stateFolder),
     journal,
   });
-  const identity = {
-    pid: process.pid,
-    since: new Date().toISOString(),
-    version: packageFile.version,
-    policyFile: settings.policyFile,
-    ...(settings.inventoryFolder !== undefined && {
-      inventoryFolder: resolve(settings.inventoryFolder),
-    }),
-  };
+  const identity = identityOf(settings);
   const gatePid = () => readGatePid(settings.gateSocket);
   handle = answerRequests({
     follower,
@@ -84,6 +80,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     endGateWatch();
     follower.end();
     opened.close();
+    firewalld.close();
     kernel.close();
     void endServer().then(() => process.exit(0));
   };
@@ -91,6 +88,17 @@ async function follow(settings: DaemonSettings): Promise<void> {
   process.on("SIGHUP", () => void follower.converge());
   await follower.converged;
   process.stdout.write("ready\n");
+}
+
+function identityOf(settings: DaemonSettings): NonNullable<DaemonStatus["daemon"]> {
+  const { policyFile, inventoryFolder } = settings;
+  return {
+    pid: process.pid,
+    since: new Date().toISOString(),
+    version: packageFile.version,
+    policyFile,
+    ...(inventoryFolder !== undefined && { inventoryFolder: resolve(inventoryFolder) }),
+  };
 }
 
 /** A program that is not installed does not appear by itself. */

@@ -4,6 +4,7 @@ import { compile } from "../compile/compile.ts";
 import { guest, inventory, lease, network, uplink } from "../compile/sample.fake.ts";
 import type { Flow } from "../model/flow.ts";
 import { parsePolicy } from "../parse/policy.ts";
+import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeFlows } from "../ports/flows.fake.ts";
 import { FakeKernel } from "../ports/kernel.fake.ts";
 import { FakeLinks } from "../ports/links.fake.ts";
@@ -36,7 +37,14 @@ beforeEach(() => {
 
 function newUpkeep(port?: FakeFlows): Upkeep {
   const [xtables, links] = [new FakeXtables(), new FakeLinks()];
-  return new Upkeep({ kernel, flows: port, xtables, links, journal });
+  return new Upkeep({
+    kernel,
+    flows: port,
+    xtables,
+    firewalld: new FakeFirewalld(),
+    links,
+    journal,
+  });
 }
 
 function publishing(...ports: readonly string[]): Desired {

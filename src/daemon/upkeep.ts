@@ -1,9 +1,11 @@
 import type { Flows } from "../ports/flows.ts";
+import type { Firewalld } from "../ports/firewalld.ts";
 import { KernelError, type Kernel, type Ownership } from "../ports/kernel.ts";
 import type { Links } from "../ports/links.ts";
 import type { Xtables } from "../ports/xtables.ts";
 import { cutFlows, formerOf, planCut, type Former } from "../reconcile/cut-flows.ts";
 import type { Desired } from "../reconcile/decide.ts";
+import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { planLinks } from "../reconcile/plan-links.ts";
@@ -16,6 +18,7 @@ export interface UpkeepPorts {
   /** Absent where nobody may ask the kernel for its connections. */
   readonly flows?: Flows | undefined;
   readonly xtables: Xtables;
+  readonly firewalld: Firewalld;
   readonly links: Links;
   readonly journal: Journal;
 }
@@ -56,9 +59,10 @@ export class Upkeep {
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
-    const { kernel, xtables } = ports;
+    const { kernel, xtables, firewalld } = ports;
     this.#keeper = new PassRuleKeeper({
       xtables,
+      firewalld,
       kernel: {
         readForeign: () => kernel.readForeign(),
         commit: async (script) => {
@@ -130,8 +134,13 @@ export class Upkeep {
   async holdPassRules(desired: Desired, why: Cause): Promise<boolean> {
     const { mark, integration } = desired.policy.host;
     this.#passedAt = undefined;
-    const outcome = await this.#keeper.keep({ mark, integration });
+    const bridges = judgedBridges(desired);
+    const outcome = await this.#keeper.keep({ mark, integration, bridges });
     this.#passRules = outcome.report;
+    if (outcome.isFirewalldTold) {
+      const words = integration === "off" ? "knows nothing of us any more" : "lets guests pass";
+      this.#ports.journal.add("info", "firewalld-told", `firewalld ${words}`);
+    }
     if (outcome.isChanged && integration === "off") {
       this.#ports.journal.add(
         "info",
@@ -139,7 +148,9 @@ export class Upkeep {
         "integration is off: no rule of ours is left in other tables",
       );
     } else if (outcome.isChanged) {
-      const passed = outcome.report.filter((line) => line.state === "passed");
+      const passed = outcome.report.filter(
+        (line) => line.state === "passed" && line.by !== "firewalld",
+      );
       const where = passed.map((line) => `${line.family} ${line.table} ${line.chain}`).join(", ");
       const tookMs = why.isNew ? undefined : elapsedMs(why.disturbance, this.#passedAt);
       if (!why.isNew) this.gaps.passRules.add(tookMs);
@@ -147,7 +158,7 @@ export class Upkeep {
       this.#ports.journal.add("info", "pass-rules-put", message);
     }
     if (outcome.failures.length > 0) throw new KernelError(outcome.failures.join("; "));
-    return outcome.isChanged;
+    return outcome.isChanged || outcome.isFirewalldTold;
   }
 
   /** After the tables: a tap that comes back to its bridge finds its rules there. */

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 
 import { KernelError, type ForeignRule, type ForeignTable, type Kernel } from "../ports/kernel.ts";
+import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeXtables } from "../ports/xtables.fake.ts";
 import { PassRuleKeeper } from "./pass-rules-keeper.ts";
 
-const settings = { mark: 0x10000000, integration: "auto" } as const;
+const settings = { bridges: [], mark: 0x10000000, integration: "auto" } as const;
 
 function table(name: string, rules: readonly ForeignRule[] = []): ForeignTable {
   return {
@@ -36,7 +37,8 @@ class ForeignKernel implements Pick<Kernel, "readForeign" | "commit"> {
 function machine() {
   const kernel = new ForeignKernel();
   const xtables = new FakeXtables();
-  return { kernel, xtables, keeper: new PassRuleKeeper({ kernel, xtables }) };
+  const firewalld = new FakeFirewalld();
+  return { kernel, xtables, firewalld, keeper: new PassRuleKeeper({ kernel, xtables, firewalld }) };
 }
 
 test("what was put shows as passed", async () => {
@@ -103,11 +105,21 @@ test("off takes away what was put, and looks no more until it is put again", asy
   xtables.listings.set("iptables", "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n");
   await keeper.keep(settings);
   const off = { ...settings, integration: "off" } as const;
-  expect(await keeper.keep(off)).toEqual({ report: [], isChanged: true, failures: [] });
+  expect(await keeper.keep(off)).toEqual({
+    report: [],
+    isChanged: true,
+    isFirewalldTold: false,
+    failures: [],
+  });
   expect(kernel.scripts.at(-1)).toBe("delete rule inet a forward handle 7\n");
   expect(xtables.listings.get("iptables")).not.toContain("virtwall");
   const scripts = kernel.scripts.length;
-  expect(await keeper.keep(off)).toEqual({ report: [], isChanged: false, failures: [] });
+  expect(await keeper.keep(off)).toEqual({
+    report: [],
+    isChanged: false,
+    isFirewalldTold: false,
+    failures: [],
+  });
   await keeper.keep(settings);
   await keeper.keep(off);
   expect(kernel.scripts).toHaveLength(scripts + 1);

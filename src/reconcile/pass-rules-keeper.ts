@@ -1,5 +1,7 @@
 import { KernelError, type ForeignTable, type Kernel } from "../ports/kernel.ts";
+import type { Firewalld } from "../ports/firewalld.ts";
 import { XtablesError, type Xtables, type XtablesChain } from "../ports/xtables.ts";
+import { FirewalldKeeper, type FirewalldWish } from "./firewalld-keeper.ts";
 import {
   looksLikeXtables,
   planPassRuleRemoval,
@@ -15,17 +17,24 @@ export interface PassRuleOutcome {
   readonly report: readonly PassRuleReport[];
   /** Something was written. */
   readonly isChanged: boolean;
+  /** firewalld was told something. */
+  readonly isFirewalldTold: boolean;
   /** Refusals and failed listings, in the machine's words. The next run tries again. */
   readonly failures: readonly string[];
 }
 
+export interface PassRuleSettings extends Pick<PassRuleInput, "mark" | "integration"> {
+  readonly bridges: FirewalldWish["bridges"];
+}
+
 /**
- * Holds the foreign tables to the pass rules. It remembers which tables belong to another process, so that their refusal costs
+ * Holds the foreign tables to the pass rules, and firewalld to its zones. It remembers which tables belong to another process, so that their refusal costs
  * one attempt and not one an event. Runs must not overlap.
  */
 export class PassRuleKeeper {
   private readonly kernel: Pick<Kernel, "readForeign" | "commit">;
   private readonly xtables: Xtables;
+  private readonly firewalld: FirewalldKeeper;
   private readonly owned = new Map<string, string>();
   /** Our rules were taken away, and none was put since. */
   private isRemoved = false;
@@ -33,17 +42,20 @@ export class PassRuleKeeper {
   constructor(machine: {
     readonly kernel: Pick<Kernel, "readForeign" | "commit">;
     readonly xtables: Xtables;
+    readonly firewalld: Firewalld;
   }) {
     this.kernel = machine.kernel;
     this.xtables = machine.xtables;
+    this.firewalld = new FirewalldKeeper(machine.firewalld);
   }
 
   /**
    * Throws {@link KernelError} only where the foreign tables cannot be listed. With `off` it takes away what an earlier setting has
    * put, this process or one before, and does not look again.
    */
-  async keep(settings: Pick<PassRuleInput, "mark" | "integration">): Promise<PassRuleOutcome> {
-    if (settings.integration === "off") return { report: [], ...(await this.takeAway()) };
+  async keep({ bridges, ...settings }: PassRuleSettings): Promise<PassRuleOutcome> {
+    const { integration } = settings;
+    if (integration === "off") return { report: [], ...(await this.takeAway()) };
     this.isRemoved = false;
     const failures: string[] = [];
     const foreign = await this.kernel.readForeign();
@@ -61,7 +73,13 @@ export class PassRuleKeeper {
         ? { ...line, state: "passed" as const }
         : line,
     );
-    return { report, isChanged: native.size > 0 || isXtablesPut, failures };
+    const firewalld = await this.firewalld.keep({ bridges, integration });
+    return {
+      report: [...withFirewalld(report, firewalld.report), ...firewalld.report],
+      isChanged: native.size > 0 || isXtablesPut,
+      isFirewalldTold: firewalld.isChanged,
+      failures: [...failures, ...firewalld.failures],
+    };
   }
 
   /** Takes every pass rule away again. The answer tells what could not be removed; empty: all are gone. */
@@ -70,7 +88,7 @@ export class PassRuleKeeper {
   }
 
   private async takeAway(): Promise<Omit<PassRuleOutcome, "report">> {
-    if (this.isRemoved) return { isChanged: false, failures: [] };
+    if (this.isRemoved) return { isChanged: false, isFirewalldTold: false, failures: [] };
     const outcome = await this.removeAll();
     this.isRemoved = outcome.failures.length === 0;
     return outcome;
@@ -87,7 +105,10 @@ export class PassRuleKeeper {
     } catch (error) {
       failures.push(refusalOf(error));
     }
-    return { isChanged: native.size + removed > 0, failures };
+    const firewalld = await this.firewalld.remove();
+    failures.push(...firewalld.failures);
+    const isChanged = native.size + removed > 0;
+    return { isChanged, isFirewalldTold: firewalld.isChanged, failures };
   }
 
   private async readXtables(failures: string[]): Promise<readonly XtablesChain[] | undefined> {
@@ -148,6 +169,19 @@ export class PassRuleKeeper {
     const present = new Set(foreign.map(tableKey));
     for (const key of this.owned.keys()) if (!present.has(key)) this.owned.delete(key);
   }
+}
+
+/** firewalld's own table, which it may own: its zones let pass what no rule of ours can. */
+function withFirewalld(
+  report: readonly PassRuleReport[],
+  zones: readonly PassRuleReport[],
+): readonly PassRuleReport[] {
+  if (zones.length === 0 || zones.some(({ state }) => state !== "passed")) return report;
+  return report.map((line) =>
+    line.state === "owned" && line.table === "firewalld"
+      ? { ...line, state: "passed", reason: "through firewalld's own policies" }
+      : line,
+  );
 }
 
 function tableKeyOf(line: PassRuleReport): string {

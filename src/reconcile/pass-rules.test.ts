@@ -128,7 +128,7 @@ describe("in tables of nft", () => {
     expect(nftScript).toBe("");
     expect(report[0]).toMatchObject({
       state: "owned",
-      reason: "owned by another process: integrate through it (not in this version)",
+      reason: "owned by another process: nobody else can change it",
     });
   });
 

@@ -47,7 +47,8 @@ export type PassRuleState =
   "passed" | "needed" | "not needed" | "before ours" | "owned" | "left alone";
 
 export interface PassRuleReport {
-  readonly by: "nft" | XtablesChain["command"];
+  /** For firewalld `table` is the zone and `chain` the bridge in it. */
+  readonly by: "nft" | "firewalld" | XtablesChain["command"];
   readonly family: TableFamily;
   readonly table: string;
   readonly chain: string;
@@ -151,7 +152,7 @@ function obstacleOf(
     const owner = table.owner ?? refusal ?? "another process";
     return {
       state: "owned",
-      reason: `owned by ${owner}: integrate through it (not in this version)`,
+      reason: `owned by ${owner}: nobody else can change it`,
     };
   }
   if (isGuestFilter(table)) return { state: "left alone", reason: "guest filters of libvirt" };

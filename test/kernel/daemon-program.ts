@@ -7,25 +7,29 @@ import type { DaemonStatus } from "../../src/wire/daemon-status.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** Below node_modules, so that the gate finds koffi there. */
-const built = join(root, "node_modules/.cache/virtwall", `programs-${process.pid}`);
+export const builtPrograms = join(root, "node_modules/.cache/virtwall", `programs-${process.pid}`);
 
 /** Bundles the three programs of this tree as they are shipped. */
 export async function buildPrograms(): Promise<void> {
   for (const name of ["cli", "daemon", "gate"]) {
     const input = { [name]: join(root, "src", name, "main.ts") };
     const bundle = await rolldown({ input, platform: "node", external: ["koffi"] });
-    await bundle.write({ dir: join(built, "dist"), format: "esm", entryFileNames: "[name].js" });
+    await bundle.write({
+      dir: join(builtPrograms, "dist"),
+      format: "esm",
+      entryFileNames: "[name].js",
+    });
     await bundle.close();
   }
-  mkdirSync(join(built, "bin"), { recursive: true });
-  cpSync(join(root, "bin/virtwall"), join(built, "bin/virtwall"));
-  writeFileSync(join(built, "package.json"), '{ "type": "module" }');
+  mkdirSync(join(builtPrograms, "bin"), { recursive: true });
+  cpSync(join(root, "bin/virtwall"), join(builtPrograms, "bin/virtwall"));
+  writeFileSync(join(builtPrograms, "package.json"), '{ "type": "module" }');
 }
 
 /** The same programs where koffi is not installed, so that no gate can run. */
 export function programsWithoutKoffi(): string {
   const folder = mkdtempSync("/run/programs-");
-  cpSync(built, folder, { recursive: true });
+  cpSync(builtPrograms, folder, { recursive: true });
   return folder;
 }
 
@@ -39,7 +43,7 @@ export class Site {
   readonly #daemons: RunningDaemon[] = [];
   readonly #programs: string;
 
-  constructor(policy: string, programs = built) {
+  constructor(policy: string, programs = builtPrograms) {
     this.#programs = programs;
     cpSync(join(root, "test/inventories/open"), this.inventory, { recursive: true });
     this.writePolicy(policy);

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import { NftKernel } from "../../src/edge/nft/kernel.ts";
 import { XtablesPrograms } from "../../src/edge/xtables/xtables.ts";
+import { FakeFirewalld } from "../../src/ports/firewalld.fake.ts";
 import { FakeXtables } from "../../src/ports/xtables.fake.ts";
 import { PassRuleKeeper } from "../../src/reconcile/pass-rules-keeper.ts";
 import { Agent } from "../world/agent.ts";
@@ -15,7 +16,7 @@ import { libvirtIptables, libvirtNftables, rulesetFiles } from "./foreign-rulese
  *
  *   guest 10.20.0.11 -- virbr20 (10.20.0.1) host (198.51.100.1) eth0 -- world 198.51.100.50
  */
-const settings = { mark: 0x10000000, integration: "auto" } as const;
+const settings = { mark: 0x10000000, integration: "auto", bridges: [] } as const;
 
 /** Stands for virtwall's own table: guest packets are allowed and marked. */
 const ownTable = `table inet virtwall {
@@ -102,13 +103,19 @@ beforeEach(async () => {
   keeper = new PassRuleKeeper({
     kernel: new NftKernel("a test needs no owner"),
     xtables: new XtablesPrograms(),
+    firewalld: new FakeFirewalld(),
   });
 });
 afterEach(() => runProgram("nft", ["flush", "ruleset"]));
 
 test("looking at a host without a firewall changes nothing", async () => {
   const before = await listing();
-  expect(await keep()).toEqual({ report: [], isChanged: false, failures: [] });
+  expect(await keep()).toEqual({
+    report: [],
+    isChanged: false,
+    isFirewalldTold: false,
+    failures: [],
+  });
   expect(await listing()).toBe(before);
   expect(await new XtablesPrograms().read()).toEqual([]);
 });

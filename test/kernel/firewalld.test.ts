@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { caseFolder } from "../world/case-folders.ts";
+import { ForeignFirewalld } from "../world/foreign-firewalld.ts";
+import { ForeignRoot } from "../world/foreign-root.ts";
+import { readWorldSpec } from "../world/inventory-world.ts";
+import { parsePacketLines } from "../world/packet-lines.ts";
+import { PacketRunner } from "../world/packet-runner.ts";
+import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
+import { createWorld, type World } from "../world/world.ts";
+import { buildPrograms } from "./daemon-program.ts";
+
+const { folder, inventory } = caseFolder("libvirt-modes");
+const lines = parsePacketLines(readFileSync(join(folder, "packets.txt"), "utf8")).filter(
+  ({ condition }) => condition === "always" || condition === "bridge-nf-call-iptables=0",
+);
+const promised = lines.map(({ text }) => text);
+
+beforeAll(() => buildPrograms());
+
+/** firewalld owns its table by default, so that nobody else can put a rule there; and it can keep its rules through iptables. */
+const kinds = [
+  ["nftables, owner of its table", { NftablesTableOwner: "yes" }],
+  ["nftables, table open to others", { NftablesTableOwner: "no" }],
+  ["iptables", { FirewallBackend: "iptables" }],
+] as const;
+
+describe.each(kinds)("firewalld (%s)", (_, settings) => {
+  const isOwned = "NftablesTableOwner" in settings && settings.NftablesTableOwner === "yes";
+  let world: World;
+  let root: ForeignRoot;
+  let firewalld: ForeignFirewalld;
+  let virtwall: VirtwallOnHost;
+  let runner: PacketRunner;
+  let before: string;
+
+  beforeAll(async () => {
+    const spec = await readWorldSpec(inventory);
+    world = await createWorld(spec);
+    runner = new PacketRunner(world, spec);
+    await runner.listen(lines);
+    root = await ForeignRoot.mount(world.hostNamespace);
+    firewalld = await ForeignFirewalld.on(root, settings);
+    await firewalld.start();
+    // As libvirt does at a network's start.
+    await firewalld.tell("--zone=libvirt", "--change-interface=virbr0");
+    before = await firewalld.listing();
+    virtwall = new VirtwallOnHost(world, {
+      policy: readFileSync(join(folder, "policy.yaml"), "utf8"),
+      inventory,
+      env: { DBUS_SYSTEM_BUS_ADDRESS: firewalld.busAddress },
+    });
+  });
+  afterAll(async () => {
+    await firewalld?.stop();
+    await root?.close();
+    await world?.close();
+  });
+
+  const integrated = () =>
+    virtwall.untilIntegrated((chains) => {
+      const bridges = chains.filter(({ by }) => by === "firewalld");
+      return bridges.length > 1 && bridges.every(({ state }) => state === "passed");
+    });
+
+  test("guests reach nobody through firewalld as it comes", async () => {
+    const open = lines.filter(
+      ({ from, outcome }) => from === "world" && outcome.kind !== "blocked",
+    );
+    expect(open.length).toBeGreaterThan(0);
+    const found = await runner.run(open.map((line) => ({ ...line, outcome: { kind: "blocked" } })));
+    expect(found.filter((text) => !/=> (blocked|refused)$/.test(text))).toEqual([]);
+  });
+
+  test("once virtwall runs, every packet meets its promise", async () => {
+    await virtwall.start();
+    await integrated();
+    expect(await runner.run(lines)).toEqual(promised);
+    const forward = virtwall
+      .status()
+      .integration.chains.find(({ by, chain }) => by === "nft" && chain === "filter_FORWARD");
+    expect(forward?.reason?.startsWith("through firewalld") ?? false).toBe(isOwned);
+  });
+
+  test("libvirt's zone keeps its bridge, and ours has the others", async () => {
+    expect(await firewalld.tell("--get-zone-of-interface=virbr0")).toBe("libvirt");
+    expect(await firewalld.tell("--get-zone-of-interface=virbr2")).toBe("virtwall");
+  });
+
+  test("written down is nothing that opens anything before virtwall runs", async () => {
+    const zone = await firewalld.tell("--permanent", "--zone=virtwall", "--list-interfaces");
+    const bridged = await firewalld.tell(
+      "--permanent",
+      "--policy=virtwall-in",
+      "--list-egress-zones",
+    );
+    expect([zone, bridged]).toEqual(["", "virtwall"]);
+  });
+
+  test("after a reload every packet meets its promise", async () => {
+    await firewalld.tell("--reload");
+    await integrated();
+    expect(await runner.run(lines)).toEqual(promised);
+  });
+
+  test("after a restart every packet meets its promise", async () => {
+    await firewalld.stop();
+    await firewalld.start();
+    await integrated();
+    expect(await runner.run(lines)).toEqual(promised);
+  });
+
+  test("nothing that the admin changed at run time is lost to us, and nothing of ours stays", async () => {
+    await firewalld.tell("--zone=libvirt", "--change-interface=virbr0");
+    await firewalld.tell("--zone=public", "--add-port=8443/tcp");
+    expect(() => virtwall.clean()).toThrow("changed at run time only (zone public: ports)");
+    expect(await firewalld.tell("--zone=public", "--list-ports")).toBe("8443/tcp");
+    await firewalld.tell("--zone=public", "--remove-port=8443/tcp");
+    virtwall.clean();
+    expect(await firewalld.listing()).toBe(before);
+  });
+});
