@@ -1,24 +1,25 @@
 import { rm } from "node:fs/promises";
-import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
 import { VirshNetworks } from "../edge/libvirt/virsh-networks.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
-import { askDaemon, callDaemon } from "../edge/socket/daemon-client.ts";
+import { callDaemon } from "../edge/socket/daemon-client.ts";
 import type { Network } from "../model/inventory.ts";
 import type { SourceText } from "../model/source-text.ts";
 import { forwardElementOf, withForwardElement } from "../parse/network-forward.ts";
 import { parseNetworkXml } from "../parse/network-xml.ts";
 import { StateError, type SavedAdoption } from "../ports/state.ts";
-import { adopt, AdoptionError, giveBack, type AdoptionPorts } from "../reconcile/adopt.ts";
+import { adopt, giveBack, type AdoptionPorts } from "../reconcile/adopt.ts";
 import { compareReach, describeReach, type Reach } from "../reconcile/describe-reach.ts";
 import { planAdoption } from "../reconcile/plan-adoption.ts";
 import { planLinks } from "../reconcile/plan-links.ts";
+import { AdoptionError } from "../reconcile/step-back.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { collect, imagine, type Collected } from "./collect.ts";
 import { printColumns } from "./columns.ts";
+import { converge, noDaemon, refuseOtherPolicy } from "./converge.ts";
 import { addNetworkKeys, namesNetwork, removeNetworkKeys } from "./edit-network.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
@@ -250,30 +251,6 @@ async function writePolicy(file: string, text: string | undefined): Promise<void
   } catch (cause) {
     throw new StateError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
   }
-}
-
-const noDaemon =
-  "the daemon does not run, and it has to put the guests' nics back: virtwall daemon";
-
-/** A daemon that follows another policy would converge too, but not on what is written here. */
-async function refuseOtherPolicy(
-  { daemonSocket }: Settings,
-  texts: readonly SourceText[],
-): Promise<void> {
-  const reply = await askDaemon(daemonSocket, { request: "status" });
-  if (reply?.kind !== "status") throw new AdoptionError(noDaemon);
-  const followed = reply.status.policy.files;
-  if (followed.join("\n") === texts.map(({ file }) => resolve(file)).join("\n")) return;
-  const theirs = followed.length === 0 ? "an empty one" : followed.join(", ");
-  throw new AdoptionError(`the daemon follows another policy (${theirs}): name it with --policy`);
-}
-
-async function converge({ daemonSocket }: Settings): Promise<void> {
-  const reply = await askDaemon(daemonSocket, { request: "reload" });
-  if (reply?.kind !== "reload") throw new AdoptionError(noDaemon);
-  const { state, error, problems } = reply.result;
-  if (state === "converged") return;
-  throw new AdoptionError(error ?? `the daemon refuses the policy: ${verdictOf(problems)}`);
 }
 
 async function hold({ daemonSocket }: Settings): Promise<() => void> {

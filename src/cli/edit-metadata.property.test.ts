@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Mac } from "../base/mac.ts";
 import { parseGuestElement } from "../parse/guest-metadata.ts";
 import { parseXmlText } from "../parse/xml.ts";
-import { addToMetadata, removeFromMetadata } from "./edit-metadata.ts";
+import {
+  addBindingToMetadata,
+  addToMetadata,
+  removeBindingFromMetadata,
+  removeFromMetadata,
+} from "./edit-metadata.ts";
 import { formatMapping } from "./print-status.ts";
 
 function published(text: string) {
@@ -81,4 +87,51 @@ test("an element in one line, or with comments, is added to and keeps them", () 
     expect(published(added)).toHaveLength(1);
     expect(added.includes("keep")).toBe(text.includes("keep"));
   }
+});
+
+function own(text: string) {
+  const parsed = parseXmlText({ file: "metadata", text }, "guest");
+  if (!("root" in parsed)) throw new Error(parsed.fault.message);
+  const result = parseGuestElement(parsed.root, "web1");
+  expect(result.problems).toEqual([]);
+  return result.own;
+}
+
+const mac = "52:54:00:00:00:01" as Mac;
+const value = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_.:]{0,20}$/);
+const binding = fc.record({
+  mac: fc.constant(mac),
+  filter: fc.stringMatching(/^[a-z<>&"' ][a-z<>&"' -]{0,20}[a-z]$/),
+  parameters: fc
+    .dictionary(
+      fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,8}$/),
+      fc.array(value, { minLength: 1, maxLength: 3 }),
+    )
+    .map((values) => new Map(Object.entries(values))),
+});
+
+test("a binding in a guest's metadata is what is read back, and what else is there stays", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(
+        undefined,
+        "<guest/>",
+        "<guest><groups>web</groups></guest>",
+        `<guest><nics mac="${mac.toUpperCase()}"><address>10.0.0.1</address></nics><groups>web</groups></guest>`,
+        `<guest><nics mac="${mac}"/></guest>`,
+      ),
+      binding,
+      (before, edit) => {
+        const after = addBindingToMetadata(before, edit);
+        const nic = own(after)?.nics.get(mac);
+        expect(nic?.filter?.name).toBe(edit.filter.trim());
+        expect(new Map(nic?.parameters)).toEqual(edit.parameters);
+        expect(own(after)?.groups.length).toBe(before?.includes("web") ? 1 : 0);
+        expect(nic?.addresses.length).toBe(before?.includes("10.0.0.1") ? 1 : 0);
+        const back = removeBindingFromMetadata(after, mac);
+        expect(back === "").toBe(before?.includes("groups") !== true);
+        if (back !== "") expect(own(back)?.nics.get(mac)?.filter).toBeUndefined();
+      },
+    ),
+  );
 });

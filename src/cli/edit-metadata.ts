@@ -1,3 +1,5 @@
+import { parseMac, type Mac } from "../base/mac.ts";
+import type { FilterParameters } from "../model/filter.ts";
 import type { SourceText } from "../model/source-text.ts";
 import { parseXmlText, type Xml } from "../parse/xml.ts";
 import type { PublicationEdit } from "./edit-publications.ts";
@@ -9,8 +11,58 @@ export function addToMetadata(text: string | undefined, edit: PublicationEdit): 
     ...edit.ports.map((ports) => ["ports", ports]),
     ...edit.from.map((from) => ["from", from]),
   ];
-  const lines = words.map(([name = "", word = ""]) => `    <${name}>${escape(word)}</${name}>\n`);
-  const entry = `  <publish>\n${lines.join("")}  </publish>\n`;
+  const lines = words.map(([name = "", word = ""]) => element(name, word, 4));
+  return insert(text, `  <publish>\n${lines.join("")}  </publish>\n`);
+}
+
+/** A filter for one nic, and the values of its variables. */
+export interface BindingEdit {
+  readonly mac: Mac;
+  readonly filter: string;
+  readonly parameters: FilterParameters;
+}
+
+/** Binds the filter to the nic, which has none yet and no parameters. */
+export function addBindingToMetadata(text: string | undefined, edit: BindingEdit): string {
+  const values = [...edit.parameters].flatMap(([name, all]) =>
+    all.map((value) => element(name, value, 6)),
+  );
+  const parameters =
+    values.length === 0 ? "" : `    <parameters>\n${values.join("")}    </parameters>\n`;
+  const entry = element("filter", edit.filter, 4) + parameters;
+  const nic = text === undefined ? undefined : nicIn(text, edit.mac);
+  if (text === undefined || nic === undefined || nic.elements().length === 0) {
+    const bare = text !== undefined && nic !== undefined ? cut(text, nic) : text;
+    return insert(bare, `  <nics mac="${edit.mac}">\n${entry}  </nics>\n`);
+  }
+  const end = text.lastIndexOf("</", nic.range.end - 1);
+  return `${text.slice(0, end).trimEnd()}\n${entry}  ${text.slice(end)}`;
+}
+
+/** Takes the nic's filter and parameters out; empty where nothing is left. */
+export function removeBindingFromMetadata(text: string, mac: Mac): string {
+  const nic = nicIn(text, mac);
+  if (nic === undefined) return text;
+  const isBinding = ({ localName }: Xml) => localName === "filter" || localName === "parameters";
+  const [rest, gone] = [false, true].map((is) =>
+    nic.elements().filter((child) => isBinding(child) === is),
+  );
+  const left = rest?.length === 0 ? cut(text, nic) : (gone ?? []).toReversed().reduce(cut, text);
+  return rootOf(left)?.elements().length === 0 ? "" : left;
+}
+
+function nicIn(text: string, mac: Mac): Xml | undefined {
+  const isIt = (xml: Xml) =>
+    xml.localName === "nics" && parseMac(xml.attribute("mac") ?? "") === mac;
+  return rootOf(text)?.elements().find(isIt);
+}
+
+function element(name: string, word: string, indent: number): string {
+  return `${" ".repeat(indent)}<${name}>${escape(word)}</${name}>\n`;
+}
+
+/** As the last element of the guest's. */
+function insert(text: string | undefined, entry: string): string {
   const root = text === undefined ? undefined : rootOf(text);
   if (text === undefined || root === undefined || root.elements().length === 0) {
     return `<guest>\n${entry}</guest>`;

@@ -36,8 +36,20 @@ const status: DaemonStatus = {
           tap: "vnet0",
           network: "default",
           addresses: [{ address: address("192.168.122.10"), source: "lease" }],
+          filter: {
+            name: "clean-traffic",
+            parameters: { GATEWAY: ["192.168.122.1", "192.168.122.2"] },
+            state: "enforced",
+            learned: [address("192.168.122.10")],
+          },
+          libvirtFilter: { name: "allow-arp", parameters: {} },
         },
-        { mac, network: "default", addresses: [] },
+        {
+          mac,
+          network: "default",
+          addresses: [],
+          filter: { name: "none", parameters: {}, state: "closed", reason: "there is no filter" },
+        },
       ],
     },
   ],
@@ -89,6 +101,11 @@ networks
 guests
   web1  vnet0              default  192.168.122.10 (lease)  groups web
         52:54:00:12:34:56  default  no address
+
+filters
+  web1  vnet0              clean-traffic  by virtwall                 learned 192.168.122.10  GATEWAY=192.168.122.1,192.168.122.2
+  web1  vnet0              allow-arp      by libvirt
+  web1  52:54:00:12:34:56  none           CLOSED: there is no filter
 
 publications
   web1  tcp/80                   uplinks       active to 192.168.122.10          1 connection

@@ -10,6 +10,7 @@ import type {
   PublicationStatus,
 } from "../wire/daemon-status.ts";
 import { counted, printColumns } from "./columns.ts";
+import { formatParameters, nicBindings, type NicBinding } from "./nic-bindings.ts";
 import { verdictOf } from "./print-problems.ts";
 
 /** `virtwall status` for people, in 80 columns where names are of usual length. */
@@ -18,6 +19,7 @@ export function printStatus(status: DaemonStatus): string {
     printColumns(summary(status), ""),
     section("networks", status.networks.map(networkRow)),
     section("guests", status.guests.flatMap(guestRows)),
+    section("filters", nicBindings(status.guests).map(bindingRow)),
     section("publications", status.publications.map(publicationRow)),
     section("other firewalls", integrationRows(status.integration)),
   ].join("");
@@ -107,6 +109,18 @@ function nicCells(nic: NicState): string[] {
     nic.tap ?? nic.mac,
     nic.network ?? nic.bridge ?? "-",
     addresses.length === 0 ? "no address" : addresses.join(", "),
+  ];
+}
+
+function bindingRow(binding: NicBinding): string[] {
+  const { guest, tap, mac, filter, enforcedBy, reason, learned, parameters } = binding;
+  return [
+    guest,
+    tap ?? mac,
+    filter,
+    enforcedBy === "nobody" ? `CLOSED: ${reason ?? ""}` : `by ${enforcedBy}`,
+    learned.length === 0 ? "" : `learned ${learned.join(", ")}`,
+    formatParameters(parameters),
   ];
 }
 

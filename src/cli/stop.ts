@@ -65,8 +65,14 @@ export async function runStop(
   return failures.length > 0 ? exitStatus.refused : exitStatus.ok;
 }
 
-/** Without our tables nobody would judge their guests, nor rewrite their sources. */
+/** Without our tables nobody would judge adopted guests, and those of adopted networks, nor rewrite their sources. */
 async function refuseAdopted(state: StateFolder, { stateFolder }: Settings): Promise<void> {
+  const [guest] = await state.loadGuestAdoptions();
+  if (guest !== undefined) {
+    throw new RefusedError(
+      `libvirt has no filters for ${guest.guest}: virtwall nwfilter adopt ${guest.guest} --undo; of a guest that is no more, remove the backup in ${stateFolder}/adopted-guests`,
+    );
+  }
   const [first, ...others] = (await state.loadAdoptions()).map(({ network }) => network);
   if (first === undefined) return;
   const names = [first, ...others].join(", ");

@@ -2,7 +2,7 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
 import { effectivePolicy } from "../model/effective-policy.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
-import type { Inventory } from "../model/inventory.ts";
+import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
 import type { Table } from "../nft/ast.ts";
@@ -40,7 +40,7 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
   return {
     tables: [inetTable(intent), bridgeTable(intent)],
     intent,
-    guests: inventory.guests.map(({ name }) => guestState(name, nics.get(name) ?? [])),
+    guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [])),
     publications: publications.map(publicationState),
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
@@ -88,11 +88,17 @@ function nicsByGuest(intent: Intent): ReadonlyMap<string, readonly NicIntent[]> 
   return guests;
 }
 
-function guestState(name: string, nics: readonly NicIntent[]): GuestState {
+function guestState(guest: Guest, nics: readonly NicIntent[]): GuestState {
+  const libvirtFilters = new Map(guest.nics.map(({ mac, filterRef }) => [mac, filterRef]));
   return {
-    name,
+    name: guest.name,
     groups: nics[0]?.groups ?? [],
-    nics: nics.map(({ guest: _guest, groups: _groups, ...nic }) => nic),
+    nics: nics.map(({ guest: _guest, groups: _groups, ...nic }) => {
+      const theirs = libvirtFilters.get(nic.mac);
+      if (theirs === undefined) return nic;
+      const parameters = Object.fromEntries(theirs.parameters);
+      return { ...nic, libvirtFilter: { name: theirs.filter, parameters } };
+    }),
   };
 }
 

@@ -16,6 +16,25 @@ export interface NicState {
   readonly network?: string;
   readonly bridge?: string;
   readonly addresses: readonly NicAddress[];
+  /** The filter that virtwall binds the nic to. */
+  readonly filter?: NicFilterState;
+  /** The filter that the guest's own XML binds the nic to: libvirt itself enforces it. */
+  readonly libvirtFilter?: NicFilter;
+}
+
+export interface NicFilter {
+  readonly name: string;
+  /** Variables that the binding gives, and their values. */
+  readonly parameters: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface NicFilterState extends NicFilter {
+  /** `enforced`: its rules judge the nic. `closed`: they cannot be made, and nothing passes the nic. */
+  readonly state: "enforced" | "closed";
+  /** Why it is closed. */
+  readonly reason?: string;
+  /** Addresses that were learned from what the nic sends or is given by DHCP. */
+  readonly learned?: readonly Address[];
 }
 
 export interface PublicationState {

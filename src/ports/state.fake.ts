@@ -1,13 +1,16 @@
 import {
   StateError,
   type AdoptionStore,
+  type GuestAdoptionStore,
   type SavedAdoption,
+  type SavedGuestAdoption,
   type SavedState,
   type StateStore,
 } from "./state.ts";
 
-export class FakeState implements StateStore, AdoptionStore {
+export class FakeState implements StateStore, AdoptionStore, GuestAdoptionStore {
   adoptions: readonly SavedAdoption[] = [];
+  guestAdoptions: readonly SavedGuestAdoption[] = [];
   saved: SavedState | undefined;
   required: readonly string[] | undefined;
   isDiskFull = false;
@@ -34,6 +37,21 @@ export class FakeState implements StateStore, AdoptionStore {
 
   removeAdoption(network: string): Promise<void> {
     this.adoptions = this.adoptions.filter((adoption) => adoption.network !== network);
+    return Promise.resolve();
+  }
+
+  loadGuestAdoptions(): Promise<readonly SavedGuestAdoption[]> {
+    return Promise.resolve(this.guestAdoptions);
+  }
+
+  saveGuestAdoption(adoption: SavedGuestAdoption): Promise<void> {
+    if (this.isDiskFull) return Promise.reject(new StateError("no space left on the disk"));
+    this.guestAdoptions = [...this.guestAdoptions, adoption];
+    return Promise.resolve();
+  }
+
+  removeGuestAdoption(uuid: string): Promise<void> {
+    this.guestAdoptions = this.guestAdoptions.filter((adoption) => adoption.uuid !== uuid);
     return Promise.resolve();
   }
 

@@ -1,3 +1,4 @@
+import type { GuestSide } from "./guests.ts";
 import type { SourceText } from "./sources.ts";
 
 /** What was in force last, so that a restart into a policy with a mistake keeps it. */
@@ -39,6 +40,28 @@ export interface AdoptionStore {
   loadAdoptions(): Promise<readonly SavedAdoption[]>;
   saveAdoption(adoption: SavedAdoption): Promise<void>;
   removeAdoption(network: string): Promise<void>;
+}
+
+/** What libvirt enforced on a guest's nics before virtwall did, for the way back. */
+export interface SavedGuestAdoption {
+  readonly guest: string;
+  readonly uuid: string;
+  readonly nics: readonly {
+    readonly mac: string;
+    /** The `<filterref>` of each side that had one. */
+    readonly filterRef: Readonly<Partial<Record<GuestSide, string>>>;
+  }[];
+  /** The guest's own metadata before and after; absent: it had or has none. */
+  readonly metadata: Readonly<
+    Partial<Record<GuestSide, { readonly before?: string; readonly after?: string }>>
+  >;
+}
+
+export interface GuestAdoptionStore {
+  /** Of every guest that is adopted. Throws {@link StateError} when one cannot be read. */
+  loadGuestAdoptions(): Promise<readonly SavedGuestAdoption[]>;
+  saveGuestAdoption(adoption: SavedGuestAdoption): Promise<void>;
+  removeGuestAdoption(uuid: string): Promise<void>;
 }
 
 export class StateError extends Error {

@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from "vitest";
 import { FakeNetworks } from "../ports/networks.fake.ts";
 import { FakeState } from "../ports/state.fake.ts";
-import { adopt, AdoptionError, giveBack, type AdoptionPorts } from "./adopt.ts";
+import { adopt, giveBack, type AdoptionPorts } from "./adopt.ts";
+import { AdoptionError } from "./step-back.ts";
 
 const adoption = {
   network: "default",

@@ -1,6 +1,7 @@
 import { KernelError } from "../ports/kernel.ts";
 import { NetworkError, type NetworkControl } from "../ports/networks.ts";
 import { StateError, type AdoptionStore, type SavedAdoption } from "../ports/state.ts";
+import { AdoptionError, steppingBack } from "./step-back.ts";
 
 export interface AdoptionPorts {
   readonly networks: NetworkControl;
@@ -21,13 +22,6 @@ export interface AdoptionPorts {
   tell(step: string): void;
 }
 
-/** It did not come to pass; the message tells why, and what of it could not be undone. */
-export class AdoptionError extends Error {
-  override readonly name = "AdoptionError";
-}
-
-type Undo = readonly [what: string, action: () => Promise<void>];
-
 /**
  * The network's rules become virtwall's: policy first, so that our tables judge it in so many words, then libvirt's XML. The daemon's
  * tables are not touched while the bridge is away, and judge it by name from its first moment on. A step that fails undoes those
@@ -35,8 +29,7 @@ type Undo = readonly [what: string, action: () => Promise<void>];
  */
 export async function adopt(adoption: SavedAdoption, ports: AdoptionPorts): Promise<void> {
   const { network, xml, policy } = adoption;
-  const undo: Undo[] = [];
-  await guarded(undo, async () => {
+  await steppingBack(refusals, async (undo) => {
     ports.tell("saving the XML and the policy as they are");
     await ports.store.saveAdoption(adoption);
     undo.push(["the backup", () => ports.store.removeAdoption(network)]);
@@ -73,8 +66,7 @@ export async function giveBack(
 ): Promise<void> {
   const { network } = adoption;
   const { policy, isRunning } = now;
-  const undo: Undo[] = [];
-  await guarded(undo, async () => {
+  await steppingBack(refusals, async (undo) => {
     ports.tell("giving the network its former XML");
     await ports.networks.define(adoption.xml.before);
     undo.push(["the XML", () => ports.networks.define(now.xml)]);
@@ -120,26 +112,3 @@ async function restart(name: string, xml: string, ports: AdoptionPorts): Promise
 }
 
 const refusals = [AdoptionError, KernelError, NetworkError, StateError] as const;
-
-async function guarded(undo: readonly Undo[], action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (cause) {
-    const { message } = asRefusal(cause);
-    const left: string[] = [];
-    for (const [what, back] of undo.toReversed()) {
-      try {
-        await back();
-      } catch (error) {
-        left.push(`${what} could not be put back: ${asRefusal(error).message}`);
-      }
-    }
-    const end = left.length === 0 ? "everything is as it was before" : left.join("; ");
-    throw new AdoptionError(`${message}; ${end}`, { cause });
-  }
-}
-
-function asRefusal(error: unknown): Error {
-  if (error instanceof Error && refusals.some((refusal) => error instanceof refusal)) return error;
-  throw error;
-}

@@ -59,6 +59,24 @@ test("adopted networks are kept, whatever their names, and removed without a tra
   expect(await readdir(folder)).toEqual([]);
 });
 
+test("adopted guests are kept beside them", async () => {
+  const store = new StateFolder(join(folder, "state"));
+  const guest = {
+    guest: "web1",
+    uuid: "11111111-2222-3333-4444-555555555555",
+    nics: [{ mac: "52:54:00:00:00:01", filterRef: { live: "<filterref filter='a'/>" } }],
+    metadata: { live: { after: "<guest/>" } },
+  };
+  await store.saveAdoption(adoption);
+  await store.saveGuestAdoption(guest);
+  expect(await store.loadGuestAdoptions()).toEqual([guest]);
+  expect(await store.loadAdoptions()).toHaveLength(1);
+  await store.removeAdoption(adoption.network);
+  await store.removeGuestAdoption(guest.uuid);
+  await store.clear();
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test("a backup of a network that makes no sense is a refusal, not the lack of one", async () => {
   const store = new StateFolder(folder);
   await store.saveAdoption(adoption);

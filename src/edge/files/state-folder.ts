@@ -3,7 +3,9 @@ import { join } from "node:path";
 import {
   StateError,
   type AdoptionStore,
+  type GuestAdoptionStore,
   type SavedAdoption,
+  type SavedGuestAdoption,
   type SavedState,
   type StateStore,
 } from "../../ports/state.ts";
@@ -14,11 +16,15 @@ import { writeAtomically } from "./write-atomically.ts";
 const policyName = "last-good-policy.json";
 const rulesetName = "last-good.nft";
 const adoptedName = "adopted";
+const adoptedGuestsName = "adopted-guests";
 /** Guests that may not start while the daemon cannot answer: the bytes of a name as hex on each line. libvirt's hook reads it. */
 export const requiredFileName = "required";
 
-/** The folder of `--state`: the last good policy as JSON, its ruleset as nft would list it, and a file for each adopted network. */
-export class StateFolder implements StateStore, AdoptionStore {
+/**
+ * The folder of `--state`: the last good policy as JSON, its ruleset as nft would list it, and a file for each adopted network and
+ * guest.
+ */
+export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStore {
   readonly #folder: string;
 
   constructor(folder: string) {
@@ -62,38 +68,55 @@ export class StateFolder implements StateStore, AdoptionStore {
     }
   }
 
-  async loadAdoptions(): Promise<readonly SavedAdoption[]> {
-    const texts = await readFolder(join(this.#folder, adoptedName), ".json").catch(
-      (cause: unknown) => {
-        throw new StateError((cause as Error).message, { cause });
-      },
-    );
+  loadAdoptions(): Promise<readonly SavedAdoption[]> {
+    return this.#loadBackups(adoptedName, isAdoption);
+  }
+
+  saveAdoption(adoption: SavedAdoption): Promise<void> {
+    return this.#saveBackup(adoptedName, networkFile(adoption.network), adoption);
+  }
+
+  removeAdoption(network: string): Promise<void> {
+    return this.#removeBackup(adoptedName, networkFile(network));
+  }
+
+  loadGuestAdoptions(): Promise<readonly SavedGuestAdoption[]> {
+    return this.#loadBackups(adoptedGuestsName, isGuestAdoption);
+  }
+
+  saveGuestAdoption(adoption: SavedGuestAdoption): Promise<void> {
+    return this.#saveBackup(adoptedGuestsName, `${adoption.uuid}.json`, adoption);
+  }
+
+  removeGuestAdoption(uuid: string): Promise<void> {
+    return this.#removeBackup(adoptedGuestsName, `${uuid}.json`);
+  }
+
+  async #loadBackups<T>(folder: string, isBackup: (value: unknown) => value is T): Promise<T[]> {
+    const texts = await readFolder(join(this.#folder, folder), ".json").catch((cause: unknown) => {
+      throw new StateError((cause as Error).message, { cause });
+    });
     return texts.map(({ file, text }) => {
-      const adoption = readAdoption(text);
-      if (!adoption) throw new StateError(`${file} is no backup of a network`);
-      return adoption;
+      const backup = readJson(text);
+      if (!isBackup(backup)) throw new StateError(`${file} is no backup that virtwall has made`);
+      return backup;
     });
   }
 
-  async saveAdoption(adoption: SavedAdoption): Promise<void> {
-    const file = this.#adoptionFile(adoption.network);
+  async #saveBackup(folder: string, name: string, backup: object): Promise<void> {
+    const file = join(this.#folder, folder, name);
     try {
-      await mkdir(join(this.#folder, adoptedName), { recursive: true, mode: 0o700 });
-      await writeAtomically(file, JSON.stringify(adoption, undefined, 2));
+      await mkdir(join(this.#folder, folder), { recursive: true, mode: 0o700 });
+      await writeAtomically(file, JSON.stringify(backup, undefined, 2));
     } catch (cause) {
       const { message } = cause as Error;
       throw new StateError(`the backup is not saved in ${file}: ${message}`, { cause });
     }
   }
 
-  async removeAdoption(network: string): Promise<void> {
-    await rm(this.#adoptionFile(network), { force: true });
-    await rmdir(join(this.#folder, adoptedName)).catch(() => undefined);
-  }
-
-  /** A name is no path, and may begin with the dot of a hidden file. */
-  #adoptionFile(network: string): string {
-    return join(this.#folder, adoptedName, `network-${encodeURIComponent(network)}.json`);
+  async #removeBackup(folder: string, name: string): Promise<void> {
+    await rm(join(this.#folder, folder, name), { force: true });
+    await rmdir(join(this.#folder, folder)).catch(() => undefined);
   }
 
   /** Removes what was saved, and the folder if nothing else is in it. */
@@ -121,17 +144,35 @@ function isTexts(value: unknown): value is SourceText[] {
   );
 }
 
-function readAdoption(text: string): SavedAdoption | undefined {
-  let value: Partial<SavedAdoption> | null;
+/** A name is no path, and may begin with the dot of a hidden file. */
+function networkFile(network: string): string {
+  return `network-${encodeURIComponent(network)}.json`;
+}
+
+function readJson(text: string): unknown {
   try {
-    value = JSON.parse(text) as Partial<SavedAdoption> | null;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  const isAdoption =
-    typeof value?.network === "string" &&
-    typeof value.xml?.before === "string" &&
-    typeof value.xml.after === "string" &&
-    typeof value.policy?.file === "string";
-  return isAdoption ? (value as SavedAdoption) : undefined;
+}
+
+function isAdoption(value: unknown): value is SavedAdoption {
+  const adoption = value as Partial<SavedAdoption> | null | undefined;
+  return (
+    typeof adoption?.network === "string" &&
+    typeof adoption.xml?.before === "string" &&
+    typeof adoption.xml.after === "string" &&
+    typeof adoption.policy?.file === "string"
+  );
+}
+
+function isGuestAdoption(value: unknown): value is SavedGuestAdoption {
+  const adoption = value as Partial<SavedGuestAdoption> | null | undefined;
+  return (
+    typeof adoption?.guest === "string" &&
+    typeof adoption.uuid === "string" &&
+    Array.isArray(adoption.nics) &&
+    typeof adoption.metadata === "object"
+  );
 }

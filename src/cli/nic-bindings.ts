@@ -1,0 +1,44 @@
+import type { Address } from "../base/address.ts";
+import type { GuestState, NicFilter, NicState } from "../model/state.ts";
+
+/** A filter on one nic, in the body of `virtwall nwfilter bindings --json`. */
+export interface NicBinding {
+  /** Null: the nic has none yet. */
+  readonly tap: string | null;
+  readonly guest: string;
+  readonly mac: string;
+  readonly filter: string;
+  readonly parameters: NicFilter["parameters"];
+  readonly enforcedBy: "virtwall" | "libvirt" | "nobody";
+  /** Why nobody does; nothing passes such a nic. */
+  readonly reason: string | null;
+  readonly learned: readonly Address[];
+}
+
+/** Of every nic that runs; one that both virtwall and libvirt enforce has two. */
+export function nicBindings(guests: readonly GuestState[]): NicBinding[] {
+  return guests.flatMap(({ name, nics }) => nics.flatMap((nic) => bindingsOf(name, nic)));
+}
+
+function bindingsOf(guest: string, { tap, mac, filter, libvirtFilter }: NicState) {
+  const nic = { tap: tap ?? null, guest, mac };
+  const bindings: NicBinding[] = [];
+  if (filter !== undefined) {
+    const { name, parameters, state, reason = null, learned = [] } = filter;
+    const enforcedBy = state === "enforced" ? "virtwall" : "nobody";
+    bindings.push({ ...nic, filter: name, parameters, enforcedBy, reason, learned });
+  }
+  if (libvirtFilter !== undefined) {
+    const { name, parameters } = libvirtFilter;
+    const theirs = { enforcedBy: "libvirt", reason: null, learned: [] } as const;
+    bindings.push({ ...nic, filter: name, parameters, ...theirs });
+  }
+  return bindings;
+}
+
+/** `IP=10.0.0.2,10.0.0.3 MAC=…` */
+export function formatParameters(parameters: NicFilter["parameters"]): string {
+  return Object.entries(parameters)
+    .map(([name, values]) => `${name}=${values.join(",")}`)
+    .join(" ");
+}
