@@ -32,10 +32,6 @@ export interface GuestWish {
   readonly interfaceXml?: string;
   /** More elements for `<domain>`, such as `<metadata>`. */
   readonly domainXml?: string;
-  /** An address and its prefix length, such as `192.168.124.10/24`, in place of what DHCP would give. */
-  readonly address?: string;
-  /** Runs QEMU's guest agent on libvirt's channel for it. */
-  readonly hasAgent?: boolean;
   /** Sends frames without end from the moment it has a nic. */
   readonly floods?: boolean;
   /** Not run, only made: enough for XML, taps and leases of others. */
@@ -81,9 +77,6 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
   const image = guestImage(world.folder);
   // Handled where a guest is started; until then a failure must not end the process.
   image.catch(() => undefined);
-  let agentImage: Promise<GuestImage> | undefined;
-  const imageOf = ({ hasAgent = false }: GuestWish): Promise<GuestImage> =>
-    hasAgent ? (agentImage ??= guestImage(world.folder, { hasAgent })) : image;
 
   const virsh = (...words: readonly string[]) =>
     world.must(["virsh", "--quiet", ...words], { timeoutMs: 60_000 });
@@ -94,7 +87,7 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
   const daemon = daemonProgram(options);
   await world.must(["virtlogd", "-d"]);
   await startLibvirtd(world, daemon);
-  const libvirt = makeLibvirt({ world, daemon, virsh, imageOf });
+  const libvirt = makeLibvirt({ world, daemon, virsh, image });
   // The layer over /etc starts from whatever the machine has under this name; the lab's own is Debian's.
   await virsh("net-destroy", "default").catch(() => undefined);
   await virsh("net-undefine", "default").catch(() => undefined);
@@ -131,10 +124,10 @@ interface Parts {
   readonly world: World;
   readonly daemon: readonly string[] | undefined;
   readonly virsh: Libvirt["virsh"];
-  imageOf(guest: GuestWish): Promise<GuestImage>;
+  readonly image: Promise<GuestImage>;
 }
 
-function makeLibvirt({ world, daemon, virsh, imageOf }: Parts): Libvirt {
+function makeLibvirt({ world, daemon, virsh, image }: Parts): Libvirt {
   // libvirtd gives its workers half a minute before it ends without them.
   const endWith = (signal: string) =>
     world.must([
@@ -153,7 +146,7 @@ function makeLibvirt({ world, daemon, virsh, imageOf }: Parts): Libvirt {
     },
     startGuest: async (guest) => {
       const file = join(world.folder, `guest-${guest.name}.xml`);
-      await writeFile(file, guestXml(guest, await imageOf(guest), world.folder));
+      await writeFile(file, guestXml(guest, await image, world.folder));
       await virsh("create", file, ...(guest.paused === true ? ["--paused"] : []));
     },
     untilServing: (guest, timeoutMs = 30_000) => untilServing({ world, virsh }, guest, timeoutMs),
@@ -199,17 +192,6 @@ function consoleFile(folder: string, guest: string): string {
   return join(folder, `console-${guest}.log`);
 }
 
-const agentChannel =
-  "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
-
-function commandLine({ name, address, floods }: GuestWish): string {
-  const words = ["console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable"];
-  words.push(`guest=${name}`);
-  if (address !== undefined) words.push(`address=${address}`);
-  if (floods === true) words.push("flood");
-  return words.join(" ");
-}
-
 function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
   return `<domain type='qemu'>
   <name>${guest.name}</name>
@@ -220,7 +202,7 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>${image.kernel}</kernel>
     <initrd>${image.initramfs}</initrd>
-    <cmdline>${commandLine(guest)}</cmdline>
+    <cmdline>console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable guest=${guest.name}${guest.floods === true ? " flood" : ""}</cmdline>
   </os>
   <features><acpi/></features>
   <on_poweroff>destroy</on_poweroff>
@@ -234,7 +216,6 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
       ${guest.interfaceXml ?? ""}
     </interface>
     <serial type='file'><source path='${consoleFile(folder, guest.name)}'/></serial>
-    ${guest.hasAgent === true ? agentChannel : ""}
     <memballoon model='none'/>
   </devices>
 </domain>

@@ -98,14 +98,15 @@ describe("each law tells its breach at its place", () => {
     ["host: { input: [{ allow: tcp/22 }] }", "1:9 error NOT_SUPPORTED_YET"],
     ["host: { topology: firewall-vm }", "1:9 error NOT_SUPPORTED_YET"],
     ["host: { firewallVm: { guest: fw, wan: br0 } }", "1:9 error NOT_SUPPORTED_YET"],
-    ["guests: { web1: { filter: clean-traffic } }", "1:27 error NOT_SUPPORTED_YET"],
+    // Filters.
+    ["guests: { web1: { filter: no-such } }", "1:27 error UNKNOWN_FILTER"],
     [
-      'guests: { web1: { nics: { "52:54:00:00:00:01": { filter: x } } } }',
-      "1:58 error NOT_SUPPORTED_YET",
+      'guests: { web1: { nics: { "52:54:00:00:00:01": { filter: no-such } } } }',
+      "1:58 error UNKNOWN_FILTER",
     ],
     [
       'guests: { web1: { nics: { "52:54:00:00:00:01": { parameters: { IP: x } } } } }',
-      "1:27 error NOT_SUPPORTED_YET",
+      "1:27 warning UNUSED_PARAMETERS",
     ],
     // Names.
     ["host: { uplinks: [eth1] }", "1:9 warning UNKNOWN_UPLINK"],

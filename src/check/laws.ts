@@ -18,7 +18,9 @@ import { sensibleLimits } from "./sensible-limits.ts";
 import { sensibleMode } from "./sensible-mode.ts";
 import { sensibleNat } from "./sensible-nat.ts";
 import { sensibleReach } from "./sensible-reach.ts";
+import { soundBindings } from "./sound-bindings.ts";
 import { supported } from "./supported.ts";
+import { usedParameters } from "./used-parameters.ts";
 import type { Law, PolicyLaw } from "./law.ts";
 
 /** What a policy must keep whatever runs. */
@@ -32,6 +34,7 @@ export const policyLaws: readonly PolicyLaw[] = [
   openPublications,
   failsafePublications,
   sensibleLimits,
+  usedParameters,
 ];
 
 /** What a policy must keep beside what is there. */
@@ -48,4 +51,5 @@ export const laws: readonly Law[] = [
   sensibleNat,
   sensibleReach,
   groupsOnBridges,
+  soundBindings,
 ];

@@ -73,7 +73,6 @@ function describePolicy({ decision, policyTexts }: Collected): Pick<DaemonStatus
       files: policyTexts.map((text) => text.file),
       problems: decision.problems,
       keptGuests: [],
-      keepsFilters: false,
     },
   };
 }

@@ -93,7 +93,7 @@ function guestState(guest: Guest, nics: readonly NicIntent[]): GuestState {
   return {
     name: guest.name,
     groups: nics[0]?.groups ?? [],
-    nics: nics.map(({ guest: _guest, groups: _groups, ...nic }) => {
+    nics: nics.map(({ guest: _guest, groups: _groups, filter: _filter, ...nic }) => {
       const theirs = libvirtFilters.get(nic.mac);
       if (theirs === undefined) return nic;
       const parameters = Object.fromEntries(theirs.parameters);

@@ -1,6 +1,7 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
+import { bindingOf, filtersOf } from "../model/filter-binding.ts";
 import { networkNamed } from "../model/inventory-index.ts";
 import { addressesOf } from "./addresses.ts";
 import type { Given } from "./given.ts";
@@ -29,6 +30,7 @@ export function intend(given: Given): Intended {
       nics,
       foreignTaps: foreignTaps(inventory, bridges),
       publications: publications.flatMap((publication) => publication.intents),
+      filters: filtersOf(inventory),
       aliases: policy.aliases,
       groups: policy.groups,
     },
@@ -41,6 +43,7 @@ function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
   const groups = (policy.guests.get(guest.name)?.groups ?? [])
     .map((group) => group.name)
     .filter((name) => policy.groups.has(name));
+  const filter = bindingOf(policy, guest, nic);
   return {
     guest: guest.name,
     mac: nic.mac,
@@ -49,6 +52,7 @@ function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
     ...(bridge !== undefined && { bridge }),
     addresses: addressesOf(guest, nic, given),
     groups: [...new Set(groups)].toSorted(),
+    ...(filter && { filter }),
   };
 }
 

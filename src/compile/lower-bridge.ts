@@ -19,8 +19,10 @@ import {
   reference,
   rule,
   value,
+  vmap,
 } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
+import { lowerFilters } from "./lower-filters.ts";
 import { guardedNics, limitedNics } from "./lower-groups.ts";
 
 import { publishedGuests } from "./lower-publications.ts";
@@ -42,6 +44,7 @@ export function bridgeTable(intent: Intent): Table {
   const apartTaps = intent.nics.flatMap(({ tap, bridge }) =>
     tap !== undefined && bridge !== undefined && apart.has(bridge) ? [tap] : [],
   );
+  const filters = lowerFilters(intent);
   return {
     family: "bridge",
     name: tableName,
@@ -64,6 +67,7 @@ export function bridgeTable(intent: Intent): Table {
         taps.map((tap) => ({ key: concat(value(tap), value(tap)) })),
       ),
       ...families.map((family) => publishedGuests(intent, family)),
+      ...filters.sets,
     ],
     chains: [
       prerouting(),
@@ -72,6 +76,7 @@ export function bridgeTable(intent: Intent): Table {
       postrouting(),
       hairpin(),
       { name: "pass", rules: [pass(intent.mark)] },
+      ...filters.chains,
     ],
   };
 }
@@ -99,6 +104,7 @@ function prerouting(): Chain {
     },
     rules: [
       rule(equal(iifname, reference("guarded")), jump("guard")),
+      rule(vmap(iifname, "filter_from")),
       ...knownTaps(iifname, meta("iifkind")),
     ],
   };
@@ -114,7 +120,7 @@ function postrouting(): Chain {
       priority: bridgePriority.postrouting,
       policy: "accept",
     },
-    rules: knownTaps(oifname, meta("oifkind")),
+    rules: [rule(vmap(oifname, "filter_to")), ...knownTaps(oifname, meta("oifkind"))],
   };
 }
 

@@ -24,6 +24,37 @@ export const egressChain = (groups: readonly string[]) => shorten(`egress/${grou
 /** The chain that admits exactly these peers; `peers` is their canonical text. */
 export const fromChain = (peers: string) => `from/${hash(peers)}`;
 
+/**
+ * The chains of one shape of a filter: the root, or with `chain` one of libvirt's chains in it. Filters have any name; what nft cannot
+ * have in one is left out, and a hash tells such names apart.
+ */
+export function filterChain(direction: "from" | "to", shape: FilterShape, chain?: string): string {
+  const { filter, tag } = shape;
+  const clean = filter.replaceAll(/[^A-Za-z0-9_.-]/g, "");
+  const name = clean === filter ? filter : `${clean}.${shortHash(filter)}`;
+  const inner = chain === undefined ? "" : `/${chain.replaceAll(":", "_")}`;
+  const kept = chain?.includes(":") === true ? `.${shortHash(chain)}` : "";
+  return shorten(`${direction}/${name}${tag === "" ? "" : `.${shortHash(tag)}`}${inner}${kept}`);
+}
+
+/** `tag` is empty where the filter's variables are all given one by one, and tells other shapes of it apart. */
+interface FilterShape {
+  readonly filter: string;
+  readonly tag: string;
+}
+
+/** The set of what nics' bindings give to variables; `detail` is empty for a plain one. */
+export function variableSet(
+  variables: readonly string[],
+  types: readonly string[],
+  detail: string,
+) {
+  const name = `${variables.join("-")}/${types.map((type) => type.replace("_addr", "")).join(".")}`;
+  return shorten(`var/${name}${detail === "" ? "" : `.${shortHash(detail)}`}`);
+}
+
+const shortHash = (text: string) => hash(text).slice(0, 8);
+
 /** nft 1.0.6 prints names of any length, but tools in front of it cut at 31 bytes. */
 const longestName = 31;
 

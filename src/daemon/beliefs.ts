@@ -14,7 +14,6 @@ import type {
   LibvirtSource,
   PolicySource,
 } from "../ports/sources.ts";
-import type { SavedState } from "../ports/state.ts";
 import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
 import { HookedGuests, labelOf, type GuestIdentity } from "./hooked-guests.ts";
 
@@ -38,12 +37,11 @@ export class Beliefs {
   #interfaces: readonly HostInterface[] | undefined;
   #learned: LearnedFacts | undefined;
   #filterTexts: FilterTexts = noFilters;
-  #goodFilterTexts: FilterTexts = noFilters;
   #policy: ReturnType<typeof parsePolicy> | undefined;
   #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
-  #remembered: Pick<SavedState, "policy" | "filters"> | undefined;
+  #remembered: readonly SourceText[] | undefined;
   #decision: Decision | undefined;
   #isStale = false;
   #isBridgeFiltered: boolean | undefined;
@@ -64,14 +62,9 @@ export class Beliefs {
     return this.#policyTexts ?? [];
   }
 
-  /** Of the filters that are in force. */
-  get filterTexts(): FilterTexts {
-    return this.#goodFilterTexts;
-  }
-
-  /** What was in force before this process: it holds while what is written now has errors. */
-  remember(saved: Pick<SavedState, "policy" | "filters">): void {
-    this.#remembered = saved;
+  /** A policy that was in force before this process: what holds while the present one has errors. */
+  remember(texts: readonly SourceText[]): void {
+    this.#remembered = texts;
   }
 
   /** Whether the guest of this name is in what is desired. */
@@ -150,8 +143,8 @@ export class Beliefs {
     const guests = this.#hooked.applyTo(this.#libvirtTexts.guests);
     const texts = { ...this.#libvirtTexts, ...this.#filterTexts, guests };
     const { inventory, problems: inventoryProblems } = parseInventory(texts, this.#interfaces);
-    const { networks, leases, filters } = texts;
-    const files = [networks, guests, leases, filters].flat().map(({ file }) => file);
+    const { networks, leases, filters, ownFilters } = texts;
+    const files = [networks, guests, leases, filters, ownFilters].flat().map(({ file }) => file);
     const last = this.#last ?? this.#recall();
     this.#decision = decide(
       {
@@ -164,9 +157,6 @@ export class Beliefs {
       last,
     );
     this.#last = this.#decision.desired ?? last;
-    if (this.#decision.inForce === "current" && !this.#decision.keepsFilters) {
-      this.#goodFilterTexts = this.#filterTexts;
-    }
     return true;
   }
 
@@ -182,16 +172,14 @@ export class Beliefs {
   }
 
   #recall(): Pick<Desired, "policy" | "inventory"> | undefined {
-    const saved = this.#remembered;
+    const texts = this.#remembered;
     this.#remembered = undefined;
-    if (saved === undefined) return undefined;
-    const texts = saved.policy;
+    if (texts === undefined) return undefined;
     const isWrittenNow = this.#policyTexts !== undefined && isSame(this.#policyTexts, texts);
     const { policy, problems } = (isWrittenNow && this.#policy) || parsePolicy(texts);
     if (problems.some((problem) => problem.severity === "error")) return undefined;
-    this.#goodFilterTexts = saved.filters ?? noFilters;
-    const nothing = { networks: [], guests: [], leases: [] };
-    return { policy, inventory: parseInventory({ ...nothing, ...saved.filters }, []).inventory };
+    const inventory = { networks: [], guests: [], leases: [], host: { interfaces: [] } };
+    return { policy, inventory };
   }
 
   async #readLibvirt(): Promise<void> {
@@ -210,7 +198,7 @@ export class Beliefs {
     this.#passedOver = passedOver;
     if (before && isSame(before, texts)) return;
     const lost =
-      texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered?.policy ?? []) : undefined;
+      texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered ?? []) : undefined;
     const parsed = parsePolicy(texts);
     this.#policyTexts = texts;
     this.#policy = lost ? { ...parsed, problems: [lost] } : parsed;

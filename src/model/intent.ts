@@ -2,6 +2,8 @@ import type { Address, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
+import type { FilterBinding } from "./filter-binding.ts";
+import type { Filters } from "./filter-expansion.ts";
 import type { Alias, Group, Peer, Service } from "./policy.ts";
 
 /** What is to hold on this host now: policy and inventory brought together, every name resolved, no firewall's word in it. */
@@ -13,6 +15,7 @@ export interface Intent {
   /** Taps on bridges that are none of ours: they belong to somebody else and may send. */
   readonly foreignTaps: readonly InterfaceName[];
   readonly publications: readonly PublicationIntent[];
+  readonly filters: Filters;
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly groups: ReadonlyMap<string, Group>;
 }
@@ -52,6 +55,7 @@ export interface NicIntent {
   readonly addresses: readonly NicAddress[];
   /** Sorted. */
   readonly groups: readonly string[];
+  readonly filter?: FilterBinding;
 }
 
 export interface NicAddress {

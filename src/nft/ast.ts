@@ -117,6 +117,13 @@ export type Expression =
   | { readonly kind: "meta"; readonly key: string }
   | { readonly kind: "ct"; readonly key: string; readonly direction?: "original" | "reply" }
   | { readonly kind: "payload"; readonly protocol: string; readonly field: string }
+  /** `@nh,48,16`: bits of the packet, counted from the beginning of a header. */
+  | {
+      readonly kind: "raw";
+      readonly base: "ll" | "nh" | "th";
+      readonly offset: number;
+      readonly length: number;
+    }
   | { readonly kind: "fib"; readonly result: string; readonly flags: readonly string[] }
   | { readonly kind: "concat"; readonly parts: readonly Expression[] }
   | { readonly kind: "prefix"; readonly address: string; readonly length: number }

@@ -19,6 +19,12 @@ export const payload = (protocol: string, field: string): Expression => ({
   protocol,
   field,
 });
+export const raw = (base: "ll" | "nh" | "th", offset: number, length: number): Expression => ({
+  kind: "raw",
+  base,
+  offset,
+  length,
+});
 export const ct = (key: string, direction?: "original" | "reply"): Expression =>
   direction === undefined ? { kind: "ct", key } : { kind: "ct", key, direction };
 export const concat = (...parts: readonly Expression[]): Expression => ({ kind: "concat", parts });
@@ -34,6 +40,11 @@ export const prefix = (address: string, length: number): Expression => ({
   kind: "prefix",
   address,
   length,
+});
+export const masked = (left: Expression, mask: Expression): Expression => ({
+  kind: "&",
+  left,
+  right: mask,
 });
 export const anonymousSet = (...keys: readonly Expression[]): Expression => ({
   kind: "elements",

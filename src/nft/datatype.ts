@@ -73,6 +73,8 @@ export function datatypesOf(expression: Expression): Datatypes {
       return [ctTypes[expression.key] ?? other];
     case "payload":
       return [payloadType(expression.protocol, expression.field)];
+    case "raw":
+      return ["raw"];
     case "fib":
       return [fibTypes[expression.result] ?? other];
     case "concat":

@@ -4,6 +4,7 @@ import type { Element, Expression, Rule, SetDefinition, Statement, Table } from 
 import { type Datatypes, datatypesOf, flagsOf } from "./datatype.ts";
 import { sortElements } from "./element-order.ts";
 import { withoutImpliedMatches } from "./implied-match.ts";
+import { inetProtocol } from "./inet-protocol.ts";
 import { expressionOf, intervalOf, mergeIntervals } from "./interval.ts";
 import { isVerdict } from "./print-expression.ts";
 import { withNamedRejects } from "./reject.ts";
@@ -176,10 +177,16 @@ function normaliseMapData(key: Expression, data: Expression, dataTypes: Datatype
 const textTypes = new Set(["ifname", "iface_index", "ifkind"]);
 
 function normaliseValue(value: string | number, type: string): string | number {
+  if (type === "inet_proto") return inetProtocol(asNumber(value));
   if (typeof value === "number" || textTypes.has(type)) return value;
-  if (/^(\d+|0x[0-9a-f]+)$/i.test(value)) return Number(value);
+  const number = asNumber(value);
+  if (typeof number === "number") return number;
   if (type === "ether_addr") return parseMac(value) ?? value;
   return parseAddress(value) ?? value;
+}
+
+function asNumber(value: string | number): string | number {
+  return typeof value === "string" && /^(\d+|0x[0-9a-f]+)$/i.test(value) ? Number(value) : value;
 }
 
 function sortFlags(flags: readonly string[], type: string): readonly string[] {

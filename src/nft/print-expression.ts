@@ -1,7 +1,14 @@
 import { unreachable } from "../base/unreachable.ts";
 import type { Element, Expression, Verdict } from "./ast.ts";
 import { type Datatypes, datatypesOf, wildcardIfname } from "./datatype.ts";
-import { printName, printPrefix, printValue, printWord, UnprintableText } from "./text.ts";
+import {
+  printName,
+  printNumber,
+  printPrefix,
+  printValue,
+  printWord,
+  UnprintableText,
+} from "./text.ts";
 
 /** `types` are the datatypes of constants in the expression, as its place demands them. */
 export function printExpression(expression: Expression, types: Datatypes = []): string {
@@ -36,7 +43,7 @@ export function printExpression(expression: Expression, types: Datatypes = []): 
   }
 }
 
-type Selector = Extract<Expression, { kind: "meta" | "ct" | "payload" | "fib" }>;
+type Selector = Extract<Expression, { kind: "meta" | "ct" | "payload" | "raw" | "fib" }>;
 
 /** Keys of `meta` that nft lists without that word. */
 const bareMetaKeys = new Set(["iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"]);
@@ -53,6 +60,8 @@ function printSelector(selector: Selector): string {
     }
     case "payload":
       return `${printWord(selector.protocol)} ${printWord(selector.field)}`;
+    case "raw":
+      return `@${selector.base},${printNumber(selector.offset)},${printNumber(selector.length)}`;
     case "fib":
       return `fib ${selector.flags.map(printWord).join(" . ")} ${printWord(selector.result)}`;
     default:

@@ -28,7 +28,10 @@ export function readExpression(json: Json): Expression {
 const readers: Readonly<Record<string, (value: Json) => Expression | undefined>> = {
   meta: (value) => only(asObject(value), ["key"]) && meta(asObject(value)),
   ct: (value) => only(asObject(value), ["key", "dir"]) && ct(asObject(value)),
-  payload: (value) => only(asObject(value), ["protocol", "field"]) && payload(asObject(value)),
+  payload: (value) =>
+    only(asObject(value), ["protocol", "field"])
+      ? payload(asObject(value))
+      : only(asObject(value), ["base", "offset", "len"]) && raw(asObject(value)),
   fib: (value) => only(asObject(value), ["result", "flags"]) && fib(asObject(value)),
   concat: (value) => ({ kind: "concat", parts: asArray(value).map(readExpression) }),
   prefix: readPrefix,
@@ -69,7 +72,15 @@ function ct(object: JsonObject): Expression {
   return { kind: "ct", key, direction: asWord(object["dir"], ["original", "reply"]) };
 }
 
-/** Raw payload (`@th,0,16`) has other properties and becomes `unknown`. */
+function raw(object: JsonObject): Expression {
+  return {
+    kind: "raw",
+    base: asWord(object["base"], ["ll", "nh", "th"]),
+    offset: asNumber(object["offset"]),
+    length: asNumber(object["len"]),
+  };
+}
+
 function payload(object: JsonObject): Expression {
   return {
     kind: "payload",

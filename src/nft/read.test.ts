@@ -97,7 +97,7 @@ describe("rules are read", () => {
   });
 
   it("with expressions that have no place in the AST kept as JSON", () => {
-    const raw = { payload: { base: "th", offset: 0, len: 16 } };
+    const raw = { payload: { tunnel: "vxlan", protocol: "ip", field: "saddr" } };
     expect(onlyRule({ match: { op: "==", left: raw, right: 53 } })).toEqual([
       nft.equal({ kind: "unknown", json: JSON.stringify(raw) }, nft.value(53)),
     ]);

@@ -103,6 +103,7 @@ export function printPrefix(address: string, length: number): string {
 const hexDigits = new Map([
   ["mark", 8],
   ["ether_type", 4],
+  ["raw", 0],
 ]);
 
 export function printNumber(value: number, type = "integer"): string {

@@ -1,6 +1,5 @@
 import { defined } from "../base/defined.ts";
 import { quote } from "../base/quote.ts";
-import { chainPrefix, usualChainPriority } from "../model/filter-chain.ts";
 import { capProblems } from "../model/problem-list.ts";
 import { FilterReport } from "./filter-report.ts";
 import { leaveOutUnknown, parseFilterRule } from "./filter-rule.ts";
@@ -39,13 +38,12 @@ function filterOf(root: Xml, report: FilterReport): Filter {
     elements: ["uuid", "rule", "filterref"],
   };
   leaveOutUnknown(root, known, report);
-  const written = root.attribute("chain") ?? "";
-  const chain = written === "" ? "root" : chainOf(root, written, report);
+  const chain = root.attribute("chain") ?? "";
   return {
     name: nameOf(root, report),
     ...defined({ uuid: uuidOf(root, report) }),
-    chain,
-    ...defined({ priority: priorityOf(root, chain, report) }),
+    chain: chain === "" ? "root" : chainOf(root, chain, report),
+    ...defined({ priority: priorityOf(root, report) }),
     entries: root.elements().flatMap((xml) => entryOf(xml, report) ?? []),
     at: root.at,
   };
@@ -81,7 +79,7 @@ function uuidOf(root: Xml, report: FilterReport): string | undefined {
 }
 
 function chainOf(root: Xml, chain: string, report: FilterReport): string {
-  const isKnown = chainPrefix(chain) !== undefined;
+  const isKnown = /^(root$|mac|vlan|stp|arp|rarp|ipv4|ipv6)/.test(chain);
   if (isKnown && /^[A-Za-z0-9_.:-]{1,12}$/.test(chain)) return chain;
   report.error("BAD_FILTER_CHAIN", root.attributeAt("chain"), {
     message: `${quote(chain)} is no chain`,
@@ -92,8 +90,7 @@ function chainOf(root: Xml, chain: string, report: FilterReport): string {
   return chain;
 }
 
-/** Undefined if it is the chain's usual one, which libvirt writes down too. */
-function priorityOf(root: Xml, chain: string, report: FilterReport): number | undefined {
+function priorityOf(root: Xml, report: FilterReport): number | undefined {
   const text = root.attribute("priority") ?? "";
   if (text === "") return undefined;
   const at = root.attributeAt("priority");
@@ -103,9 +100,7 @@ function priorityOf(root: Xml, chain: string, report: FilterReport): number | un
     report.error("BAD_FILTER_CHAIN", at, { message, hint: "write a number from -1000 to 1000" });
     return undefined;
   }
-  if ((root.attribute("chain") ?? "") !== "") {
-    return value === usualChainPriority(chain) ? undefined : value;
-  }
+  if ((root.attribute("chain") ?? "") !== "") return value + 0;
   report.misread({
     at,
     what: "the filter has a priority and no chain",

@@ -7,7 +7,7 @@ import { firstColumnWords, readDocument } from "./documents.ts";
 function asDocumented(name: string): string {
   return name
     .replace(/^(alias|group)_.*([46])$/, "$1_…$2")
-    .replace(/^(egress|ingress|from)\/.*$/, "$1/…");
+    .replace(/^(egress|ingress|from|to|var)\/.*$/, "$1/…");
 }
 
 test("docs/nft.md names every set, map and chain that any case makes, and no other", async () => {
@@ -15,7 +15,7 @@ test("docs/nft.md names every set, map and chain that any case makes, and no oth
   const bridgeParts = page.match(/In `bridge virtwall`: [\s\S]*?\n\n/g) ?? [];
   const documented = new Set([
     ...firstColumnWords(page),
-    ...[...bridgeParts.join("").matchAll(/`(\w+)`/g)].map(([, word = ""]) => word),
+    ...[...bridgeParts.join("").matchAll(/`([\w/…]+)`/g)].map(([, word = ""]) => word),
   ]);
   const made = new Set<string>();
   for (const { folder } of caseFolders("packets.txt")) {

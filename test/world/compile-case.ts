@@ -27,16 +27,24 @@ export async function compileCase(folder: string, policyText?: string): Promise<
     connectUri: "",
     inventoryFolder: join(folder, "inventory"),
   });
-  const [written, texts, interfaces] = await Promise.all([
+  const [written, found, filters, interfaces] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
+    sources.filters.read(),
     sources.host.read(),
   ]);
   sources.close();
+  const texts = { ...found, ...filters };
   const files = policyText === undefined ? written : [{ file: "policy.yaml", text: policyText }];
   const { policy, problems: policyProblems } = parsePolicy(files);
   const { inventory, problems: inventoryProblems } = parseInventory(texts, interfaces);
-  const inventoryTexts = [...texts.networks, ...texts.guests, ...texts.leases];
+  const inventoryTexts = [
+    texts.networks,
+    texts.guests,
+    texts.leases,
+    texts.filters,
+    texts.ownFilters,
+  ].flat();
   const inventoryFiles = new Set(inventoryTexts.map(({ file }) => file));
   const { desired, problems } = decide(
     { policy, policyProblems, inventory, inventoryProblems, inventoryFiles },

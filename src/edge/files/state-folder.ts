@@ -9,12 +9,11 @@ import {
   type SavedState,
   type StateStore,
 } from "../../ports/state.ts";
-import type { FilterTexts, SourceText } from "../../ports/sources.ts";
+import type { SourceText } from "../../ports/sources.ts";
 import { readFolder } from "./read-folder.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
-const filtersName = "last-good-filters.json";
 const rulesetName = "last-good.nft";
 const adoptedName = "adopted";
 const adoptedGuestsName = "adopted-guests";
@@ -36,8 +35,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     try {
       const policy: unknown = JSON.parse(await readFile(join(this.#folder, policyName), "utf8"));
       if (!isTexts(policy)) throw new Error("not a list of files");
-      const ruleset = await readFile(join(this.#folder, rulesetName), "utf8");
-      return { policy, ruleset, ...(await this.#loadFilters()) };
+      return { policy, ruleset: await readFile(join(this.#folder, rulesetName), "utf8") };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new StateError(
@@ -47,21 +45,8 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     }
   }
 
-  async #loadFilters(): Promise<Pick<SavedState, "filters">> {
-    const file = join(this.#folder, filtersName);
-    const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT") return undefined;
-      throw cause;
-    });
-    if (text === undefined) return {};
-    const filters = readJson(text);
-    if (!isFilterTexts(filters)) throw new Error(`${file} is not two lists of files`);
-    return { filters };
-  }
-
   async save(state: SavedState): Promise<void> {
     await this.#write([
-      ...(state.filters ? [[filtersName, JSON.stringify(state.filters)] as const] : []),
       [rulesetName, state.ruleset],
       [policyName, JSON.stringify(state.policy)],
     ]);
@@ -137,7 +122,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
     try {
-      for (const name of [policyName, filtersName, rulesetName, requiredFileName]) {
+      for (const name of [policyName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
     } catch (cause) {
@@ -157,11 +142,6 @@ function isTexts(value: unknown): value is SourceText[] {
         typeof row?.file === "string" && typeof row.text === "string",
     )
   );
-}
-
-function isFilterTexts(value: unknown): value is FilterTexts {
-  const texts = value as Partial<FilterTexts> | null | undefined;
-  return isTexts(texts?.filters) && isTexts(texts?.ownFilters);
 }
 
 /** A name is no path, and may begin with the dot of a hidden file. */
