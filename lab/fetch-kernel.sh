@@ -1,18 +1,22 @@
 #!/bin/sh
 # usage: fetch-kernel.sh CACHE
-# Puts the kernel of Debian's package linux-image-cloud-amd64 and the modules that lab guests need into the folder CACHE,
-# unless a kernel is there already, and prints the folder that holds them. 27 MB are downloaded, through apt.
+# Puts the kernel of Debian's package linux-image-cloud-amd64 and the modules that the lab needs into the folder CACHE, unless they
+# are there already, and prints the folder that holds them. `guest.order` there names the modules of a guest in the order in which
+# they must be inserted, `machine.order` those of a machine that filters. 27 MB are downloaded, through apt.
 set -eu
 cache=$1
-modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net"
+guest="virtio_pci virtio_net virtio_console"
+machine="bridge br_netfilter veth nf_tables nf_conntrack_bridge nft_meta_bridge nft_reject_bridge nft_ct nft_nat
+  nft_masq nft_redir nft_chain_nat nft_reject_inet nft_limit nft_log nft_connlimit nft_hash nft_numgen nft_fib_inet nf_log_syslog"
 
 fail() {
   echo "$*" >&2
   exit 1
 }
 
-for folder in "$cache"/guest-kernel-*; do
-  if [ -f "$folder/order" ]; then
+# The number changes when what is kept changes.
+for folder in "$cache"/kernel-2-*; do
+  if [ -f "$folder/machine.order" ]; then
     echo "$folder"
     exit 0
   fi
@@ -38,15 +42,27 @@ chmod 777 "$scratch"
 dpkg -x "$scratch"/*.deb "$scratch/x"
 mkdir "$scratch/kernel"
 cp "$scratch"/x/boot/vmlinuz-* "$scratch/kernel/vmlinuz"
-for module in $modules; do
-  file=$(find "$scratch/x" -name "$module.ko" -o -name "$module.ko.xz" | head -n 1)
-  [ -n "$file" ] || fail "$package holds no module $module"
-  cp "$file" "$scratch/kernel/"
-  # Debian 13 packs its modules; busybox's insmod wants them plain.
-  case $file in *.xz) xz -d "$scratch/kernel/$module.ko.xz" ;; esac
-  # In the order in which they must be inserted.
-  echo "$module.ko" >>"$scratch/kernel/order"
-done
+
+# add ORDER MODULE: keeps a module behind those that it names itself as needed, each once in the file ORDER.
+add() {
+  if grep -qsx "$2.ko" "$scratch/kernel/$1"; then return; fi
+  if [ ! -f "$scratch/kernel/$2.ko" ]; then
+    # A module's name has _ where its file may have -.
+    file=$(find "$scratch/x/lib/modules" -name "$(echo "$2" | sed 's/_/[-_]/g').ko*" | head -n 1)
+    [ -n "$file" ] || fail "$package holds no module $2"
+    # Debian 13 packs its modules; busybox's insmod wants them plain.
+    case $file in
+      *.xz) xz -dc "$file" >"$scratch/kernel/$2.ko" ;;
+      *) cp "$file" "$scratch/kernel/$2.ko" ;;
+    esac
+  fi
+  for needed in $(tr '\0' '\n' <"$scratch/kernel/$2.ko" | sed -n 's/^depends=//p' | tr , ' '); do
+    add "$1" "$(echo "$needed" | tr - _)"
+  done
+  echo "$2.ko" >>"$scratch/kernel/$1"
+}
+for module in $guest; do add guest.order "$module"; done
+for module in $machine; do add machine.order "$module"; done
 # Where another run was faster, its folder stays.
-mv -T "$scratch/kernel" "$cache/guest-kernel-$package" 2>/dev/null || [ -f "$cache/guest-kernel-$package/order" ]
-echo "$cache/guest-kernel-$package"
+mv -T "$scratch/kernel" "$cache/kernel-2-$package" 2>/dev/null || [ -f "$cache/kernel-2-$package/machine.order" ]
+echo "$cache/kernel-2-$package"

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# PID 1 of a lab guest. The kernel command line names the guest (`guest=NAME`), and says whether it is to be a nuisance (`flood`).
+# PID 1 of a lab guest. The kernel command line names the guest (`guest=NAME`), its address if DHCP is not to give
+# it one (`address=ADDRESS/LENGTH`; the network's first address is its gateway), and says whether it is to be a nuisance (`flood`).
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -10,6 +11,7 @@ export PATH=/bin:/usr/bin
 for word in $(cat /proc/cmdline); do
   case $word in
     guest=*) guest=${word#guest=} ;;
+    address=*) address=${word#address=} ;;
     flood) perl /bin/flood.pl &
       ;;
   esac
@@ -24,9 +26,20 @@ echo "I am $guest" >/www/index.html
 
 ip link set lo up
 ip link set eth0 up
-# One try a second: libvirt's bridge forwards nothing for its first 4 s (STP), and its dnsmasq pings an address for
-# 3 s before it offers it. The offer for any try of a round is taken.
-udhcpc -i eth0 -t 60 -T 1 -A 1 -b -S -F "$guest" -x "hostname:$guest" -s /bin/lease >/dev/console 2>&1 &
+if [ -n "${address:-}" ]; then
+  ip addr add "$address" dev eth0
+  ip route add default via "${address%.*}.1"
+else
+  # One try a second: libvirt's bridge forwards nothing for its first 4 s (STP), and its dnsmasq pings an address for
+  # 3 s before it offers it. The offer for any try of a round is taken.
+  udhcpc -i eth0 -t 60 -T 1 -A 1 -b -S -F "$guest" -x "hostname:$guest" -s /bin/lease >/dev/console 2>&1 &
+fi
+
+for port in /sys/class/virtio-ports/*; do
+  case $(cat "$port/name" 2>/dev/null) in
+    org.qemu.guest_agent.0) qemu-ga --path "/dev/${port##*/}" --statedir /tmp & ;;
+  esac
+done
 
 # Echo on port 7: UDP by perl, since busybox's nc knows TCP only.
 perl /bin/udp-echo.pl &

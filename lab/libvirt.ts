@@ -32,6 +32,10 @@ export interface GuestWish {
   readonly interfaceXml?: string;
   /** More elements for `<domain>`, such as `<metadata>`. */
   readonly domainXml?: string;
+  /** An address and its prefix length, such as `192.168.124.10/24`, in place of what DHCP would give. */
+  readonly address?: string;
+  /** Runs QEMU's guest agent on libvirt's channel for it. */
+  readonly hasAgent?: boolean;
   /** Sends frames without end from the moment it has a nic. */
   readonly floods?: boolean;
   /** Not run, only made: enough for XML, taps and leases of others. */
@@ -77,6 +81,9 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
   const image = guestImage(world.folder);
   // Handled where a guest is started; until then a failure must not end the process.
   image.catch(() => undefined);
+  let agentImage: Promise<GuestImage> | undefined;
+  const imageOf = ({ hasAgent = false }: GuestWish): Promise<GuestImage> =>
+    hasAgent ? (agentImage ??= guestImage(world.folder, { hasAgent })) : image;
 
   const virsh = (...words: readonly string[]) =>
     world.must(["virsh", "--quiet", ...words], { timeoutMs: 60_000 });
@@ -87,7 +94,7 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
   const daemon = daemonProgram(options);
   await world.must(["virtlogd", "-d"]);
   await startLibvirtd(world, daemon);
-  const libvirt = makeLibvirt({ world, daemon, virsh, image });
+  const libvirt = makeLibvirt({ world, daemon, virsh, imageOf });
   // The layer over /etc starts from whatever the machine has under this name; the lab's own is Debian's.
   await virsh("net-destroy", "default").catch(() => undefined);
   await virsh("net-undefine", "default").catch(() => undefined);
@@ -124,10 +131,10 @@ interface Parts {
   readonly world: World;
   readonly daemon: readonly string[] | undefined;
   readonly virsh: Libvirt["virsh"];
-  readonly image: Promise<GuestImage>;
+  imageOf(guest: GuestWish): Promise<GuestImage>;
 }
 
-function makeLibvirt({ world, daemon, virsh, image }: Parts): Libvirt {
+function makeLibvirt({ world, daemon, virsh, imageOf }: Parts): Libvirt {
   // libvirtd gives its workers half a minute before it ends without them.
   const endWith = (signal: string) =>
     world.must([
@@ -146,7 +153,7 @@ function makeLibvirt({ world, daemon, virsh, image }: Parts): Libvirt {
     },
     startGuest: async (guest) => {
       const file = join(world.folder, `guest-${guest.name}.xml`);
-      await writeFile(file, guestXml(guest, await image, world.folder));
+      await writeFile(file, guestXml(guest, await imageOf(guest), world.folder));
       await virsh("create", file, ...(guest.paused === true ? ["--paused"] : []));
     },
     untilServing: (guest, timeoutMs = 30_000) => untilServing({ world, virsh }, guest, timeoutMs),
@@ -192,6 +199,17 @@ function consoleFile(folder: string, guest: string): string {
   return join(folder, `console-${guest}.log`);
 }
 
+const agentChannel =
+  "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
+
+function commandLine({ name, address, floods }: GuestWish): string {
+  const words = ["console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable"];
+  words.push(`guest=${name}`);
+  if (address !== undefined) words.push(`address=${address}`);
+  if (floods === true) words.push("flood");
+  return words.join(" ");
+}
+
 function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
   return `<domain type='qemu'>
   <name>${guest.name}</name>
@@ -202,7 +220,7 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>${image.kernel}</kernel>
     <initrd>${image.initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable guest=${guest.name}${guest.floods === true ? " flood" : ""}</cmdline>
+    <cmdline>${commandLine(guest)}</cmdline>
   </os>
   <features><acpi/></features>
   <on_poweroff>destroy</on_poweroff>
@@ -216,6 +234,7 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
       ${guest.interfaceXml ?? ""}
     </interface>
     <serial type='file'><source path='${consoleFile(folder, guest.name)}'/></serial>
+    ${guest.hasAgent === true ? agentChannel : ""}
     <memballoon model='none'/>
   </devices>
 </domain>

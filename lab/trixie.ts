@@ -1,19 +1,14 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 
-import { cacheFolder } from "./guest-image.ts";
-import { projectRoot } from "./project-root.ts";
-import { mustRun } from "./run-program.ts";
+import { cached } from "./cache-folder.ts";
 import type { World } from "./world.ts";
 
 /**
  * The root folder of a Debian 13 with libvirt 11.3 and nft 1.1.3, for `startWorld`. Made when the cache has none: 2
  * minutes, from the network, so not from inside a namespace without one. Throws {@link LabError} naming what lacks.
  */
-export async function trixieRoot(): Promise<string> {
-  const script = join(projectRoot(), "lab", "make-trixie.sh");
-  const said = await mustRun(["sh", script, cacheFolder()], { timeoutMs: 900_000 });
-  return said.trim();
+export function trixieRoot(): Promise<string> {
+  return cached("make-trixie.sh", 900_000);
 }
 
 /** Switches libvirt in such a world to its nftables backend, which Debian does not make the default. */

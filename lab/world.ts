@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
-import { cacheFolder } from "./guest-image.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import { projectRoot } from "./project-root.ts";
 import {
   LabError,

@@ -91,6 +91,9 @@ fill() { # fill SCRIPT WHAT
   rm -f "$filling"
 }
 fill lab/fetch-kernel.sh "the guests' kernel, in $cache"
+if [ "${1:-}" != demo ]; then
+  fill lab/fetch-agent.sh "the guests' agent, in $cache"
+fi
 if [ "${1:-}" != demo ] && [ "$(id -u)" -eq 0 ]; then
   fill lab/make-trixie.sh "a Debian 13 with libvirt 11 (2 minutes the first time), in $cache"
 fi

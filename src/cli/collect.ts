@@ -67,8 +67,8 @@ async function collectFrom(
   const isBridgeFiltered =
     settings.inventoryFolder === undefined ? await new BridgeLinks().isBridgeFiltered() : undefined;
   const host = defined({ ...inventory.host, isBridgeFiltered });
-  const { networks, guests, leases } = libvirt;
-  const inventoryTexts = [networks, guests, leases, libvirt.filters, libvirt.ownFilters].flat();
+  const { networks, guests, leases, ownFilters } = libvirt;
+  const inventoryTexts = [networks, guests, leases, libvirt.filters].flat();
   const first = {
     policy,
     policyProblems: [...policyProblems, ...passedOver(sources)],
@@ -81,7 +81,9 @@ async function collectFrom(
     written,
     decision,
     policyTexts,
-    texts: new Map([...policyTexts, ...inventoryTexts].map(({ file, text }) => [file, text])),
+    texts: new Map(
+      [...policyTexts, ...inventoryTexts, ...ownFilters].map(({ file, text }) => [file, text]),
+    ),
   };
 }
 

@@ -23,6 +23,7 @@ const status: DaemonStatus = {
     files: ["/etc/virtwall/policy.yaml"],
     problems: [],
     keptGuests: [],
+    keepsFilters: false,
   },
   errors: [],
   networks: [{ name: "default", mode: "nat", bridge: "virbr0", prefixes: ["192.168.122.0/24"] }],
@@ -137,7 +138,7 @@ test("what is wrong stands at the top", () => {
 test("a policy file that is gone is not an empty policy", () => {
   const at = { file: "/etc/virtwall/policy.yaml", line: 1, column: 1 };
   const problem = { code: "POLICY_GONE", severity: "error", at, message: "the policy is gone" };
-  const policy = { files: [], problems: [problem as Problem], keptGuests: [] };
+  const policy = { files: [], problems: [problem as Problem], keptGuests: [], keepsFilters: false };
   const text = (inForce: "last-good" | "none") =>
     printStatus({ ...status, policy: { ...policy, inForce } });
   expect(text("last-good")).toContain("policy      LAST GOOD ONE IN FORCE, the policy is gone\n");

@@ -37,6 +37,9 @@ function summary(status: DaemonStatus): string[][] {
     ["protection", protectionText(status.protection)],
     ["policy", policyText(status.policy)],
     ...status.errors.map((error) => ["error", error]),
+    ...(status.policy.keepsFilters
+      ? [["filters", "THOSE OF BEFORE: virtwall nwfilter check"]]
+      : []),
     ...gapRow("put back", "our tables", gaps.tables),
     ...gapRow("put back", "pass rules", gaps.passRules),
   ];

@@ -73,6 +73,7 @@ function describePolicy({ decision, policyTexts }: Collected): Pick<DaemonStatus
       files: policyTexts.map((text) => text.file),
       problems: decision.problems,
       keptGuests: [],
+      keepsFilters: false,
     },
   };
 }

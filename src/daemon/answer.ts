@@ -58,7 +58,7 @@ async function reload(follower: Follower): Promise<ReloadResult> {
   const { changes, errors } = await follower.converge();
   const decision = follower.beliefs.decision;
   const problems = decision?.problems ?? [];
-  if (decision?.inForce === "current" && errors.length === 0) {
+  if (decision?.inForce === "current" && !decision.keepsFilters && errors.length === 0) {
     return { state: "converged", changes, problems };
   }
   if (errors.length > 0) return { state: "failed", changes, problems, error: errors.join("; ") };

@@ -14,6 +14,7 @@ import type {
   LibvirtSource,
   PolicySource,
 } from "../ports/sources.ts";
+import type { SavedState } from "../ports/state.ts";
 import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
 import { HookedGuests, labelOf, type GuestIdentity } from "./hooked-guests.ts";
 
@@ -37,11 +38,12 @@ export class Beliefs {
   #interfaces: readonly HostInterface[] | undefined;
   #learned: LearnedFacts | undefined;
   #filterTexts: FilterTexts = noFilters;
+  #goodFilterTexts: FilterTexts = noFilters;
   #policy: ReturnType<typeof parsePolicy> | undefined;
   #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
-  #remembered: readonly SourceText[] | undefined;
+  #remembered: Pick<SavedState, "policy" | "filters"> | undefined;
   #decision: Decision | undefined;
   #isStale = false;
   #isBridgeFiltered: boolean | undefined;
@@ -62,9 +64,14 @@ export class Beliefs {
     return this.#policyTexts ?? [];
   }
 
-  /** A policy that was in force before this process: what holds while the present one has errors. */
-  remember(texts: readonly SourceText[]): void {
-    this.#remembered = texts;
+  /** Of the filters that are in force. */
+  get filterTexts(): FilterTexts {
+    return this.#goodFilterTexts;
+  }
+
+  /** What was in force before this process: it holds while what is written now has errors. */
+  remember(saved: Pick<SavedState, "policy" | "filters">): void {
+    this.#remembered = saved;
   }
 
   /** Whether the guest of this name is in what is desired. */
@@ -143,8 +150,8 @@ export class Beliefs {
     const guests = this.#hooked.applyTo(this.#libvirtTexts.guests);
     const texts = { ...this.#libvirtTexts, ...this.#filterTexts, guests };
     const { inventory, problems: inventoryProblems } = parseInventory(texts, this.#interfaces);
-    const { networks, leases, filters, ownFilters } = texts;
-    const files = [networks, guests, leases, filters, ownFilters].flat().map(({ file }) => file);
+    const { networks, leases, filters } = texts;
+    const files = [networks, guests, leases, filters].flat().map(({ file }) => file);
     const last = this.#last ?? this.#recall();
     this.#decision = decide(
       {
@@ -157,6 +164,9 @@ export class Beliefs {
       last,
     );
     this.#last = this.#decision.desired ?? last;
+    if (this.#decision.inForce === "current" && !this.#decision.keepsFilters) {
+      this.#goodFilterTexts = this.#filterTexts;
+    }
     return true;
   }
 
@@ -172,14 +182,16 @@ export class Beliefs {
   }
 
   #recall(): Pick<Desired, "policy" | "inventory"> | undefined {
-    const texts = this.#remembered;
+    const saved = this.#remembered;
     this.#remembered = undefined;
-    if (texts === undefined) return undefined;
+    if (saved === undefined) return undefined;
+    const texts = saved.policy;
     const isWrittenNow = this.#policyTexts !== undefined && isSame(this.#policyTexts, texts);
     const { policy, problems } = (isWrittenNow && this.#policy) || parsePolicy(texts);
     if (problems.some((problem) => problem.severity === "error")) return undefined;
-    const inventory = { networks: [], guests: [], leases: [], host: { interfaces: [] } };
-    return { policy, inventory };
+    this.#goodFilterTexts = saved.filters ?? noFilters;
+    const nothing = { networks: [], guests: [], leases: [] };
+    return { policy, inventory: parseInventory({ ...nothing, ...saved.filters }, []).inventory };
   }
 
   async #readLibvirt(): Promise<void> {
@@ -198,7 +210,7 @@ export class Beliefs {
     this.#passedOver = passedOver;
     if (before && isSame(before, texts)) return;
     const lost =
-      texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered ?? []) : undefined;
+      texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered?.policy ?? []) : undefined;
     const parsed = parsePolicy(texts);
     this.#policyTexts = texts;
     this.#policy = lost ? { ...parsed, problems: [lost] } : parsed;

@@ -7,7 +7,7 @@ import { parsePolicy } from "../parse/policy.ts";
 import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeKernel } from "../ports/kernel.fake.ts";
 import { FakeLinks } from "../ports/links.fake.ts";
-import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { FakeFilters, FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
 import { FakeState } from "../ports/state.fake.ts";
 import { FakeXtables } from "../ports/xtables.fake.ts";
 import { Follower } from "./follower.ts";
@@ -17,6 +17,7 @@ const noTexts = { networks: [], guests: [], leases: [] };
 
 let policy: FakePolicy;
 let libvirt: FakeLibvirt;
+let filters: FakeFilters;
 let kernel: FakeKernel;
 let state: FakeState;
 let firewalld: FakeFirewalld;
@@ -27,10 +28,11 @@ let follower: Follower;
 beforeEach(() => {
   policy = new FakePolicy([{ file: "policy.yaml", text: withMark(1) }]);
   libvirt = new FakeLibvirt(noTexts);
+  filters = new FakeFilters({ filters: [], ownFilters: [] });
   kernel = new FakeKernel();
   state = new FakeState();
   journal = new Journal();
-  const sources = { policy, libvirt, host: new FakeHost([]) };
+  const sources = { policy, libvirt, filters, host: new FakeHost([]) };
   const xtables = new FakeXtables();
   links = new FakeLinks();
   firewalld = new FakeFirewalld();
@@ -165,6 +167,37 @@ test("without any good policy the kernel is left as it is", async () => {
   await follower.start();
   expect(follower.beliefs.decision?.inForce).toBe("none");
   expect(kernel.scripts).toEqual([]);
+});
+
+const ownFilters = (action: string) => {
+  const text = `<filter name='web'><rule action='${action}' direction='in'/></filter>`;
+  return { filters: [], ownFilters: [{ file: "web.xml", text }] };
+};
+const webAction = () => {
+  const [rule] = follower.beliefs.decision?.desired?.inventory.filters?.get("web")?.entries ?? [];
+  return rule?.kind === "rule" ? rule.action : undefined;
+};
+
+test("a filter that changes is taken up and saved, and one with a mistake leaves it as it was", async () => {
+  await follower.start();
+  filters.set(ownFilters("drop"));
+  await expect.poll(() => state.saved?.filters).toEqual(ownFilters("drop"));
+  expect(webAction()).toBe("drop");
+  filters.set(ownFilters("dorp"));
+  await expect.poll(events).toContain("filters-refused");
+  expect(follower.beliefs.decision).toMatchObject({ inForce: "current", keepsFilters: true });
+  expect(webAction()).toBe("drop");
+  expect(state.saved?.filters).toEqual(ownFilters("drop"));
+});
+
+test("filters with a mistake at the start are those that were saved", async () => {
+  const saved = { policy: [{ file: "policy.yaml", text: withMark(1) }], ruleset: "" };
+  state.saved = { ...saved, filters: ownFilters("drop") };
+  filters.set(ownFilters("dorp"));
+  await follower.start();
+  expect(follower.beliefs.decision).toMatchObject({ inForce: "current", keepsFilters: true });
+  expect(webAction()).toBe("drop");
+  expect(state.saved.filters).toEqual(ownFilters("drop"));
 });
 
 test("a policy file that goes away takes nothing back, and an empty one does", async () => {

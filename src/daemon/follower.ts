@@ -1,11 +1,12 @@
 import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
-import type { StateStore } from "../ports/state.ts";
+import type { SavedState, StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
+import { describeDecision } from "./describe-decision.ts";
 import { Churn } from "./churn.ts";
 import { Interruptible } from "./interruptible.ts";
 import { isRefusal } from "./refusal.ts";
@@ -78,7 +79,7 @@ export class Follower {
   /** With which mark and integration the pass rules were put last. */
   #passed = "";
   #told = "";
-  #savedPolicy: string | undefined;
+  #saved: string | undefined;
   #savedRequired: string | undefined;
 
   constructor(ports: FollowerPorts) {
@@ -102,8 +103,8 @@ export class Follower {
     await this.#attempt("state", async () => {
       const saved = await this.#ports.state.load();
       if (saved === undefined) return;
-      this.beliefs.remember(saved.policy);
-      this.#savedPolicy = JSON.stringify(saved.policy);
+      this.beliefs.remember(saved);
+      this.#saved = keyOf(saved);
     });
     const { sources, kernel, firewalld } = this.#ports;
     for (const name of sourceNames) {
@@ -361,23 +362,10 @@ export class Follower {
   #tellDecision(): void {
     const decision = this.beliefs.decision;
     if (!decision) return;
-    const errors = decision.problems.filter((problem) => problem.severity === "error");
-    const [first] = errors;
-    const told = JSON.stringify([decision.inForce, errors]);
-    if (told === this.#told) return;
-    this.#told = told;
-    const { journal } = this.#ports;
-    if (!first) return journal.add("info", "policy-taken", "policy and inventory have no errors");
-    const place = `${first.at.file}:${first.at.line}:${first.at.column}: ${first.message}`;
-    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
-    switch (decision.inForce) {
-      case "current":
-        return journal.add("error", "guest-refused", `${place}${more}`);
-      case "last-good":
-        return journal.add("error", "policy-refused", `the last good one stays: ${place}${more}`);
-      case "none":
-        return journal.add("error", "policy-refused", `nothing is applied: ${place}${more}`);
-    }
+    const { key, event } = describeDecision(decision);
+    if (key === this.#told) return;
+    this.#told = key;
+    this.#ports.journal.add(event.level, event.name, event.message);
   }
 
   /** Before any hook is answered: it looks there, where the answer is not what it hoped for. */
@@ -389,14 +377,18 @@ export class Follower {
     this.#savedRequired = JSON.stringify(names);
   }
 
-  /** Only where the policy has changed: what guests do is in libvirt. */
+  /** Only where policy or filters have changed: what guests do is in libvirt. */
   async #save(): Promise<void> {
-    const { policyTexts, decision } = this.beliefs;
+    const { policyTexts: policy, filterTexts: filters, decision } = this.beliefs;
     if (decision?.inForce !== "current" || !decision.desired) return;
-    const key = JSON.stringify(policyTexts);
-    if (key === this.#savedPolicy) return;
+    const key = keyOf({ policy, filters });
+    if (key === this.#saved) return;
     const ruleset = printTables(decision.desired.compiled.tables);
-    await this.#ports.state.save({ policy: policyTexts, ruleset });
-    this.#savedPolicy = key;
+    await this.#ports.state.save({ policy, filters, ruleset });
+    this.#saved = key;
   }
+}
+
+function keyOf({ policy, filters }: Pick<SavedState, "policy" | "filters">): string {
+  return JSON.stringify([policy, filters]);
 }

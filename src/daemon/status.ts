@@ -26,6 +26,7 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
       files: policyTexts.map((text) => text.file),
       problems: decision?.problems ?? [],
       keptGuests: decision?.keptGuests ?? [],
+      keepsFilters: decision?.keepsFilters ?? false,
     },
     errors: [...new Set([...errors, ...silence])],
     ...statusBody(desired?.compiled, counts),

@@ -1,8 +1,9 @@
 import { defined } from "../base/defined.ts";
 import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
-import { completedBy, filterProtocols } from "../model/filter-protocols.ts";
+import { filterProtocols } from "../model/filter-protocols.ts";
 import { parseFilterValue } from "./filter-value.ts";
+import { settleMatches } from "./settle-matches.ts";
 import type { FilterMatch, FilterRule } from "../model/filter.ts";
 import type { FilterProtocol } from "../model/filter-protocols.ts";
 import type { FilterReport } from "./filter-report.ts";
@@ -90,7 +91,7 @@ function priorityOf(xml: Xml, report: FilterReport): number {
   const text = xml.attribute("priority");
   if (text === undefined) return usualPriority;
   const value = /^[+-]?[0-9]{1,6}$/.test(text) ? Number(text) : Infinity;
-  if (Math.abs(value) <= highestPriority) return value + 0;
+  if (Math.abs(value) <= highestPriority) return value;
   report.misread({
     at: xml.attributeAt("priority"),
     what: `priority ${quote(text)} is not in -${highestPriority} to ${highestPriority}`,
@@ -136,8 +137,20 @@ function parseDetails(xml: Xml, report: FilterReport): Details {
     const comment = commentOf(element, report);
     if (comment !== undefined) comments.push(comment);
   }
-  const settled = settle({ protocol, matches });
+  const attributes = protocol.attributes.keys();
+  const settled = settleMatches({ protocol: first.name, attributes, matches }, report);
+  if (first.name === "stp") refuseMirrored(xml, settled, report);
   return defined({ protocol: first.name, matches: settled, comment: comments.at(-1) });
+}
+
+/** A bridge's own frames have one address that they go to, so source and destination cannot change places. */
+function refuseMirrored(rule: Xml, matches: readonly FilterMatch[], report: FilterReport): void {
+  const source = matches.find(({ attribute }) => attribute === "srcmacaddr");
+  if (source === undefined || rule.attribute("direction") !== "inout") return;
+  report.error("BAD_FILTER_RULE", source.at, {
+    message: "srcmacaddr of <stp> stands in a rule of both directions",
+    hint: "write a rule for each direction",
+  });
 }
 
 function reportUnused(element: Xml, first: Xml | undefined, report: FilterReport): void {
@@ -162,6 +175,17 @@ interface Collected {
 
 function addMatches(element: Xml, { protocol, matches }: Collected, report: FilterReport): void {
   const isNegated = isNegative(element, report);
+  if (
+    isNegated &&
+    ![...protocol.attributes.keys()].some((name) => element.attribute(name) !== undefined)
+  ) {
+    report.misread({
+      at: element.attributeAt("match"),
+      what: "match='no' stands on an element without attributes",
+      libvirt: `takes it for <${element.name}/>`,
+      hint: "name what shall not match",
+    });
+  }
   for (const [name, type] of protocol.attributes) {
     const text = element.attribute(name);
     if (text === undefined) continue;
@@ -220,13 +244,4 @@ function commentOf(element: Xml, report: FilterReport): string | undefined {
 function cut(text: string): string {
   const bytes = new TextEncoder().encode(text).subarray(0, longestComment);
   return new TextDecoder().decode(bytes, { stream: true });
-}
-
-/** What attributes mean together: what completes another has no sign of its own. */
-function settle({ protocol, matches }: Collected): FilterMatch[] {
-  return [...protocol.attributes.keys()].flatMap((name) => {
-    const match = matches.get(name);
-    if (match === undefined) return [];
-    return completedBy.has(name) ? [{ ...match, isNegated: false }] : [match];
-  });
 }

@@ -28,7 +28,9 @@ export function parseFilterValue(
 function parseLiteral(type: AttributeType, text: string): FilterLiteral | undefined {
   const canonical = parseAttributeValue(type, text);
   if (canonical === undefined) return undefined;
-  const isHex = type.kind === "number" && /^0x/i.test(text);
+  // libvirt 11.3 writes numbers of ARP's operations in decimal.
+  const keepsHex = type.kind === "number" && type.words?.has("Request") !== true;
+  const isHex = keepsHex && /^0x/i.test(text) && /^[0-9]/.test(canonical);
   return { kind: "literal", text: canonical, ...(isHex && { isHex }) };
 }
 
@@ -59,7 +61,7 @@ function lenientForms(type: AttributeType, text: string): string[] {
   switch (type.kind) {
     case "number": {
       const trimmed = text.replace(/^\s*\+?/, "");
-      return [trimmed, `0x${trimmed}`];
+      return [/^[0-9]+$/.test(trimmed) ? trimmed : `0x${trimmed}`];
     }
     case "boolean":
       return ["false"];
@@ -101,8 +103,8 @@ function parseVariable(
   { name, text, at }: WrittenAttribute,
   report: FilterReport,
 ): FilterVariable | undefined {
-  const match = /^\$([A-Za-z0-9_]+)(?:\[\s*(@)?([0-9]{1,9})\s*\])?$/.exec(text);
-  const [, variable, at0, digits] = match ?? [];
+  const match = /^\$([A-Za-z0-9_]+)(?:\[\s*(@)?\s*([0-9]{1,9})\s*\](.*))?$/s.exec(text);
+  const [, variable, sign, digits, rest = ""] = match ?? [];
   if (variable === undefined) {
     const message = `${quote(text)} is no variable`;
     const hint = "write $NAME, $NAME[@ITERATOR] or $NAME[ELEMENT]";
@@ -119,7 +121,15 @@ function parseVariable(
     return undefined;
   }
   const index = Number(digits ?? 0);
-  if (digits !== undefined && at0 === undefined) {
+  if (rest !== "") {
+    report.misread({
+      at,
+      what: `${quote(rest)} stands behind a variable`,
+      libvirt: "leaves it out",
+      hint: "a value is one variable, or none",
+    });
+  }
+  if (digits !== undefined && sign === undefined) {
     return { kind: "variable", name: variable, element: index };
   }
   if (index > lastIterator) {

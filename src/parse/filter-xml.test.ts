@@ -10,8 +10,8 @@ test("a filter is read with its chain, rules, references and variables", () => {
     `<filter name='web' chain='ipv4-web' priority='-650'>
   <uuid>FCE8AE33-E69E-83BF-262E-30786C1F8079</uuid>
   <rule action='drop' direction='out' priority='100' statematch='false'>
-    <ip match='no' srcipaddr='$IP' dstipaddr='192.0.2.0' dstipmask='255.255.255.0' protocol='17'/>
-    <ip dstportstart='0x35' comment='names'/>
+    <ip match='no' srcipaddr='$IP' dstipaddr='192.0.2.0' dstipmask='255.255.255.0'/>
+    <ip protocol='17' dstportstart='0x35' comment='names'/>
   </rule>
   <filterref filter='clean-traffic'>
     <parameter name='IP' value='192.0.2.1'/>
@@ -47,9 +47,9 @@ test("a filter is read with its chain, rules, references and variables", () => {
           },
           match("dstipaddr", "192.0.2.0", at(4, 36)),
           { ...match("dstipmask", "24", at(4, 58)), isNegated: false },
-          match("protocol", "udp", at(4, 84)),
+          { ...match("protocol", "udp", at(5, 9)), isNegated: false },
           {
-            ...match("dstportstart", "53", at(5, 9)),
+            ...match("dstportstart", "53", at(5, 23)),
             isNegated: false,
             value: { kind: "literal", text: "53", isHex: true },
           },

@@ -1,5 +1,6 @@
 import { defined } from "../base/defined.ts";
 import { quote } from "../base/quote.ts";
+import { chainPrefix, usualChainPriority } from "../model/filter-chain.ts";
 import { capProblems } from "../model/problem-list.ts";
 import { FilterReport } from "./filter-report.ts";
 import { leaveOutUnknown, parseFilterRule } from "./filter-rule.ts";
@@ -38,12 +39,13 @@ function filterOf(root: Xml, report: FilterReport): Filter {
     elements: ["uuid", "rule", "filterref"],
   };
   leaveOutUnknown(root, known, report);
-  const chain = root.attribute("chain") ?? "";
+  const written = root.attribute("chain") ?? "";
+  const chain = written === "" ? "root" : chainOf(root, written, report);
   return {
     name: nameOf(root, report),
     ...defined({ uuid: uuidOf(root, report) }),
-    chain: chain === "" ? "root" : chainOf(root, chain, report),
-    ...defined({ priority: priorityOf(root, report) }),
+    chain,
+    ...defined({ priority: priorityOf(root, chain, report) }),
     entries: root.elements().flatMap((xml) => entryOf(xml, report) ?? []),
     at: root.at,
   };
@@ -79,7 +81,7 @@ function uuidOf(root: Xml, report: FilterReport): string | undefined {
 }
 
 function chainOf(root: Xml, chain: string, report: FilterReport): string {
-  const isKnown = /^(root$|mac|vlan|stp|arp|rarp|ipv4|ipv6)/.test(chain);
+  const isKnown = chainPrefix(chain) !== undefined;
   if (isKnown && /^[A-Za-z0-9_.:-]{1,12}$/.test(chain)) return chain;
   report.error("BAD_FILTER_CHAIN", root.attributeAt("chain"), {
     message: `${quote(chain)} is no chain`,
@@ -90,7 +92,8 @@ function chainOf(root: Xml, chain: string, report: FilterReport): string {
   return chain;
 }
 
-function priorityOf(root: Xml, report: FilterReport): number | undefined {
+/** Undefined if it is the chain's usual one, which libvirt writes down too. */
+function priorityOf(root: Xml, chain: string, report: FilterReport): number | undefined {
   const text = root.attribute("priority") ?? "";
   if (text === "") return undefined;
   const at = root.attributeAt("priority");
@@ -100,7 +103,9 @@ function priorityOf(root: Xml, report: FilterReport): number | undefined {
     report.error("BAD_FILTER_CHAIN", at, { message, hint: "write a number from -1000 to 1000" });
     return undefined;
   }
-  if ((root.attribute("chain") ?? "") !== "") return value + 0;
+  if ((root.attribute("chain") ?? "") !== "") {
+    return value === usualChainPriority(chain) ? undefined : value;
+  }
   report.misread({
     at,
     what: "the filter has a priority and no chain",

@@ -1,10 +1,12 @@
 import type { GuestSide } from "./guests.ts";
-import type { SourceText } from "./sources.ts";
+import type { FilterTexts, SourceText } from "./sources.ts";
 
 /** What was in force last, so that a restart into a policy with a mistake keeps it. */
 export interface SavedState {
   /** The policy files as they were written. */
   readonly policy: readonly SourceText[];
+  /** The filters' files; absent where an earlier version saved. */
+  readonly filters?: FilterTexts;
   /** The ruleset in nft's listing form, for people. */
   readonly ruleset: string;
 }

@@ -10,12 +10,20 @@ const guestXml = (name: string, mac: string) =>
   `<interface type='bridge'><mac address='52:54:00:00:00:${mac}'/><source bridge='br0'/>` +
   `<target dev='vnet${mac}'/></interface></devices></domain>`;
 
-function written(policyText: string, guests: Readonly<Record<string, string>>): Written {
+function written(
+  policyText: string,
+  guests: Readonly<Record<string, string>>,
+  filters: readonly string[] = [],
+): Written {
   const { policy, problems: policyProblems } = parsePolicy([
     { file: "policy.yaml", text: policyText },
   ]);
   const texts = Object.entries(guests).map(([file, text]) => ({ file, text }));
-  const { inventory, problems } = parseInventory({ networks: [], guests: texts, leases: [] }, []);
+  const ownFilters = filters.map((text, i) => ({ file: `nwfilter/${i}.xml`, text }));
+  const { inventory, problems } = parseInventory(
+    { networks: [], guests: texts, leases: [], filters: [], ownFilters },
+    [],
+  );
   return {
     policy,
     policyProblems,
@@ -155,4 +163,43 @@ test("a lease file that is cut in half keeps the leases that it held, and no oth
   const decision = decide(withLeases(whole.slice(0, 20), "[]"), before);
   expect(decision.desired?.inventory.leases.map(({ address }) => address)).toEqual(["192.0.2.1"]);
   expect(codes(decision.problems)).toEqual(["BAD_LEASE_FILE"]);
+});
+
+describe("filters", () => {
+  const accept = "<filter name='a'><rule action='accept' direction='in'/></filter>";
+  const drop = "<filter name='a'><rule action='drop' direction='in'/></filter>";
+  const broken = "<filter name='a'><rule action='dorp' direction='in'/></filter>";
+  const actions = ({ desired }: ReturnType<typeof decide>) =>
+    desired?.inventory.filters?.get("a")?.entries.map((entry) => "action" in entry && entry.action);
+  const before = decide(written("{}", web, [accept]), undefined).desired;
+
+  test("of now are in force where they have no errors", () => {
+    const decision = decide(written("{}", web, [drop]), before);
+    expect(decision).toMatchObject({ inForce: "current", keepsFilters: false, problems: [] });
+    expect(actions(decision)).toEqual(["drop"]);
+  });
+
+  test("with a mistake stay what they were, and the policy changes all the same", () => {
+    const decision = decide(written("host: { mark: 0x20000000 }", {}, [broken]), before);
+    expect(decision).toMatchObject({ inForce: "current", keepsFilters: true });
+    expect(decision.problems).toMatchObject([{ at: { file: "nwfilter/0.xml" } }]);
+    expect(actions(decision)).toEqual(["accept"]);
+    expect(decision.desired?.policy.host.mark).toBe(0x20000000);
+  });
+
+  test("with a mistake leave nothing in force where nobody knows what they were", () => {
+    expect(decide(written("{}", web, [broken]), undefined).inForce).toBe("none");
+  });
+
+  test("stay what they were while the policy does", () => {
+    const decision = decide(written("gests: {}", web, [drop]), before);
+    expect(decision).toMatchObject({ inForce: "last-good", keepsFilters: true });
+    expect(actions(decision)).toEqual(["accept"]);
+  });
+
+  test("of a libvirt that keeps a broken one are in force without it", () => {
+    const now = written("{}", web, [broken]);
+    const decision = decide({ ...now, inventoryFiles: new Set(["nwfilter/0.xml"]) }, undefined);
+    expect(decision.inForce).toBe("current");
+  });
 });

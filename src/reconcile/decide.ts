@@ -1,3 +1,4 @@
+import { defined } from "../base/defined.ts";
 import { check } from "../check/check.ts";
 import { compile, type Compiled } from "../compile/compile.ts";
 import { curtailed } from "../model/effective-policy.ts";
@@ -11,7 +12,7 @@ export interface Written {
   readonly policyProblems: readonly Problem[];
   readonly inventory: Inventory;
   readonly inventoryProblems: readonly Problem[];
-  /** Names of the inventory's texts: problems there are a guest's or a network's, all others the policy's. */
+  /** Names of libvirt's texts: problems there are a guest's or a network's, all others the operator's. */
   readonly inventoryFiles: ReadonlySet<string>;
 }
 
@@ -30,17 +31,68 @@ export interface Decision {
   readonly desired?: Desired;
   /** Guests that keep what was known of them, since what is written now has errors. */
   readonly keptGuests: readonly string[];
+  /** The filters are those that were in force last, since those of now have errors, or a nic could not be bound to them. */
+  readonly keepsFilters: boolean;
 }
 
 /**
- * A policy with errors leaves the last good one in force. A guest or network with errors keeps its last good description, or has
- * none and passes nothing; either way it stops nobody else's update.
+ * A policy with errors leaves the last good one in force. Filters change all together, or with errors not at all. A guest or network
+ * with errors keeps its last good description, or has none and passes nothing; either way it stops nobody else's update.
  */
 export function decide(
-  written: Written,
+  told: Written,
   last: Pick<Desired, "policy" | "inventory"> | undefined,
 ): Decision {
+  const { written, problems } = settleFilters(told, last?.inventory);
+  const decision = decideOn(written, last);
+  const fresh = problems.filter((problem) => !isAmong(problem, decision.problems));
+  const filters = decision.desired?.inventory.filters;
+  return {
+    ...decision,
+    problems: [...decision.problems, ...fresh],
+    keepsFilters: filters !== undefined && !hasSame(told.inventory.filters, filters),
+  };
+}
+
+/** With the filters of before where those of now have errors, or bring errors that were not there with them: what they are. */
+function settleFilters(
+  written: Written,
+  last: Inventory | undefined,
+): { readonly written: Written; readonly problems: readonly Problem[] } {
+  const former = last?.filters;
+  if (former === undefined) return { written, problems: [] };
+  const kept = { ...written, inventory: { ...written.inventory, filters: former } };
+  if (hasSame(written.inventory.filters, former) || filterErrors(written).length > 0) {
+    return { written: kept, problems: [] };
+  }
+  const errors = (candidate: Written) =>
+    check(candidate.policy, mend(candidate, last).inventory).filter(isError);
+  const before = errors(kept);
+  const problems = errors(written).filter((problem) => !isAmong(problem, before));
+  return { written: problems.length > 0 ? kept : written, problems };
+}
+
+function hasSame(
+  filters: Inventory["filters"],
+  former: NonNullable<Inventory["filters"]>,
+): boolean {
+  if (filters?.size !== former.size) return false;
+  return [...filters].every(([name, filter]) => former.get(name) === filter);
+}
+
+/** In filters that the operator has defined: what libvirt keeps is libvirt's matter. */
+function filterErrors({ inventoryProblems, inventoryFiles }: Written): Problem[] {
+  return inventoryProblems.filter(
+    (problem) => isError(problem) && !inventoryFiles.has(problem.at.file),
+  );
+}
+
+function decideOn(
+  written: Written,
+  last: Pick<Desired, "policy" | "inventory"> | undefined,
+): Omit<Decision, "keepsFilters"> {
   const mended = mend(written, last?.inventory);
+  const isUnfiltered = last?.inventory.filters === undefined && filterErrors(written).length > 0;
   const present = examine(written.policy, mended, { written, last: last?.inventory });
   const policyErrors = [...written.policyProblems, ...present.problems].filter(
     (problem) => isError(problem) && !written.inventoryFiles.has(problem.at.file),
@@ -50,11 +102,13 @@ export function decide(
     ...written.inventoryProblems,
     ...present.problems.filter((problem) => !isRepeated(problem, written)),
   ];
-  if (policyErrors.length === 0) {
+  if (policyErrors.length === 0 && !isUnfiltered) {
     return outcome("current", { policy: written.policy, ...present, problems });
   }
   if (last === undefined) return { problems, inForce: "none", keptGuests: [] };
-  const former = examine(last.policy, mended, { written, last: last.inventory });
+  const { filters = mended.inventory.filters } = last.inventory;
+  const unchanged = { ...mended, inventory: defined({ ...mended.inventory, filters }) };
+  const former = examine(last.policy, unchanged, { written, last: last.inventory });
   return outcome("last-good", { policy: last.policy, ...former, problems });
 }
 
@@ -67,7 +121,7 @@ interface Examined {
 function outcome(
   inForce: "current" | "last-good",
   found: Examined & { readonly policy: Policy },
-): Decision {
+): Omit<Decision, "keepsFilters"> {
   const { policy, inventory, problems, keptGuests } = found;
   return {
     problems,
@@ -164,7 +218,11 @@ function isError(problem: Problem): boolean {
 
 /** Check may find again what the parser has told. */
 function isRepeated(problem: Problem, written: Written): boolean {
-  return [...written.policyProblems, ...written.inventoryProblems].some(
+  return isAmong(problem, [...written.policyProblems, ...written.inventoryProblems]);
+}
+
+function isAmong(problem: Problem, problems: readonly Problem[]): boolean {
+  return problems.some(
     (told) =>
       told.code === problem.code &&
       told.at.file === problem.at.file &&

@@ -46,6 +46,8 @@ export interface PolicyStatus {
   readonly problems: readonly Problem[];
   /** Guests whose present description has errors: they keep what they had before. */
   readonly keptGuests: readonly string[];
+  /** The filters are those of before, since those that are defined now have errors or cannot be bound. */
+  readonly keepsFilters: boolean;
 }
 
 export interface NetworkStatus {

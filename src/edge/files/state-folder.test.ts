@@ -59,6 +59,15 @@ test("adopted networks are kept, whatever their names, and removed without a tra
   expect(await readdir(folder)).toEqual([]);
 });
 
+test("filters are saved beside the policy, and what is none is a refusal", async () => {
+  const store = new StateFolder(folder);
+  const saved = { policy: [], ruleset: "", filters: { filters: [], ownFilters: [] } };
+  await store.save(saved);
+  expect(await store.load()).toEqual(saved);
+  await writeFile(join(folder, "last-good-filters.json"), "[]");
+  await expect(store.load()).rejects.toThrow(StateError);
+});
+
 test("adopted guests are kept beside them", async () => {
   const store = new StateFolder(join(folder, "state"));
   const guest = {

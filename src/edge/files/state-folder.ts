@@ -9,11 +9,12 @@ import {
   type SavedState,
   type StateStore,
 } from "../../ports/state.ts";
-import type { SourceText } from "../../ports/sources.ts";
+import type { FilterTexts, SourceText } from "../../ports/sources.ts";
 import { readFolder } from "./read-folder.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
+const filtersName = "last-good-filters.json";
 const rulesetName = "last-good.nft";
 const adoptedName = "adopted";
 const adoptedGuestsName = "adopted-guests";
@@ -35,7 +36,8 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     try {
       const policy: unknown = JSON.parse(await readFile(join(this.#folder, policyName), "utf8"));
       if (!isTexts(policy)) throw new Error("not a list of files");
-      return { policy, ruleset: await readFile(join(this.#folder, rulesetName), "utf8") };
+      const ruleset = await readFile(join(this.#folder, rulesetName), "utf8");
+      return { policy, ruleset, ...(await this.#loadFilters()) };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new StateError(
@@ -45,8 +47,21 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     }
   }
 
+  async #loadFilters(): Promise<Pick<SavedState, "filters">> {
+    const file = join(this.#folder, filtersName);
+    const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return undefined;
+      throw cause;
+    });
+    if (text === undefined) return {};
+    const filters = readJson(text);
+    if (!isFilterTexts(filters)) throw new Error(`${file} is not two lists of files`);
+    return { filters };
+  }
+
   async save(state: SavedState): Promise<void> {
     await this.#write([
+      ...(state.filters ? [[filtersName, JSON.stringify(state.filters)] as const] : []),
       [rulesetName, state.ruleset],
       [policyName, JSON.stringify(state.policy)],
     ]);
@@ -122,7 +137,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
     try {
-      for (const name of [policyName, rulesetName, requiredFileName]) {
+      for (const name of [policyName, filtersName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
     } catch (cause) {
@@ -142,6 +157,11 @@ function isTexts(value: unknown): value is SourceText[] {
         typeof row?.file === "string" && typeof row.text === "string",
     )
   );
+}
+
+function isFilterTexts(value: unknown): value is FilterTexts {
+  const texts = value as Partial<FilterTexts> | null | undefined;
+  return isTexts(texts?.filters) && isTexts(texts?.ownFilters);
 }
 
 /** A name is no path, and may begin with the dot of a hidden file. */
