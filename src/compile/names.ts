@@ -1,3 +1,4 @@
+import { hash } from "../base/hash.ts";
 import type { Family } from "../base/address.ts";
 
 /** Every name that virtwall puts into the kernel is made here. They are interface: docs/nft.md lists them. */
@@ -62,14 +63,4 @@ function shorten(name: string): string {
   if (name.length <= longestName) return name;
   const tail = hash(name);
   return `${name.slice(0, longestName - tail.length - 1)}.${tail}`;
-}
-
-/** 64 bits of FNV-1a in hex: for names, not for secrets. */
-function hash(text: string): string {
-  let value = 0xcbf29ce484222325n;
-  for (const character of text) {
-    value ^= BigInt(character.codePointAt(0) ?? 0);
-    value = (value * 0x100000001b3n) & 0xffffffffffffffffn;
-  }
-  return value.toString(16).padStart(16, "0");
 }

@@ -12,7 +12,7 @@ export interface Inventory {
   readonly guests: readonly Guest[];
   readonly leases: readonly Lease[];
   readonly host: Host;
-  /** Every filter there is, by name; absent: nobody looked. */
+  /** Every filter there is, by name; absent: none. */
   readonly filters?: ReadonlyMap<string, Filter>;
   /** What guests say or show of themselves; absent where nobody was asked. */
   readonly agentAddresses?: readonly AgentAddress[];

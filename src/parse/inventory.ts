@@ -44,23 +44,18 @@ export function parseInventory(
     append(problems, parsed.problems);
     return parsed.leases;
   });
+  const merged = mergeFilters(texts);
+  append(problems, merged.problems);
   return {
     inventory: {
       networks,
       guests: withDistinctNics(guests, networks, problems),
       leases,
       host: { interfaces },
-      ...filtersOf(texts, problems),
+      filters: merged.filters,
     },
     problems,
   };
-}
-
-function filtersOf(texts: LibvirtTexts, problems: Problem[]): Pick<Inventory, "filters"> {
-  if (texts.filters === undefined && texts.ownFilters === undefined) return {};
-  const merged = mergeFilters(texts);
-  append(problems, merged.problems);
-  return { filters: merged.filters };
 }
 
 function distinctNetworks(networks: readonly Network[], problems: Problem[]): Network[] {

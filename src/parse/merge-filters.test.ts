@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { mergeFilters } from "./merge-filters.ts";
+import { stockFilters } from "./stock-filters.ts";
+
+function text(name: string, inside: string, file = `${name}.xml`) {
+  return { file, text: `<filter name='${name}' chain='root'>${inside}</filter>` };
+}
+
+const dropAll = "<rule action='drop' direction='inout'/>";
+const acceptAll = "<rule action='accept' direction='inout'/>";
+
+function actionsIn(filters: ReturnType<typeof mergeFilters>["filters"], name: string) {
+  return filters.get(name)?.entries.map((entry) => entry.kind === "rule" && entry.action);
+}
+
+describe("of filters with one name", () => {
+  test("without any text there are those in stock", () => {
+    expect(mergeFilters({})).toEqual({ filters: stockFilters, problems: [] });
+  });
+
+  test("one defined through virtwall wins over libvirt's and over that in stock", () => {
+    const own = [text("a", dropAll), text("clean-traffic", dropAll)];
+    const { filters, problems } = mergeFilters({
+      ownFilters: own,
+      filters: [text("a", acceptAll, "theirs.xml"), text("b", acceptAll)],
+    });
+    expect(problems).toEqual([]);
+    expect(["a", "b", "clean-traffic"].map((name) => actionsIn(filters, name))).toEqual([
+      ["drop"],
+      ["accept"],
+      ["drop"],
+    ]);
+  });
+
+  test("libvirt's own no-ipv6-spoofing gives way to ours, and leaves it its UUID", () => {
+    const uuid = "5c6d49af-b071-6127-b4ec-6f8ed4b55335";
+    const libvirts = {
+      file: "no-ipv6-spoofing.xml",
+      text: `<!-- by libvirt --><filter name='no-ipv6-spoofing' chain='ipv6-ip' priority='-610'>
+        <uuid>${uuid}</uuid>
+        <rule action='return' direction='out' priority='100'><ipv6 srcipaddr='FE80::' srcipmask='10' protocol='udp'/></rule>
+        <rule action='return' direction='out' priority='500'><ipv6 srcipaddr='$IPV6'/></rule>
+        <rule action='drop' direction='out' priority='1000'/></filter>`,
+    };
+    const stock = stockFilters.get("no-ipv6-spoofing");
+    const { filters } = mergeFilters({ filters: [libvirts] });
+    expect(filters.get("no-ipv6-spoofing")).toEqual({ ...stock, uuid });
+
+    const changed = { ...libvirts, text: libvirts.text.replace("FE80::", "FE80::1") };
+    const own = mergeFilters({ filters: [changed] }).filters.get("no-ipv6-spoofing");
+    expect(own?.at.file).toBe("no-ipv6-spoofing.xml");
+  });
+
+  test("the first of two in one folder stays, and the second is told of", () => {
+    const two = [text("a", dropAll), text("a", acceptAll, "second.xml")];
+    const message = "filter 'a' is left out: a.xml holds one of that name";
+    const at = { file: "second.xml", line: 1, column: 1 };
+    const problem = { code: "DUPLICATE_FILTER", at, message };
+    const own = mergeFilters({ ownFilters: two });
+    expect(own.problems).toEqual([{ ...problem, severity: "error" }]);
+    expect(actionsIn(own.filters, "a")).toEqual(["drop"]);
+    expect(mergeFilters({ filters: two }).problems).toEqual([{ ...problem, severity: "warning" }]);
+  });
+});
+
+test("what libvirt misreads is an error in our own folder, and a warning in libvirt's", () => {
+  const misread = [text("a", "<rule action='drop' direction='out' priority='2000'/>")];
+  const severities = (problems: ReturnType<typeof mergeFilters>["problems"]) =>
+    problems.map(({ code, severity }) => `${severity} ${code}`);
+  const own = mergeFilters({ ownFilters: misread });
+  expect(severities(own.problems)).toEqual(["error MISREAD_FILTER"]);
+  expect(own.filters.has("a")).toBe(false);
+  const theirs = mergeFilters({ filters: misread });
+  expect(severities(theirs.problems)).toEqual(["warning MISREAD_FILTER"]);
+  expect(theirs.filters.has("a")).toBe(true);
+});
+
+test("a text of libvirt's folder that is no filter holds up nothing", () => {
+  const { problems } = mergeFilters({ filters: [{ file: "x.xml", text: "<filter" }] });
+  expect(problems.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
+    "warning BAD_FILTER_XML",
+  ]);
+});
