@@ -3,8 +3,9 @@ import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { check } from "./check.ts";
 import { laws } from "./laws.ts";
-import type { HostInterface } from "../model/inventory.ts";
+import type { BridgeFacts, HostInterface } from "../model/inventory.ts";
 import { parseAddress } from "../base/address.ts";
+import { defined } from "../base/defined.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 
 const networkTexts = {
@@ -394,7 +395,9 @@ describe("groups of guests on one bridge", () => {
   const told = (policyText: string, isBridgeFiltered?: boolean) => {
     const { policy } = parsePolicy([{ file: "policy.yaml", text: policyText }]);
     const inventory = inventoryOf([eth0]);
-    const host = { ...inventory.host, ...(isBridgeFiltered !== undefined && { isBridgeFiltered }) };
+    const bridges: BridgeFacts | undefined =
+      isBridgeFiltered === undefined ? undefined : { filtered: isBridgeFiltered ? [4] : [] };
+    const host = defined({ ...inventory.host, bridges });
     return check(policy, { ...inventory, host }).map(
       ({ at, code, message }) => `${at.column} ${code} ${message.split(":")[0]}`,
     );

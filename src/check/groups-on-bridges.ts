@@ -12,7 +12,7 @@ const remedy =
 
 /** Groups judge in IP's filter, which frames from one port of a bridge to another cross only with br_netfilter. */
 export const groupsOnBridges: Law = (policy, inventory) => {
-  if (inventory.host.isBridgeFiltered !== false) return [];
+  if (inventory.host.bridges?.filtered.length !== 0) return [];
   return bridgesOf(policy, inventory).flatMap(({ name, isBridged, guests, grouped }) => {
     const [first] = grouped;
     if (first === undefined || (guests.size < 2 && !isBridged)) return [];

@@ -139,7 +139,9 @@ async function endFlows(
 async function setHairpin(taps: readonly InterfaceName[]): Promise<readonly string[]> {
   const links = new BridgeLinks();
   try {
-    if (taps.length > 0 && (await links.isBridgeFiltered())) await links.setHairpin(taps);
+    if (taps.length > 0 && (await links.bridges()).filtered.length > 0) {
+      await links.setHairpin(taps);
+    }
     return [];
   } catch (error) {
     if (error instanceof LinkError) return [error.message];

@@ -64,9 +64,9 @@ async function collectFrom(
   const parsed = parseInventory(libvirt, interfaces);
   const inventory = own ? withOwn(parsed.inventory, own) : parsed.inventory;
   // A folder in place of libvirt is judged alike on every machine.
-  const isBridgeFiltered =
-    settings.inventoryFolder === undefined ? await new BridgeLinks().isBridgeFiltered() : undefined;
-  const host = defined({ ...inventory.host, isBridgeFiltered });
+  const bridges =
+    settings.inventoryFolder === undefined ? await new BridgeLinks().bridges() : undefined;
+  const host = defined({ ...inventory.host, bridges });
   const { networks, guests, leases, ownFilters } = libvirt;
   const inventoryTexts = [networks, guests, leases, libvirt.filters].flat();
   const first = {

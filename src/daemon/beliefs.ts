@@ -1,6 +1,6 @@
 import { defined } from "../base/defined.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
-import type { HostInterface, Inventory } from "../model/inventory.ts";
+import type { BridgeFacts, HostInterface, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
@@ -46,7 +46,7 @@ export class Beliefs {
   #remembered: Pick<SavedState, "policy" | "filters"> | undefined;
   #decision: Decision | undefined;
   #isStale = false;
-  #isBridgeFiltered: boolean | undefined;
+  #bridges: BridgeFacts | undefined;
   #taps: ReadonlyMap<InterfaceName, string> | undefined;
   readonly #hookedNetworks = new Map<string, string>();
   #hasReadLibvirt = false;
@@ -170,15 +170,14 @@ export class Beliefs {
     return true;
   }
 
-  /** br_netfilter, which comes and goes without an event. */
-  takeBridgeFilter(isFiltered: boolean): void {
-    if (isFiltered !== this.#isBridgeFiltered) this.#isStale = true;
-    this.#isBridgeFiltered = isFiltered;
+  /** br_netfilter comes and goes without an event. */
+  takeBridges(facts: BridgeFacts): void {
+    if (JSON.stringify(facts) !== JSON.stringify(this.#bridges)) this.#isStale = true;
+    this.#bridges = facts;
   }
 
   #withHost(inventory: Inventory): Inventory {
-    const isBridgeFiltered = this.#isBridgeFiltered;
-    return { ...inventory, host: defined({ ...inventory.host, isBridgeFiltered }) };
+    return { ...inventory, host: defined({ ...inventory.host, bridges: this.#bridges }) };
   }
 
   #recall(): Pick<Desired, "policy" | "inventory"> | undefined {

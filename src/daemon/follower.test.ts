@@ -294,7 +294,7 @@ test("groups that the kernel's bridges pass by are told until br_netfilter is on
   await follower.start();
   const codes = () => follower.beliefs.decision?.problems.map(({ code }) => code);
   expect(codes()).toEqual(["GROUPS_ON_ONE_BRIDGE"]);
-  links.isFiltered = true;
+  links.facts = { filtered: [4, 6] };
   await follower.converge();
   expect(codes()).toEqual([]);
 });

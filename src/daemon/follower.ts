@@ -310,7 +310,7 @@ export class Follower {
         ),
     );
     if (!dirty.has("host")) return;
-    this.beliefs.takeBridgeFilter(await this.#ports.links.isBridgeFiltered());
+    this.beliefs.takeBridges(await this.#ports.links.bridges());
     const taps = this.beliefs.takeMovedTaps();
     if (taps.length > 0) this.expectLibvirt({ kind: "taps", taps });
   }

@@ -180,7 +180,9 @@ export class Upkeep {
   async holdHairpin(desired: Desired): Promise<void> {
     const { links } = this.#ports;
     const taps = desired.compiled.hairpinTaps;
-    if (taps.length > 0 && (await links.isBridgeFiltered())) await links.setHairpin(taps);
+    if (taps.length > 0 && (await links.bridges()).filtered.length > 0) {
+      await links.setHairpin(taps);
+    }
   }
 
   /** Until the next {@link holdOwnership} nobody is taken for the owner. */

@@ -1,4 +1,4 @@
-import type { Address, Prefix } from "../base/address.ts";
+import type { Address, Family, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortRange } from "../base/port.ts";
@@ -112,8 +112,18 @@ export interface Lease {
 export interface Host {
   /** Interfaces that hold a default route, with their global addresses. */
   readonly interfaces: readonly HostInterface[];
-  /** Whether frames on a bridge cross IP's filter (br_netfilter); absent where that was not looked at. */
-  readonly isBridgeFiltered?: boolean;
+  /** Absent where that was not looked at. */
+  readonly bridges?: BridgeFacts;
+}
+
+/** What the kernel does with frames that go from one port of a bridge to another. */
+export interface BridgeFacts {
+  /** Families of which they cross the chains of `inet` too (br_netfilter). */
+  readonly filtered: readonly Family[];
+  /** Rules on a bridge see the states of connections (nf_conntrack_bridge). Absent for whoever may not ask. */
+  readonly isTracked?: boolean;
+  /** Rules on a bridge may answer in the addressee's name, in prerouting (nft_reject_bridge). Absent for whoever may not ask. */
+  readonly canReject?: boolean;
 }
 
 export interface HostInterface {

@@ -1,15 +1,17 @@
 import type { InterfaceName } from "../base/interface-name.ts";
+import type { BridgeFacts } from "../model/inventory.ts";
 import { LinkError, type BridgePort, type Links } from "./links.ts";
 
 export class FakeLinks implements Links {
-  isFiltered = false;
+  /** Of every bridge. */
+  facts: BridgeFacts = { filtered: [], isTracked: true, canReject: true };
   /** Non-empty: every change fails with it. */
   refusal = "";
   readonly hairpin = new Set<InterfaceName>();
   readonly masters = new Map<InterfaceName, InterfaceName>();
 
-  isBridgeFiltered(): Promise<boolean> {
-    return Promise.resolve(this.isFiltered);
+  bridges(): Promise<BridgeFacts> {
+    return Promise.resolve(this.facts);
   }
 
   setHairpin(ports: readonly InterfaceName[]): Promise<void> {

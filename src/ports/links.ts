@@ -1,9 +1,10 @@
 import type { InterfaceName } from "../base/interface-name.ts";
+import type { BridgeFacts } from "../model/inventory.ts";
 
 /** What virtwall changes of the host's links. */
 export interface Links {
-  /** Whether bridged frames also cross the filter of IP (br_netfilter, either family), which rewrites destinations on the bridge. */
-  isBridgeFiltered(): Promise<boolean>;
+  /** Of this namespace and this kernel. */
+  bridges(): Promise<BridgeFacts>;
   /**
    * Lets these bridge ports send a frame back to where it came from. A port that is gone by now is passed over.
    * Throws {@link LinkError}.

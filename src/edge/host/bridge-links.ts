@@ -1,15 +1,29 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import type { Family } from "../../base/address.ts";
+import { defined } from "../../base/defined.ts";
 import type { InterfaceName } from "../../base/interface-name.ts";
+import type { BridgeFacts } from "../../model/inventory.ts";
+import { KernelError } from "../../ports/kernel.ts";
 import { LinkError, type BridgePort, type Links } from "../../ports/links.ts";
+import { runNft } from "../nft/run-nft.ts";
 
 /** The bridge ports of the namespace this process runs in, through iproute2's `bridge`. */
 export class BridgeLinks implements Links {
-  async isBridgeFiltered(): Promise<boolean> {
-    const settings = await Promise.all(
-      ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"].map(readSetting),
-    );
-    return settings.includes("1");
+  #abilities: Promise<KernelAbilities> | undefined;
+
+  async bridges(): Promise<BridgeFacts> {
+    const [ipv4, ipv6] = await Promise.all([
+      readSetting("bridge-nf-call-iptables"),
+      readSetting("bridge-nf-call-ip6tables"),
+    ]);
+    const filtered: Family[] = [
+      ...(ipv4 === "1" ? [4 as const] : []),
+      ...(ipv6 === "1" ? [6 as const] : []),
+    ];
+    // Settings come and go; a kernel stays what it is.
+    this.#abilities ??= readAbilities();
+    return { filtered, ...(await this.#abilities) };
   }
 
   setHairpin(ports: readonly InterfaceName[]): Promise<void> {
@@ -31,6 +45,30 @@ export class BridgeLinks implements Links {
       "ip",
       taps.map(({ tap, bridge }) => `link set dev ${tap} master ${bridge}\n`),
     );
+  }
+}
+
+type KernelAbilities = Omit<BridgeFacts, "filtered">;
+
+async function readAbilities(): Promise<KernelAbilities> {
+  const [isTracked, canReject] = await Promise.all([
+    takesOnBridge("ct state new"),
+    takesOnBridge("meta l4proto tcp reject with tcp reset"),
+  ]);
+  return defined({ isTracked, canReject });
+}
+
+/** The kernel loads the module that a rule needs, also where the rule is only tried. Undefined where nobody could be asked. */
+async function takesOnBridge(statements: string): Promise<boolean | undefined> {
+  const chain = "{ type filter hook prerouting priority 1; }";
+  const input = `add table bridge probe\nadd chain bridge probe c ${chain}\nadd rule bridge probe c ${statements}\n`;
+  try {
+    const { status, stderr } = await runNft(["--check", "-f", "-"], { input });
+    if (stderr.includes("Operation not permitted")) return undefined;
+    return status === 0;
+  } catch (error) {
+    if (error instanceof KernelError) return undefined;
+    throw error;
   }
 }
 
