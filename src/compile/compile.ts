@@ -41,7 +41,7 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
     tables: [inetTable(intent), bridgeTable(intent)],
     intent,
     guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [])),
-    publications: publications.map(publicationState),
+    publications: publications.flatMap(publicationStates),
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
   };
@@ -102,7 +102,11 @@ function guestState(guest: Guest, nics: readonly NicIntent[]): GuestState {
   };
 }
 
-const publicationState = remembered((publication: IntendedPublication): PublicationState => {
+const publicationStates = remembered((publications: readonly IntendedPublication[]) =>
+  publications.map(publicationState),
+);
+
+function publicationState(publication: IntendedPublication): PublicationState {
   const { guest, wanted, mapping, intents, reason } = publication;
   return {
     guest,
@@ -119,4 +123,4 @@ const publicationState = remembered((publication: IntendedPublication): Publicat
       counters: admitElements(intent),
     })),
   };
-});
+}

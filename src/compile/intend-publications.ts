@@ -21,10 +21,11 @@ interface Known {
   readonly nics: readonly NicIntent[];
 }
 
-export function intendPublications(given: Given, known: Known): IntendedPublication[] {
+/** Those of each guest. */
+export function intendPublications(given: Given, known: Known): (readonly IntendedPublication[])[] {
   const uplinks = uplinkAddresses(given);
   const addresses = addressesByGuest(known);
-  return [...given.policy.guests.values()].flatMap((guest) =>
+  return [...given.policy.guests.values()].map((guest) =>
     publicationsOf(guest, { uplinks, reachable: addresses.get(guest.name) }),
   );
 }

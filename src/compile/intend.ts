@@ -1,4 +1,5 @@
 import type { InterfaceName } from "../base/interface-name.ts";
+import { remembered } from "../base/remembered.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import { bindingOf, filtersOf } from "../model/filter-binding.ts";
@@ -10,7 +11,8 @@ import { intendPublications, type IntendedPublication } from "./intend-publicati
 
 export interface Intended {
   readonly intent: Intent;
-  readonly publications: readonly IntendedPublication[];
+  /** Those of each guest. */
+  readonly publications: readonly (readonly IntendedPublication[])[];
 }
 
 /** Brings policy and inventory together. Names that do not resolve are skipped: the check room has told them. */
@@ -29,13 +31,17 @@ export function intend(given: Given): Intended {
       networks,
       nics,
       foreignTaps: foreignTaps(inventory, bridges),
-      publications: publications.flatMap((publication) => publication.intents),
+      publications: publications.flatMap(intentsOf),
       filters: filtersOf(inventory),
       aliases: policy.aliases,
       groups: policy.groups,
     },
   };
 }
+
+const intentsOf = remembered((publications: readonly IntendedPublication[]) =>
+  publications.flatMap(({ intents }) => intents),
+);
 
 function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
   const { policy, inventory } = given;

@@ -1,4 +1,5 @@
 import { familyOf, type Family } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { Intent } from "../model/intent.ts";
 import type { Chain, Expression, Rule, SetDefinition, Table } from "../nft/ast.ts";
 import {
@@ -21,12 +22,13 @@ import {
   value,
   vmap,
 } from "../nft/build.ts";
-import { addressType, defineSet, interfaceSet } from "./define-set.ts";
+import { addressType, defineGatheredSet, defineSet, interfaceSet } from "./define-set.ts";
+import { gathered } from "./gathered.ts";
 import { lowerFilters } from "./lower-filters.ts";
 import { guardedNics, limitedNics } from "./lower-groups.ts";
 
 import { publishedGuests } from "./lower-publications.ts";
-import { families, ip } from "./matches.ts";
+import { families, ip, keyed } from "./matches.ts";
 import { tableName } from "./names.ts";
 import { neighbourDiscovery } from "./on-link.ts";
 import { pass, refuse } from "./verdicts.ts";
@@ -49,7 +51,7 @@ export function bridgeTable(intent: Intent): Table {
     family: "bridge",
     name: tableName,
     sets: [
-      interfaceSet("taps", taps),
+      defineGatheredSet("taps", { type: ["ifname"] }, tapElements(taps)),
       interfaceSet("foreign_taps", intent.foreignTaps),
       interfaceSet("apart", apartTaps),
       interfaceSet(
@@ -61,11 +63,7 @@ export function bridgeTable(intent: Intent): Table {
         limitedNics(intent).flatMap(({ tap }) => tap ?? []),
       ),
       ...families.map((family) => guardedAddresses(intent, family)),
-      defineSet(
-        "same_port",
-        { type: ["ifname", "ifname"] },
-        taps.map((tap) => ({ key: concat(value(tap), value(tap)) })),
-      ),
+      defineGatheredSet("same_port", { type: ["ifname", "ifname"] }, samePortElements(taps)),
       ...families.map((family) => publishedGuests(intent, family)),
       ...filters.sets,
     ],
@@ -80,6 +78,11 @@ export function bridgeTable(intent: Intent): Table {
     ],
   };
 }
+
+const tapElements = gathered((tap: InterfaceName) => [keyed({ key: value(tap) })]);
+const samePortElements = gathered((tap: InterfaceName) => [
+  keyed({ key: concat(value(tap), value(tap)) }),
+]);
 
 function guardedAddresses(intent: Intent, family: Family): SetDefinition {
   const elements = guardedNics(intent).flatMap(({ tap, addresses }) =>

@@ -2,7 +2,15 @@ import { familyOf, type Address, type Family } from "../base/address.ts";
 import type { PortRange } from "../base/port.ts";
 import { remembered } from "../base/remembered.ts";
 import type { Intent, PublicationIntent } from "../model/intent.ts";
-import type { Chain, Element, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
+import type {
+  Chain,
+  Element,
+  Expression,
+  Rule,
+  SetDefinition,
+  Statement,
+  Verdict,
+} from "../nft/ast.ts";
 import {
   anonymousSet,
   concat,
@@ -17,7 +25,8 @@ import {
   value,
   vmap,
 } from "../nft/build.ts";
-import { addressType, defineKeyedSet, defineSet } from "./define-set.ts";
+import { addressType, defineGatheredSet } from "./define-set.ts";
+import { gathered } from "./gathered.ts";
 import {
   families,
   ip,
@@ -36,42 +45,35 @@ import { refuse } from "./verdicts.ts";
  * address is opened with it. Ranges that keep their ports share interval maps; ranges that shift are listed port by port.
  */
 export function lowerPublications(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
+  const { publications } = intent;
   const sets = families.flatMap((family) => {
-    const mine = intent.publications
-      .filter(({ address }) => familyOf(address) === family)
-      .map(elementsOf);
+    const gather = gatherers[family];
     const address = addressType(family);
     const type = [address, "inet_proto", "inet_service"];
     const interval = { type, flags: ["interval"] } as const;
     const verdict = { data: ["verdict"], counter: true };
     return [
-      defineKeyedSet(
+      defineGatheredSet(
         publishMap(family),
         { type, data: [address, "inet_service"] },
-        mine.flatMap(({ publish }) => publish),
+        gather.publish(publications),
       ),
-      defineKeyedSet(
+      defineGatheredSet(
         publishRangesMap(family),
         { ...interval, data: [address] },
-        mine.flatMap(({ publishRanges }) => publishRanges),
+        gather.publishRanges(publications),
       ),
-      defineKeyedSet(
-        admitMap(family),
-        { type, ...verdict },
-        mine.flatMap(({ admit }) => admit),
-      ),
-      defineKeyedSet(
+      defineGatheredSet(admitMap(family), { type, ...verdict }, gather.admit(publications)),
+      defineGatheredSet(
         admitRangesMap(family),
         { ...interval, ...verdict },
-        mine.flatMap(({ admitRanges }) => admitRanges),
+        gather.admitRanges(publications),
       ),
       publishedGuests(intent, family),
-      defineSet(
+      defineGatheredSet(
         `published_self${family}`,
         { type: [address, address] },
-        guestAddresses(intent, family).map((guest) => ({
-          key: concat(value(guest), value(guest)),
-        })),
+        gather.self(guestAddresses(publications)),
       ),
     ];
   });
@@ -97,16 +99,36 @@ const elementsOf = remembered((publication: PublicationIntent): PublicationEleme
   };
 });
 
-/** Addresses of the guests that publications lead to. */
-export function publishedGuests(intent: Intent, family: Family): SetDefinition {
-  const elements = guestAddresses(intent, family).map((address) => ({ key: value(address) }));
-  return defineSet(`published_guests${family}`, { type: [addressType(family)] }, elements);
+/** For each family, since publications of both stand in one list. */
+const gatherers = { 4: gatherersOf(4), 6: gatherersOf(6) };
+
+function gatherersOf(family: Family) {
+  const isMine = (address: Address) => familyOf(address) === family;
+  const gatherPublications = (kind: keyof PublicationElements) =>
+    gathered((publication: PublicationIntent) =>
+      isMine(publication.address) ? elementsOf(publication)[kind] : [],
+    );
+  const gatherGuests = (elementOf: (guest: Expression) => Element) =>
+    gathered((guest: Address) => (isMine(guest) ? [keyed(elementOf(value(guest)))] : []));
+  return {
+    publish: gatherPublications("publish"),
+    publishRanges: gatherPublications("publishRanges"),
+    admit: gatherPublications("admit"),
+    admitRanges: gatherPublications("admitRanges"),
+    guests: gatherGuests((guest) => ({ key: guest })),
+    self: gatherGuests((guest) => ({ key: concat(guest, guest) })),
+  };
 }
 
-function guestAddresses(intent: Intent, family: Family): Address[] {
-  const addresses = new Set(intent.publications.map(({ guestAddress }) => guestAddress));
-  return [...addresses].filter((address) => familyOf(address) === family);
+/** Addresses of the guests that publications lead to. */
+export function publishedGuests({ publications }: Intent, family: Family): SetDefinition {
+  const elements = gatherers[family].guests(guestAddresses(publications));
+  return defineGatheredSet(`published_guests${family}`, { type: [addressType(family)] }, elements);
 }
+
+const guestAddresses = remembered((publications: readonly PublicationIntent[]): Address[] => [
+  ...new Set(publications.map(({ guestAddress }) => guestAddress)),
+]);
 
 /** An interval map holds the range as one element: its value can be an address, but no moving port. */
 function keepsRange({ public: published, guestPorts }: PublicationIntent): boolean {

@@ -158,10 +158,12 @@ export function keyed(element: Element): KeyedElement {
 }
 
 /** One element a key, the first of equal keys; sorted by text, so that the same input in any order gives the same bytes. */
-export function distinctElements(elements: readonly KeyedElement[]): Element[] {
+export function distinctElements(elements: readonly KeyedElement[]): KeyedElement[] {
   const byKey = new Map<string, KeyedElement>();
   for (const each of elements) if (!byKey.has(each.text)) byKey.set(each.text, each);
-  return [...byKey.values()]
-    .sort((a, b) => (a.text < b.text ? -1 : 1))
-    .map(({ element }) => element);
+  return [...byKey.values()].sort(byText);
+}
+
+export function byText(a: KeyedElement, b: KeyedElement): number {
+  return a.text < b.text ? -1 : 1;
 }

@@ -141,10 +141,14 @@ class Daemon {
     host: this.#host,
   });
 
-  async decide(policy: PolicyPlan, world: WorldPlan) {
+  decide(policy: PolicyPlan, world: WorldPlan) {
     this.#policy.set(policyOf(policy));
     this.#libvirt.set(textsOf(world));
     this.#host.set(interfacesOf(world));
+    return this.decideNow();
+  }
+
+  async decideNow() {
     for (const source of ["policy", "libvirt", "host"] as const) await this.#beliefs.read(source);
     this.#beliefs.reconsider();
     const { problems = [], desired } = this.#beliefs.decision ?? {};
@@ -156,9 +160,13 @@ it("what a daemon remembers of all that was before changes nothing of what it de
   await fc.assert(
     fc.asyncProperty(steps, async (moments) => {
       const old = new Daemon();
-      let before: Awaited<ReturnType<Daemon["decide"]>>["tables"] = [];
-      for (const { policy, world } of moments) {
-        const remembered = await old.decide(policy, world);
+      const answers = [];
+      for (const { policy, world } of moments) answers.push(await old.decide(policy, world));
+      let before: (typeof answers)[number]["tables"] = [];
+      for (const [index, { policy, world }] of moments.entries()) {
+        const remembered = answers[index] ?? (await old.decideNow());
+        // So that what is left of a last call, whose ever it was, is nothing.
+        await new Daemon().decideNow();
         const fresh = await new Daemon().decide(policy, world);
         // Where two nics claim one tap the last good description of a guest stays, which a fresh daemon has none of.
         if (fresh.problems.some(({ severity }) => severity === "error")) return;

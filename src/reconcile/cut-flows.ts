@@ -1,3 +1,4 @@
+import { withoutCommonEnds } from "../base/common-ends.ts";
 import type { Address } from "../base/address.ts";
 import { formatPortRange } from "../base/port.ts";
 import { peersText } from "../compile/matches.ts";
@@ -38,14 +39,25 @@ export function planCut(former: Former, desired: Held): CutPlan | undefined {
     ...begun.map(({ address }) => address),
   ]);
   if (addresses.size === 0) return undefined;
+  // Mostly there is no such flow, and nothing to look up.
+  let reason: CutPlan["reason"] | undefined;
+  return {
+    addresses: [...addresses],
+    reason: (flow) => (reason ??= reasons(former, desired, begun))(flow),
+  };
+}
+
+function reasons(
+  former: Former,
+  desired: Held,
+  begun: readonly PublicationIntent[],
+): CutPlan["reason"] {
+  const { intent } = desired.compiled;
   const after = { admission: new Admission(desired), intent, guests: guestNames(intent) };
   const reasonBefore =
     "compiled" in former ? reasonOf(former, after) : reasonOfPublications(former, after);
   const stale = new PublishedPorts(begun);
-  return {
-    addresses: [...addresses],
-    reason: (flow) => reasonBefore(flow) ?? staleReason(flow, stale, after.guests),
-  };
+  return (flow) => reasonBefore(flow) ?? staleReason(flow, stale, after.guests);
 }
 
 /**
@@ -80,10 +92,11 @@ function comparePublications(former: Former, after: Intent): PublicationChanges 
     return compareByText([former.publications, after.publications], wayOf);
   const before = former.compiled.intent.publications;
   // Most are the same objects, and that is seen at least cost.
-  const [old, now] = [new Set(before), new Set(after.publications)];
+  const [left, right] = withoutCommonEnds(before, after.publications);
+  const [old, now] = [new Set(left), new Set(right)];
   const changed = [
-    before.filter((publication) => !now.has(publication)),
-    after.publications.filter((publication) => !old.has(publication)),
+    left.filter((publication) => !now.has(publication)),
+    right.filter((publication) => !old.has(publication)),
   ] as const;
   return compareByText(changed, (publication) => {
     const { from } = publication;

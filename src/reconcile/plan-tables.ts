@@ -1,8 +1,9 @@
+import { withoutCommonEnds } from "../base/common-ends.ts";
 import { tableName } from "../compile/names.ts";
 import type { Chain, Element, SetDefinition, Table } from "../nft/ast.ts";
 import { describeDiff } from "../nft/describe-diff.ts";
 import { diffTables } from "../nft/diff.ts";
-import { fingerprint } from "../nft/fingerprint.ts";
+import { isAlike } from "../nft/fingerprint.ts";
 import { printRuleset } from "../nft/print.ts";
 
 export interface TablePlan {
@@ -65,16 +66,15 @@ function shrinkTables(before: Table, after: Table): readonly [Table, Table] {
 
 /** A set that is made anew takes the rules that name it along, so then every chain counts. */
 function differenceOf(before: readonly Chain[], after: readonly Chain[]) {
-  const texts = new Map(before.map((chain) => [chain.name, fingerprint(chain)]));
+  const old = new Map(before.map((chain) => [chain.name, chain]));
   const alike = new Set(
-    after.filter((chain) => texts.get(chain.name) === fingerprint(chain)).map(({ name }) => name),
+    after.filter((chain) => isAlike(old.get(chain.name), chain)).map(({ name }) => name),
   );
   return ({ name }: Chain) => !alike.has(name);
 }
 
 function isDeclaredAlike(a: SetDefinition, b: SetDefinition): boolean {
-  const declaration = ({ elements: _elements, ...rest }: SetDefinition) => fingerprint(rest);
-  return declaration(a) === declaration(b);
+  return isAlike({ ...a, elements: undefined }, { ...b, elements: undefined });
 }
 
 function shrinkSets(
@@ -95,8 +95,9 @@ function withoutSameObjects(
   old: readonly Element[],
   elements: readonly Element[],
 ): readonly [readonly Element[], readonly Element[]] {
-  const before = new Set(old);
-  const added = elements.filter((element) => !before.delete(element));
+  const [left, right] = withoutCommonEnds(old, elements);
+  const before = new Set(left);
+  const added = right.filter((element) => !before.delete(element));
   return [[...before], added];
 }
 
