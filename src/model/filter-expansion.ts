@@ -1,5 +1,4 @@
 import { remembered } from "../base/remembered.ts";
-import { usualChainPriority } from "./filter-chain.ts";
 import type { Filter, FilterParameters, FilterReference, FilterRule } from "./filter.ts";
 
 /** Every filter there is, by name. */
@@ -83,6 +82,18 @@ function visit(walk: Walk, filter: Filter, { given, path }: Position): void {
   }
 }
 
+/** Prefixes of chains with the place of each among root's rules (libvirt 11.3 nwfilter_conf.h, NWFILTER_*_FILTER_PRI). */
+const chainPriorities: readonly (readonly [string, number])[] = [
+  ["root", 0],
+  ["stp", -810],
+  ["mac", -800],
+  ["vlan", -750],
+  ["ipv4", -700],
+  ["ipv6", -600],
+  ["arp", -500],
+  ["rarp", -400],
+];
+
 function priorityOf({ chain, priority }: Filter): number {
-  return priority ?? usualChainPriority(chain);
+  return priority ?? chainPriorities.find(([prefix]) => chain.startsWith(prefix))?.[1] ?? 0;
 }
