@@ -20,11 +20,13 @@ export interface Expansion {
   readonly rules: readonly ExpandedRule[];
   /** References to what is not there, or that lead back to where they stand. */
   readonly broken: readonly FilterReference[];
-  /** There are more rules than anybody needs: references that double each other. The rest is left out. */
+  /** There are more rules than anybody needs, references that double each other or go too deep. The rest is left out. */
   readonly isTooLong: boolean;
 }
 
 const longestExpansion = 10_000;
+/** References in references; what walks them recurses. */
+const deepestReference = 100;
 
 /** Undefined where there is no such filter. */
 export function expandFilter(filters: Filters, name: string): Expansion | undefined {
@@ -62,6 +64,7 @@ interface Position {
 
 function visit(walk: Walk, filter: Filter, { given, path }: Position): void {
   const inside = [...path, filter.name];
+  if (inside.length > deepestReference) walk.visits = longestExpansion + 1;
   for (const entry of filter.entries) {
     walk.visits += 1;
     if (walk.visits > longestExpansion) return;

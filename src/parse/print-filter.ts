@@ -1,5 +1,6 @@
 import { usualChainPriority } from "../model/filter-chain.ts";
 import { completedBy } from "../model/filter-protocols.ts";
+import { literalText } from "./filter-value.ts";
 import type {
   Filter,
   FilterMatch,
@@ -72,9 +73,7 @@ function isOfType({ attribute }: FilterMatch): boolean {
 }
 
 function valueText(value: FilterMatch["value"]): string {
-  if (value.kind === "literal") {
-    return value.isHex ? `0x${Number(value.text).toString(16)}` : value.text;
-  }
+  if (value.kind === "literal") return literalText(value);
   if (value.element !== undefined) return `$${value.name}[${value.element}]`;
   return (value.iterator ?? 0) === 0 ? `$${value.name}` : `$${value.name}[@${value.iterator}]`;
 }

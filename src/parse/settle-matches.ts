@@ -113,7 +113,7 @@ function settleSigns(protocol: string, matches: Matches, report: FilterReport): 
         at: match.at,
         what: `${name} is ${negated(match.isNegated)}`,
         libvirt: `takes it for ${negated(isNegated)}${holder === undefined ? "" : `, as ${holder} is`}`,
-        hint: signHint(name, holder),
+        hint: signHint(match, holder, written.get("dstportend")),
       });
     }
     // Two ports are two conditions; everything else is one with its holder, which bears the sign.
@@ -135,13 +135,18 @@ function negated(isNegated: boolean): string {
   return isNegated ? "negated" : "not negated";
 }
 
-function signHint(name: string, holder: string | undefined): string {
-  if (name === "dstportstart") {
-    return "write a rule for the ports below and one for those above: dstportstart='0' dstportend='79'";
+function signHint(match: FilterMatch, holder: string | undefined, end?: FilterMatch): string {
+  if (holder === undefined) return "name what shall match";
+  if (match.attribute !== "dstportstart") {
+    return `write ${match.attribute} and ${holder} into one element`;
   }
-  return holder === undefined
-    ? "name what shall match"
-    : `write ${name} and ${holder} into one element`;
+  const first = numberIn(match) ?? 80;
+  const last = numberIn(end) ?? first;
+  return `write two rules: dstportstart='0' dstportend='${first - 1}' and dstportstart='${last + 1}' dstportend='65535'`;
+}
+
+function numberIn(match: FilterMatch | undefined): number | undefined {
+  return match?.value.kind === "literal" ? Number(match.value.text) : undefined;
 }
 
 const portProtocols: readonly string[] = ["tcp", "udp", "sctp", "33"];
