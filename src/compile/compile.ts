@@ -2,11 +2,12 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
 import { effectivePolicy } from "../model/effective-policy.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
-import type { Guest, Inventory } from "../model/inventory.ts";
+import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
 import type { Table } from "../nft/ast.ts";
 import { agentsToAsk } from "./agents-to-ask.ts";
+import { guestState } from "./guest-state.ts";
 import { intend } from "./intend.ts";
 import type { IntendedPublication } from "./intend-publications.ts";
 import { bridgeTable } from "./lower-bridge.ts";
@@ -40,7 +41,9 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
   return {
     tables: [inetTable(intent), bridgeTable(intent)],
     intent,
-    guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [])),
+    guests: inventory.guests.map((guest) =>
+      guestState(guest, nics.get(guest.name) ?? [], intent.filters),
+    ),
     publications: publications.flatMap(publicationStates),
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
@@ -86,20 +89,6 @@ function nicsByGuest(intent: Intent): ReadonlyMap<string, readonly NicIntent[]> 
     else nics.push(nic);
   }
   return guests;
-}
-
-function guestState(guest: Guest, nics: readonly NicIntent[]): GuestState {
-  const libvirtFilters = new Map(guest.nics.map(({ mac, filterRef }) => [mac, filterRef]));
-  return {
-    name: guest.name,
-    groups: nics[0]?.groups ?? [],
-    nics: nics.map(({ guest: _guest, groups: _groups, filter: _filter, ...nic }) => {
-      const theirs = libvirtFilters.get(nic.mac);
-      if (theirs === undefined) return nic;
-      const parameters = Object.fromEntries(theirs.parameters);
-      return { ...nic, libvirtFilter: { name: theirs.filter, parameters } };
-    }),
-  };
 }
 
 const publicationStates = remembered((publications: readonly IntendedPublication[]) =>
