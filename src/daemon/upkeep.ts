@@ -8,7 +8,7 @@ import type { Desired } from "../reconcile/decide.ts";
 import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import { PassRuleKeeper, type PassRuleSettings } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
-import { planLinks } from "../reconcile/plan-links.ts";
+import { planHairpin, planLinks } from "../reconcile/plan-links.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { GapMeter } from "./gap-meter.ts";
 import type { Journal } from "./journal.ts";
@@ -186,7 +186,7 @@ export class Upkeep {
   /** Not on every change of a link: setting it is one. */
   async holdHairpin(desired: Desired): Promise<void> {
     const { links } = this.#ports;
-    const taps = desired.compiled.hairpinTaps;
+    const taps = planHairpin(desired.compiled.hairpinTaps, desired.inventory.host);
     if (taps.length > 0 && (await links.bridges()).filtered.length > 0) {
       await links.setHairpin(taps);
     }
