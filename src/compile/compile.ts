@@ -11,6 +11,7 @@ import { guestState } from "./guest-state.ts";
 import { intend } from "./intend.ts";
 import type { IntendedPublication } from "./intend-publications.ts";
 import { bridgeTable } from "./lower-bridge.ts";
+import { type Lowered, lowerFilters } from "./lower-filters.ts";
 import { filterChains } from "./lower-filter.ts";
 import { lowerGroups } from "./lower-groups.ts";
 import { natChains } from "./lower-nat.ts";
@@ -37,20 +38,19 @@ export interface Compiled {
 export function compile(policy: Policy, inventory: Inventory): Compiled {
   const effective = effectivePolicy(policy, inventory.guests).policy;
   const { intent, publications } = intend({ policy: effective, inventory });
+  const filters = lowerFilters(intent);
   const nics = nicsByGuest(intent);
   return {
-    tables: [inetTable(intent), bridgeTable(intent)],
+    tables: [inetTable(intent, filters.inet), bridgeTable(intent, filters.bridge)],
     intent,
-    guests: inventory.guests.map((guest) =>
-      guestState(guest, nics.get(guest.name) ?? [], intent.filters),
-    ),
+    guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [], intent)),
     publications: publications.flatMap(publicationStates),
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
   };
 }
 
-function inetTable(intent: Intent): Table {
+function inetTable(intent: Intent, filters: Lowered): Table {
   const publications = lowerPublications(intent);
   const groups = lowerGroups(intent);
   return {
@@ -61,11 +61,12 @@ function inetTable(intent: Intent): Table {
       ...publications.sets,
       ...groups.sets,
       ...peerAddressSets(intent),
+      ...filters.sets,
     ].toSorted(byName),
     chains: [
       ...natChains(intent),
       ...filterChains(intent),
-      ...[...publications.chains, ...groups.chains].toSorted(byName),
+      ...[...publications.chains, ...groups.chains, ...filters.chains].toSorted(byName),
     ],
   };
 }

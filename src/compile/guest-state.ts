@@ -1,28 +1,31 @@
 import type { FilterBinding } from "../model/filter-binding.ts";
-import type { Filters } from "../model/filter-expansion.ts";
-import { faultsOf, type BindingFault } from "../model/filter-faults.ts";
+import { faultsOf, type BindingFault, type FilterWorld } from "../model/filter-faults.ts";
 import type { NicIntent } from "../model/intent.ts";
 import type { Guest, Nic } from "../model/inventory.ts";
 import type { GuestState, NicFilter, NicFilterState, NicState } from "../model/state.ts";
 
 /** What became of a guest and its nics. */
-export function guestState(guest: Guest, nics: readonly NicIntent[], filters: Filters): GuestState {
+export function guestState(
+  guest: Guest,
+  nics: readonly NicIntent[],
+  world: FilterWorld,
+): GuestState {
   const references = new Map(guest.nics.map(({ mac, filterRef }) => [mac, filterRef]));
   return {
     name: guest.name,
     groups: nics[0]?.groups ?? [],
-    nics: nics.map((nic) => nicState(nic, references.get(nic.mac), filters)),
+    nics: nics.map((nic) => nicState(nic, references.get(nic.mac), world)),
   };
 }
 
 function nicState(
   { guest: _guest, groups: _groups, filter, ...nic }: NicIntent,
   theirs: Nic["filterRef"],
-  filters: Filters,
+  world: FilterWorld,
 ): NicState {
   return {
     ...nic,
-    ...(filter && { filter: filterState(filter, filters) }),
+    ...(filter && { filter: filterState(filter, world) }),
     ...(theirs && { libvirtFilter: nicFilter(theirs) }),
   };
 }
@@ -34,8 +37,8 @@ function nicFilter({
   return { name: filter, parameters: Object.fromEntries(parameters) };
 }
 
-function filterState(binding: FilterBinding, filters: Filters): NicFilterState {
-  const [fault] = faultsOf(filters, binding);
+function filterState(binding: FilterBinding, world: FilterWorld): NicFilterState {
+  const [fault] = faultsOf(world, binding);
   return fault === undefined
     ? { ...nicFilter(binding), state: "enforced" }
     : { ...nicFilter(binding), state: "closed", reason: reasonOf(fault) };
@@ -54,7 +57,7 @@ function reasonOf(fault: BindingFault): string {
       return fault.reason;
     case "values":
       return fault.fault.kind === "missing"
-        ? `no value for $${fault.fault.variable.name}`
-        : `the values of $${fault.fault.variable.name} do not fit`;
+        ? `no value for $${fault.fault.variable?.name ?? ""}`
+        : `the values for ${fault.fault.attribute} do not fit`;
   }
 }
