@@ -19,6 +19,7 @@ import { sensibleMode } from "./sensible-mode.ts";
 import { sensibleNat } from "./sensible-nat.ts";
 import { sensibleReach } from "./sensible-reach.ts";
 import { soundBindings } from "./sound-bindings.ts";
+import { soundReferences } from "./sound-references.ts";
 import { supported } from "./supported.ts";
 import { usedParameters } from "./used-parameters.ts";
 import type { Law, PolicyLaw } from "./law.ts";
@@ -52,4 +53,5 @@ export const laws: readonly Law[] = [
   sensibleReach,
   groupsOnBridges,
   soundBindings,
+  soundReferences,
 ];

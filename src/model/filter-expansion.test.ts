@@ -16,3 +16,19 @@ test("references in references are followed a hundred deep, and no deeper", () =
   expect(expandFilter(chainOf(101), "f0")).toMatchObject({ isTooLong: true });
   expect(expandFilter(chainOf(12_000), "f0")).toMatchObject({ isTooLong: true });
 });
+
+test("what is not of an ICMP type and code is of another type, or of that type and another code", () => {
+  const element = "<icmpv6 match='no' type='1' code='3'/>";
+  const text = `<filter name='f'><rule action='drop' direction='out'>${element}</rule></filter>`;
+  const { filters } = mergeFilters({ ownFilters: [{ file: "f.xml", text }] });
+  const rules = expandFilter(filters, "f")?.rules.map(({ rule }) =>
+    rule.matches.map(({ attribute, isNegated }) => [attribute, isNegated]),
+  );
+  expect(rules).toEqual([
+    [["type", true]],
+    [
+      ["type", false],
+      ["code", true],
+    ],
+  ]);
+});

@@ -1,10 +1,12 @@
+import { alternativesOf } from "./filter-alternatives.ts";
+import { usualChainPriority } from "./filter-chain.ts";
 import { remembered } from "../base/remembered.ts";
 import type { Filter, FilterParameters, FilterReference, FilterRule } from "./filter.ts";
 
 /** Every filter there is, by name. */
 export type Filters = ReadonlyMap<string, Filter>;
 
-/** A rule as it stands in the whole of a filter, with that of the filters it refers to. */
+/** A rule, or one of its alternatives, as it stands in the whole of a filter, with that of the filters it refers to. */
 export interface ExpandedRule {
   readonly rule: FilterRule;
   /** The filter that the rule is written in. */
@@ -70,13 +72,10 @@ function visit(walk: Walk, filter: Filter, { given, path }: Position): void {
     if (walk.visits > longestExpansion) return;
     if (entry.kind === "rule") {
       const { name, chain } = filter;
-      walk.rules.push({
-        rule: entry,
-        filter: name,
-        chain,
-        chainPriority: priorityOf(filter),
-        given,
-      });
+      const chainPriority = priorityOf(filter);
+      for (const rule of alternativesOf(entry)) {
+        walk.rules.push({ rule, filter: name, chain, chainPriority, given });
+      }
       continue;
     }
     const next = walk.filters.get(entry.filter);
@@ -85,18 +84,6 @@ function visit(walk: Walk, filter: Filter, { given, path }: Position): void {
   }
 }
 
-/** Prefixes of chains with the place of each among root's rules (libvirt 11.3 nwfilter_conf.h, NWFILTER_*_FILTER_PRI). */
-const chainPriorities: readonly (readonly [string, number])[] = [
-  ["root", 0],
-  ["stp", -810],
-  ["mac", -800],
-  ["vlan", -750],
-  ["ipv4", -700],
-  ["ipv6", -600],
-  ["arp", -500],
-  ["rarp", -400],
-];
-
 function priorityOf({ chain, priority }: Filter): number {
-  return priority ?? chainPriorities.find(([prefix]) => chain.startsWith(prefix))?.[1] ?? 0;
+  return priority ?? usualChainPriority(chain);
 }

@@ -207,6 +207,8 @@ export const completedBy: ReadonlyMap<string, string> = new Map([
   ["dstipto", "dstipfrom"],
   ["srcportend", "srcportstart"],
   ["dstportend", "dstportstart"],
+  ["typeend", "type"],
+  ["codeend", "code"],
   ["ipsetflags", "ipset"],
   ...Object.keys(stp).flatMap((name): [string, string][] =>
     name.endsWith("-hi") ? [[name, name.slice(0, -3)]] : [],

@@ -14,9 +14,13 @@ function meaning(filter: Filter | undefined): unknown {
   return JSON.parse(
     JSON.stringify(filter, (key, value: unknown) => {
       if (key === "at") return undefined;
-      return value instanceof Map ? Object.fromEntries([...value].toSorted()) : value;
+      return value instanceof Map ? Object.fromEntries(sorted(value)) : value;
     }),
   );
+}
+
+function sorted(map: ReadonlyMap<string, unknown>) {
+  return [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function escape(text: string): string {

@@ -45,6 +45,14 @@ describe("what libvirt misreads is an error, and a warning where its reading is 
       "<udp-ipv6 dstportstart='80' dstportend='90'/>",
     ],
     [
+      rule("<ipv6 protocol='icmpv6' typeend='4'/>"),
+      "1:78",
+      "typeend stands without type",
+      "begins at 0",
+      "write type='0' too",
+      "<ipv6 protocol='icmpv6' type='0' typeend='4'/>",
+    ],
+    [
       rule("<icmp match='no' code='3'/>"),
       "1:71",
       "code stands without type",
@@ -578,8 +586,8 @@ describe("what libvirt cannot use either is an error in any case", () => {
       "name the protocol in the same element",
     ],
     [
-      rule("<ipv6 codeend='1'/>"),
-      "1:60 BAD_FILTER_RULE: codeend of <ipv6> needs protocol='icmpv6'",
+      rule("<ipv6 code='1'/>"),
+      "1:60 BAD_FILTER_RULE: code of <ipv6> needs protocol='icmpv6'",
       "name the protocol in the same element",
     ],
     [

@@ -63,7 +63,7 @@ function elementsOf({ matches, comment }: FilterRule): Words[] {
 
 /** What completes another stands with it. */
 function signIn(matches: readonly FilterMatch[], match: FilterMatch): boolean {
-  const holder = completedBy.get(match.attribute) ?? (isOfType(match) ? "type" : undefined);
+  const holder = isOfType(match) ? "type" : completedBy.get(match.attribute);
   const bearer = matches.find(({ attribute }) => attribute === holder);
   return bearer === undefined ? match.isNegated : bearer.isNegated;
 }

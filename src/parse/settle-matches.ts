@@ -62,6 +62,10 @@ function dropLoose(protocol: string, matches: Matches, report: FilterReport): vo
   for (const [name, needed] of needs) {
     const loose = matches.get(name);
     if (loose === undefined || matches.has(needed)) continue;
+    if (name === "typeend" || name === "codeend") {
+      beginAtZero(loose, needed, { matches, report });
+      continue;
+    }
     report.misread({
       at: loose.at,
       what: `${name} stands without ${needed}`,
@@ -70,6 +74,22 @@ function dropLoose(protocol: string, matches: Matches, report: FilterReport): vo
     });
     matches.delete(name);
   }
+}
+
+/** On the bridge libvirt takes the end of a range for the whole of it. */
+function beginAtZero(
+  loose: FilterMatch,
+  needed: string,
+  { matches, report }: { readonly matches: Matches; readonly report: FilterReport },
+): void {
+  report.misread({
+    at: loose.at,
+    what: `${loose.attribute} stands without ${needed}`,
+    libvirt: "begins at 0",
+    hint: `write ${needed}='0' too`,
+  });
+  const value = { kind: "literal", text: "0" } as const;
+  matches.set(needed, { attribute: needed, isNegated: false, value, at: loose.at });
 }
 
 function settleIpset(protocol: string, matches: Matches, report: FilterReport): void {
