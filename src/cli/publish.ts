@@ -180,10 +180,7 @@ export async function finishEdit(
 }
 
 /** A daemon that follows another policy converges too, but not on what this file says. */
-export async function reloadDaemon(
-  settings: Settings,
-  file: string | null,
-): Promise<ReloadResult | null> {
+async function reloadDaemon(settings: Settings, file: string | null): Promise<ReloadResult | null> {
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   if (reply?.kind !== "reload") return null;
   if (file === null) return reply.result;
@@ -212,7 +209,7 @@ async function readPublished(
   );
 }
 
-export function outcomeOf(daemon: ReloadResult | null, isPending: boolean): string {
+function outcomeOf(daemon: ReloadResult | null, isPending: boolean): string {
   if (!daemon) return "no daemon runs: `virtwall apply` puts it into the kernel";
   switch (daemon.state) {
     case "converged":

@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { trixieRoot } from "../../../lab/trixie.ts";
-import { assertPrivateNamespace } from "../private-namespace.ts";
-import { runProgram } from "../run-program.ts";
+import { trixieRoot } from "../../lab/trixie.ts";
+import { assertPrivateNamespace } from "./private-namespace.ts";
+import { runProgram } from "./run-program.ts";
 
 /**
  * Debian 13 with other programs' firewalls, to be run on the host of a world. What they write goes into a layer of its own that ends
@@ -36,7 +36,6 @@ export class ForeignRoot {
       ["-t", "proc", "proc", join(folder, "proc")],
       ["--bind", "/dev", join(folder, "dev")],
       ["-t", "sysfs", "sysfs", join(folder, "sys")],
-      ["-t", "cgroup2", "cgroup2", join(folder, "sys/fs/cgroup")],
       ["-t", "tmpfs", "tmpfs", join(folder, "run")],
     ];
     for (const words of mounts) await runProgram("mount", words);
@@ -46,18 +45,6 @@ export class ForeignRoot {
   /** Runs a program to its end and gives its output; throws with its own words when it fails. */
   run(...argv: readonly string[]): Promise<string> {
     return runProgram("ip", ["netns", "exec", this.#namespace, "chroot", this.folder, ...argv]);
-  }
-
-  /** Resolves once a started program has said these words to its standard error. */
-  said(child: ChildProcess, words: string): Promise<void> {
-    let text = "";
-    return new Promise((resolve, reject) => {
-      child.stderr?.setEncoding("utf8").on("data", (more: string) => {
-        text += more;
-        if (text.includes(words)) resolve();
-      });
-      child.once("exit", () => reject(new Error(`it has ended: ${text}`)));
-    });
   }
 
   /** Starts a program that stays. */

@@ -1,11 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ForeignFirewall } from "./foreign-firewall.ts";
 import { endChild, untilDone, type ForeignRoot } from "./foreign-root.ts";
 
 /** The real firewalld on the host of a world, with a system bus of its own. */
-export class ForeignFirewalld implements ForeignFirewall {
+export class ForeignFirewalld {
   /** Where its bus listens, for `DBUS_SYSTEM_BUS_ADDRESS`. */
   readonly busAddress: string;
   readonly #root: ForeignRoot;
@@ -16,14 +15,10 @@ export class ForeignFirewalld implements ForeignFirewall {
     this.busAddress = `unix:path=${root.folder}/run/dbus/system_bus_socket`;
   }
 
-  /**
-   * `settings`: lines of firewalld.conf(5) instead of Debian's. `uplink` is put into the default zone, as NetworkManager does it.
-   * Firewalld itself waits for {@link start}.
-   */
+  /** `settings`: lines of firewalld.conf(5) instead of Debian's. Firewalld itself waits for {@link start}. */
   static async on(
     root: ForeignRoot,
     settings: Readonly<Record<string, string>> = {},
-    uplink?: string,
   ): Promise<ForeignFirewalld> {
     await mkdir(join(root.folder, "run/dbus"));
     let text = await readFile(join(root.folder, "etc/firewalld/firewalld.conf"), "utf8");
@@ -31,12 +26,6 @@ export class ForeignFirewalld implements ForeignFirewall {
       text = text.replace(new RegExp(`^${key}=.*$`, "m"), `${key}=${value}`);
     }
     await root.write("etc/firewalld/firewalld.conf", text);
-    if (uplink !== undefined) {
-      const zone = "firewalld/zones/public.xml";
-      const shipped = await readFile(join(root.folder, "usr/lib", zone), "utf8");
-      const bound = shipped.replace("</zone>", `<interface name="${uplink}"/></zone>`);
-      await root.write(join("etc", zone), bound);
-    }
     root.start("dbus-daemon", "--system", "--nofork", "--nopidfile");
     const firewalld = new ForeignFirewalld(root);
     await untilDone(() =>
@@ -50,16 +39,8 @@ export class ForeignFirewalld implements ForeignFirewall {
     await untilDone(() => this.tell("--state"));
   }
 
-  async stop(signal?: NodeJS.Signals): Promise<void> {
-    if (this.#process) await endChild(this.#process, signal);
-  }
-
-  async restart(): Promise<void> {
-    await this.tell("--reload");
-  }
-
-  close(): Promise<void> {
-    return this.#root.close();
+  async stop(): Promise<void> {
+    if (this.#process) await endChild(this.#process);
   }
 
   /** `firewall-cmd` with these words. */
