@@ -18,18 +18,30 @@ export function withoutImpliedMatches(statements: readonly Statement[]): Stateme
  * nft hides the match even where a statement with an effect of its own, such as `log`, stands between; without the match that
  * would then happen to more packets, so there the normal form keeps it.
  */
-function isImplied(later: readonly Statement[], protocols: ReadonlySet<string>): boolean {
-  const next = later.find((statement) => statement.kind !== "match" || uses(statement, protocols));
-  return next !== undefined && uses(next, protocols);
+function isImplied(later: readonly Statement[], implication: Implication): boolean {
+  const next = later.find(
+    (statement) => statement.kind !== "match" || uses(statement, implication),
+  );
+  return next !== undefined && uses(next, implication);
 }
 
-/** Payload protocols that make nft add exactly this match by itself. */
-function protocolsImplying(statement: Statement): ReadonlySet<string> | undefined {
+/** Protocols that make nft add exactly this match by itself. */
+interface Implication {
+  /** Of a header field. */
+  readonly payloads: ReadonlySet<string>;
+  /** In whose words a `reject` speaks: one of ICMP implies IPv4, and not that the packet is ICMP. */
+  readonly rejects: ReadonlySet<string>;
+}
+
+function protocolsImplying(statement: Statement): Implication | undefined {
   if (statement.kind !== "match" || statement.op !== "==" || statement.right.kind !== "value") {
     return undefined;
   }
   const layer = layerOf(statement.left);
-  return layer === undefined ? undefined : implications[layer]?.[String(statement.right.value)];
+  const payloads =
+    layer === undefined ? undefined : implications[layer]?.[String(statement.right.value)];
+  if (payloads === undefined) return undefined;
+  return { payloads, rejects: layer === "l4proto" ? new Set() : payloads };
 }
 
 type Layer = "ether" | "nfproto" | "l4proto";
@@ -58,7 +70,7 @@ function layerOf(left: Expression): Layer | undefined {
   return left.protocol === "ether" && left.field === "type" ? "ether" : undefined;
 }
 
-function uses(statement: Statement, protocols: ReadonlySet<string>): boolean {
-  if (statement.kind === "reject") return protocols.has(statement.type ?? "");
-  return mentions(statement, protocols);
+function uses(statement: Statement, { payloads, rejects }: Implication): boolean {
+  if (statement.kind === "reject") return rejects.has(statement.type ?? "");
+  return mentions(statement, payloads);
 }

@@ -88,3 +88,9 @@ describe("a reject in normal form", () => {
     ]);
   });
 });
+
+it("keeps a match on ICMP ahead of a reject in its words, as nft lists it", () => {
+  const icmp = nft.equal(nft.l4proto, nft.value("icmp"));
+  const reject: Statement = { kind: "reject", type: "icmp", code: "admin-prohibited" };
+  expect(normal(icmp, reject)).toEqual([icmp, reject]);
+});

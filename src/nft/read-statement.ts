@@ -79,7 +79,11 @@ const readers: Readonly<Record<string, StatementReader>> = {
 
 const matchOperators = ["==", "!=", "<", ">", "<=", ">=", "in"] as const;
 
+/** `tcp flags ! syn` has an operator of its own, which we never write. */
 function readMatch({ op, left, right }: JsonObject): Statement {
+  if (op === "!") {
+    return { kind: "unknown", json: JSON.stringify({ match: { op, left, right } }) };
+  }
   return {
     kind: "match",
     op: asWord(op, matchOperators),

@@ -90,9 +90,11 @@ describe("rules are read", () => {
   it("with statements that have no place in the AST kept as JSON, a known one with an unknown property among them", () => {
     const queue = { queue: { num: 3 } };
     const random = { masquerade: { flags: "random" } };
-    expect(onlyRule(queue, random)).toEqual([
+    const none = { op: "!", left: { payload: { protocol: "tcp", field: "flags" } }, right: "syn" };
+    expect(onlyRule(queue, random, { match: none })).toEqual([
       { kind: "unknown", json: JSON.stringify(queue) },
       { kind: "unknown", json: JSON.stringify(random) },
+      { kind: "unknown", json: JSON.stringify({ match: none }) },
     ]);
   });
 
