@@ -10,6 +10,7 @@ export const rooms = {
   parse: ["base", "model"],
   check: ["base", "model"],
   compile: ["base", "model", "nft"],
+  explain: ["base", "nft"],
   ports: ["base", "model", "nft", "xtables"],
   reconcile: ["base", "model", "nft", "xtables", "check", "compile", "ports"],
   wire: ["base", "model"],
@@ -40,6 +41,7 @@ export const pureRooms = [
   "parse",
   "check",
   "compile",
+  "explain",
   "ports",
   "reconcile",
 ];

@@ -7,6 +7,7 @@ import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Written } from "../reconcile/decide.ts";
+import type { FilterTexts } from "../ports/sources.ts";
 import { UsageError } from "./exit-status.ts";
 import type { Settings } from "./settings.ts";
 
@@ -16,6 +17,8 @@ export interface Collected {
   readonly decision: Decision;
   readonly policyTexts: readonly SourceText[];
   readonly texts: ReadonlyMap<string, string>;
+  /** Names of the texts that define network filters. */
+  readonly filterFiles: ReadonlySet<string>;
 }
 
 /** Reads everything once. `replaced` stands for a policy file that is not written yet. */
@@ -24,11 +27,13 @@ export async function collect(settings: Settings, replaced?: SourceText): Promis
 }
 
 /** What is not so yet. */
-interface Imagined {
+export interface Imagined {
   /** Stands for a policy file. */
   readonly policy?: SourceText;
   /** A network's XML as it would be. */
   readonly network?: (xml: string) => string;
+  /** Stands for a file of virtwall's own filters; undefined: there is no such file. */
+  readonly filter?: { readonly file: string; readonly text: string | undefined };
   /** What a guest's own XML would say of it. */
   readonly own?: Pick<Guest, "name" | "uuid"> & { readonly own: Guest["own"] };
 }
@@ -46,7 +51,7 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
 async function collectFrom(
   sources: Sources,
   settings: Settings,
-  { policy: replaced, network, own }: Imagined,
+  { policy: replaced, network, filter, own }: Imagined,
 ): Promise<Collected> {
   const [read, found, filters, interfaces, learned] = await Promise.all([
     sources.policy.read(),
@@ -55,7 +60,10 @@ async function collectFrom(
     sources.host.read(),
     sources.learned.read(),
   ]);
-  const libvirt = { ...(network ? withNetworks(found, network) : found), ...filters };
+  const libvirt = {
+    ...(network ? withNetworks(found, network) : found),
+    ...withFilter(filters, filter),
+  };
   if (settings.isPolicyNamed && read.length === 0 && !replaced) {
     throw new UsageError(`there is no policy file ${settings.policyFile}`);
   }
@@ -81,6 +89,7 @@ async function collectFrom(
     written,
     decision,
     policyTexts,
+    filterFiles: new Set([...libvirt.filters, ...ownFilters].map(({ file }) => file)),
     texts: new Map(
       [...policyTexts, ...inventoryTexts, ...ownFilters].map(({ file, text }) => [file, text]),
     ),
@@ -98,6 +107,13 @@ async function withAgents(
   await learned.ask(uuids);
   const asked = { ...written, inventory: { ...written.inventory, ...(await learned.read()) } };
   return { written: asked, decision: decide(asked, undefined) };
+}
+
+function withFilter(texts: FilterTexts, replaced: Imagined["filter"]): FilterTexts {
+  if (replaced === undefined) return texts;
+  const { file, text } = replaced;
+  const others = texts.ownFilters.filter((other) => other.file !== file);
+  return { ...texts, ownFilters: text === undefined ? others : [...others, { file, text }] };
 }
 
 function passedOver({ policy, filters }: Sources): Problem[] {

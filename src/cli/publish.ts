@@ -180,7 +180,10 @@ export async function finishEdit(
 }
 
 /** A daemon that follows another policy converges too, but not on what this file says. */
-async function reloadDaemon(settings: Settings, file: string | null): Promise<ReloadResult | null> {
+export async function reloadDaemon(
+  settings: Settings,
+  file: string | null,
+): Promise<ReloadResult | null> {
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   if (reply?.kind !== "reload") return null;
   if (file === null) return reply.result;
@@ -209,7 +212,7 @@ async function readPublished(
   );
 }
 
-function outcomeOf(daemon: ReloadResult | null, isPending: boolean): string {
+export function outcomeOf(daemon: ReloadResult | null, isPending: boolean): string {
   if (!daemon) return "no daemon runs: `virtwall apply` puts it into the kernel";
   switch (daemon.state) {
     case "converged":

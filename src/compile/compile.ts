@@ -2,14 +2,16 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
 import { effectivePolicy } from "../model/effective-policy.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
-import type { Guest, Inventory } from "../model/inventory.ts";
+import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
 import type { Table } from "../nft/ast.ts";
 import { agentsToAsk } from "./agents-to-ask.ts";
+import { guestState } from "./guest-state.ts";
 import { intend } from "./intend.ts";
 import type { IntendedPublication } from "./intend-publications.ts";
 import { bridgeTable } from "./lower-bridge.ts";
+import { type Lowered, lowerFilters } from "./lower-filters.ts";
 import { filterChains } from "./lower-filter.ts";
 import { lowerGroups } from "./lower-groups.ts";
 import { natChains } from "./lower-nat.ts";
@@ -36,18 +38,19 @@ export interface Compiled {
 export function compile(policy: Policy, inventory: Inventory): Compiled {
   const effective = effectivePolicy(policy, inventory.guests).policy;
   const { intent, publications } = intend({ policy: effective, inventory });
+  const filters = lowerFilters(intent);
   const nics = nicsByGuest(intent);
   return {
-    tables: [inetTable(intent), bridgeTable(intent)],
+    tables: [inetTable(intent, filters.inet), bridgeTable(intent, filters.bridge)],
     intent,
-    guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [])),
+    guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [], intent)),
     publications: publications.flatMap(publicationStates),
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
   };
 }
 
-function inetTable(intent: Intent): Table {
+function inetTable(intent: Intent, filters: Lowered): Table {
   const publications = lowerPublications(intent);
   const groups = lowerGroups(intent);
   return {
@@ -58,11 +61,12 @@ function inetTable(intent: Intent): Table {
       ...publications.sets,
       ...groups.sets,
       ...peerAddressSets(intent),
+      ...filters.sets,
     ].toSorted(byName),
     chains: [
       ...natChains(intent),
       ...filterChains(intent),
-      ...[...publications.chains, ...groups.chains].toSorted(byName),
+      ...[...publications.chains, ...groups.chains, ...filters.chains].toSorted(byName),
     ],
   };
 }
@@ -86,20 +90,6 @@ function nicsByGuest(intent: Intent): ReadonlyMap<string, readonly NicIntent[]> 
     else nics.push(nic);
   }
   return guests;
-}
-
-function guestState(guest: Guest, nics: readonly NicIntent[]): GuestState {
-  const libvirtFilters = new Map(guest.nics.map(({ mac, filterRef }) => [mac, filterRef]));
-  return {
-    name: guest.name,
-    groups: nics[0]?.groups ?? [],
-    nics: nics.map(({ guest: _guest, groups: _groups, filter: _filter, ...nic }) => {
-      const theirs = libvirtFilters.get(nic.mac);
-      if (theirs === undefined) return nic;
-      const parameters = Object.fromEntries(theirs.parameters);
-      return { ...nic, libvirtFilter: { name: theirs.filter, parameters } };
-    }),
-  };
 }
 
 const publicationStates = remembered((publications: readonly IntendedPublication[]) =>

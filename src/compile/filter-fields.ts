@@ -18,7 +18,15 @@ import {
 export interface Field {
   readonly left: Expression;
   readonly form:
-    "mac" | "raw-mac" | "ipv4" | "ipv6" | "raw-ipv4" | "number" | "dscp" | "ether-type";
+    | "mac"
+    | "raw-mac"
+    | "ipv4"
+    | "ipv6"
+    | "raw-ipv4"
+    | "number"
+    | "dscp"
+    | "tcp-flags"
+    | "ether-type";
   /** nft's datatype where values can be elements of a named set. */
   readonly setType?: string;
   /** Where the match stands in its rule; see `inOrder`. */
@@ -172,7 +180,9 @@ function ipField(protocol: string, attribute: string): Field | undefined {
     case "dscp":
       return familyOfProtocol(protocol) === 4
         ? { left: raw("nh", 8, 8), form: "dscp", order: rank("nh", 8) }
-        : undefined;
+        : { left: payload("ip6", "dscp"), form: "number", order: rank("nh", 4) };
+    case "flags":
+      return { left: raw("th", 104, 8), form: "tcp-flags", order: rank("th", 104) };
     case "type":
       return { left: raw("th", 0, 8), form: "number", order: rank("th", 0) };
     case "code":
@@ -189,6 +199,10 @@ export function matchOf(field: Field, resolved: Resolved, protocol: string): Sta
   if (field.form === "dscp") {
     const bits = Number(resolved.value) << 2;
     return compare(masked(field.left, value(0xfc)), value(bits));
+  }
+  if (field.form === "tcp-flags") {
+    const [mask = 0, flags = 0] = resolved.value.split("/").map(tcpFlagBits);
+    return compare(masked(field.left, value(mask)), value(flags & mask));
   }
   const mask = maskOf(field, resolved);
   if (mask !== undefined) {
@@ -270,6 +284,14 @@ const chainTypes: readonly (readonly [string, number])[] = [
 /** The type of the frames that go through one of libvirt's chains, by its prefix; undefined where any does. */
 export function etherTypeOfChain(chain: string): number | undefined {
   return chainTypes.find(([prefix]) => chain.startsWith(prefix))?.[1];
+}
+
+const tcpFlags = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"];
+
+function tcpFlagBits(text: string): number {
+  if (text === "ALL") return 0x3f;
+  if (text === "NONE") return 0;
+  return text.split(",").reduce((bits, flag) => bits | (1 << tcpFlags.indexOf(flag)), 0);
 }
 
 /** A mask that nft has no shorter word for. */

@@ -33,12 +33,13 @@ export interface ValueSet {
   readonly isNegated: boolean;
 }
 
-export function groupsIn({ rule, given }: ExpandedRule): Group[] {
-  return groupsOf(rule).map((conditions) => ({
-    conditions,
-    protocol: rule.protocol ?? "mac",
-    given,
-  }));
+/** `without` names attributes that are left out. */
+export function groupsIn({ rule, given }: ExpandedRule, without: readonly string[] = []): Group[] {
+  const protocol = rule.protocol ?? "mac";
+  return groupsOf(rule)
+    .map((group) => group.filter(({ attribute }) => !without.includes(attribute)))
+    .filter((conditions) => conditions.length > 0)
+    .map((conditions) => ({ conditions, protocol, given }));
 }
 
 export function needsBinding(group: Group, supplied: Supplied): boolean {

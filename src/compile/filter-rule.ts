@@ -7,26 +7,13 @@ import {
   concat,
   equal,
   iifname,
-  l4proto,
   leave,
   notEqual,
   oifname,
-  payload,
-  raw,
   reference,
-  value,
 } from "../nft/build.ts";
-import {
-  constantOf,
-  etherType,
-  etherTypeOfChain,
-  type Field,
-  inOrder,
-  matchOf,
-  orderOfProtocol,
-  orderOfType,
-  type Placed,
-} from "./filter-fields.ts";
+import { protocolMatches } from "./filter-context.ts";
+import { constantOf, type Field, inOrder, matchOf, type Placed } from "./filter-fields.ts";
 import {
   fieldFor,
   type Group,
@@ -34,6 +21,7 @@ import {
   needsBinding,
   type Supplied,
   tuplesIn,
+  type ValueSet,
   valueSetOf,
 } from "./filter-groups.ts";
 import { oneOf } from "./matches.ts";
@@ -46,25 +34,45 @@ export interface ShapeContext {
   readonly supplied: Supplied;
   /** Values of the variables that cannot be elements. */
   readonly inlined: FilterParameters;
+  /** By name; every set that a rule refers to is put here. */
+  readonly sets: Map<string, ValueSet>;
 }
 
-/** The rules of nft for one of libvirt's in one direction; none where it does not hold there. */
-export function lowerRule(
+/** The rules of nft for one of libvirt's about frames in one direction; none where it does not hold there. */
+export function frameRules(
   expanded: ExpandedRule,
   direction: Direction,
   context: ShapeContext,
 ): Rule[] {
   const verdict = verdictOf(expanded.rule.action);
   if (verdict === undefined || !holdsIn(expanded, direction)) return [];
-  const site: Site = {
-    ...context,
-    expanded,
-    port: direction === "from" ? iifname : oifname,
-    // libvirt writes a rule for both directions from the receiver's end (nwfilter_ebiptables_driver.c, ebtablesCreateRuleInstance).
-    isReversed: expanded.rule.direction === "inout" && direction === "from",
-  };
-  const alternatives = groupsIn(expanded).map((group) => alternativesOf(group, site));
-  const always = contextOf(expanded);
+  // libvirt writes a rule for both directions from the receiver's end (nwfilter_ebiptables_driver.c, ebtablesCreateRuleInstance).
+  const isReversed = expanded.rule.direction === "inout" && direction === "from";
+  return matchingRules(expanded, { direction, isReversed, verdict }, context);
+}
+
+/** How a rule is asked in one place. */
+export interface Rendering {
+  readonly direction: Direction;
+  /** Source and destination change places. */
+  readonly isReversed: boolean;
+  readonly verdict: readonly Statement[];
+  /** Attributes that are not asked. */
+  readonly without?: readonly string[];
+  readonly also?: readonly Placed[];
+}
+
+/** One rule of nft for each combination of values that has no shorter form. */
+export function matchingRules(
+  expanded: ExpandedRule,
+  rendering: Rendering,
+  context: ShapeContext,
+): Rule[] {
+  const { direction, isReversed, verdict, without = [], also = [] } = rendering;
+  const port = direction === "from" ? iifname : oifname;
+  const site: Site = { ...context, expanded, port, isReversed };
+  const alternatives = groupsIn(expanded, without).map((group) => alternativesOf(group, site));
+  const always = [...protocolMatches(expanded), ...also];
   return combinations(alternatives).map((placed) => ({
     statements: [...inOrder([...placed, ...always]), ...verdict],
     ...commentOf(expanded),
@@ -83,7 +91,9 @@ function holdsIn({ rule }: ExpandedRule, direction: Direction): boolean {
 }
 
 /** Undefined where the rule decides nothing. A frame is refused without an answer, whatever the word. */
-function verdictOf(action: ExpandedRule["rule"]["action"]): readonly Statement[] | undefined {
+export function verdictOf(
+  action: ExpandedRule["rule"]["action"],
+): readonly Statement[] | undefined {
   switch (action) {
     case "accept":
       return [accept];
@@ -102,6 +112,7 @@ function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[
   if (needsBinding(group, site.supplied)) {
     const set = valueSetOf(group, site.supplied);
     if (set !== undefined) {
+      site.sets.set(set.name, set);
       const fields = fieldsOf(group, site);
       const compare = set.isNegated ? notEqual : equal;
       const key = concat(site.port, ...fields.map(({ left }) => left));
@@ -150,47 +161,6 @@ function combinations(alternatives: readonly (readonly (readonly Placed[])[])[])
     (done, choices) => choices.flatMap((choice) => done.map((placed) => [...placed, ...choice])),
     [[]],
   );
-}
-
-const etherTypeOf: Readonly<Record<string, number>> = {
-  vlan: 0x8100,
-  arp: 0x0806,
-  rarp: 0x8035,
-  ip: 0x0800,
-  ipv6: 0x86dd,
-};
-
-/** What the protocol itself asks for. */
-function contextOf({ rule, chain }: ExpandedRule): Placed[] {
-  const protocol = rule.protocol ?? "mac";
-  const type = etherTypeOf[protocol];
-  const placed: Placed[] = [];
-  if (type !== undefined && type !== etherTypeOfChain(chain)) {
-    placed.push({
-      order: orderOfType,
-      statement: equal(payload("ether", "type"), etherType(type)),
-    });
-  }
-  const attributes = rule.matches.map(({ attribute }) => attribute);
-  // What a field means depends on the lengths of addresses that the frame itself states.
-  if (type === 0x0806 || type === 0x8035) {
-    if (attributes.some((attribute) => /^arp(src|dst)/.test(attribute))) {
-      placed.push({ order: 0, statement: equal(raw("nh", 0, 48), value(0x000108000604)) });
-    }
-  }
-  if (protocol === "stp") {
-    placed.push(
-      { order: 0, statement: equal(raw("nh", 0, 40), value(0x4242030000)) },
-      {
-        order: orderOfType + 1,
-        statement: equal(payload("ether", "daddr"), value("01:80:c2:00:00:00")),
-      },
-    );
-  }
-  if (protocol === "ipv6" && attributes.some((name) => name === "type" || name === "code")) {
-    placed.push({ order: orderOfProtocol, statement: equal(l4proto, value("ipv6-icmp")) });
-  }
-  return placed;
 }
 
 /** Names are any text in libvirt, and nft has no escape for what it cannot quote. */

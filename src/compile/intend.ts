@@ -2,7 +2,7 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
-import { bindingOf, filtersOf } from "../model/filter-binding.ts";
+import { bindingOf, bridgeTrackingOf, filtersOf } from "../model/filter-binding.ts";
 import { networkNamed } from "../model/inventory-index.ts";
 import { addressesOf } from "./addresses.ts";
 import type { Given } from "./given.ts";
@@ -33,6 +33,7 @@ export function intend(given: Given): Intended {
       foreignTaps: foreignTaps(inventory, bridges),
       publications: publications.flatMap(intentsOf),
       filters: filtersOf(inventory),
+      bridgeTracking: bridgeTrackingOf(inventory.host),
       aliases: policy.aliases,
       groups: policy.groups,
     },

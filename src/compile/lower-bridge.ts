@@ -24,7 +24,7 @@ import {
 } from "../nft/build.ts";
 import { addressType, defineGatheredSet, defineSet, interfaceSet } from "./define-set.ts";
 import { gathered } from "./gathered.ts";
-import { lowerFilters } from "./lower-filters.ts";
+import type { Lowered } from "./lower-filters.ts";
 import { guardedNics, limitedNics } from "./lower-groups.ts";
 
 import { publishedGuests } from "./lower-publications.ts";
@@ -40,13 +40,12 @@ const bridgePriority = { prerouting: -300, forward: -200, postrouting: 300 };
  * What is settled per port of a bridge, before any address is believed: taps nobody vouches for pass nothing, guests of an
  * `isolate` network do not reach each other, and guests that are judged by address use no other one.
  */
-export function bridgeTable(intent: Intent): Table {
+export function bridgeTable(intent: Intent, filters: Lowered): Table {
   const taps = intent.nics.flatMap(({ tap }) => tap ?? []);
   const apart = new Set(intent.networks.filter((n) => n.isolate).map(({ bridge }) => bridge));
   const apartTaps = intent.nics.flatMap(({ tap, bridge }) =>
     tap !== undefined && bridge !== undefined && apart.has(bridge) ? [tap] : [],
   );
-  const filters = lowerFilters(intent);
   return {
     family: "bridge",
     name: tableName,

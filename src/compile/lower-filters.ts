@@ -1,204 +1,185 @@
-import type { FilterParameters } from "../model/filter.ts";
-import type { FilterBinding } from "../model/filter-binding.ts";
-import { variablesOf } from "../model/filter-conditions.ts";
-import { type Expansion, expandFilter, type ExpandedRule } from "../model/filter-expansion.ts";
-import { faultsOf } from "../model/filter-faults.ts";
-import type { Intent } from "../model/intent.ts";
-import type { Chain, Element, Rule, SetDefinition, Statement } from "../nft/ast.ts";
+import type { Intent, NicIntent } from "../model/intent.ts";
+import type { Chain, Element, Rule, SetDefinition } from "../nft/ast.ts";
 import {
+  accept,
   concat,
   equal,
   goto,
   iifname,
-  jump,
+  masked,
   notEqual,
+  oifname,
   payload,
-  reference,
+  raw,
   rule,
   value,
+  vmap,
 } from "../nft/build.ts";
-import { defineSet } from "./define-set.ts";
-import { etherType, etherTypeOfChain } from "./filter-fields.ts";
-import { elementsOf, groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
-import { type Direction, lowerRule, type ShapeContext } from "./filter-rule.ts";
-import { filterChain } from "./names.ts";
+import { defineSet, interfaceSet } from "./define-set.ts";
+import { elementsOf, type ValueSet } from "./filter-groups.ts";
+import type { Direction } from "./filter-rule.ts";
+import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
+import { stampChains, stampEndRules, trackingOf } from "./filter-state.ts";
+import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
+
+/** Parts of a table. */
+export interface Lowered {
+  readonly sets: readonly SetDefinition[];
+  readonly chains: readonly Chain[];
+}
 
 /**
  * Filters of libvirt's language. Every nic with one is an element that leads to the chains of its filter's shape, and its values are
- * elements; a nic more is no rule more. A shape is a filter, the variables that the binding gives to it, and the few values that
- * nft cannot have as elements.
+ * elements; a nic more is no rule more. Frames are judged first, and packets that they let pass behind.
  */
-export function lowerFilters(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
-  const shapes = new Map<string, LoweredShape>();
-  const maps: Record<Direction, Element[]> = { from: [], to: [] };
-  const macs: Element[] = [];
-  const sets = new Map<string, { set: ValueSet; elements: Element[] }>();
-  for (const { tap, mac, filter } of intent.nics) {
-    if (tap === undefined || filter === undefined) continue;
-    const shape = shapeOf(intent, filter);
-    for (const direction of ["from", "to"] as const) {
-      const data = goto(shape === undefined ? closed : rootOf(shape, direction));
-      maps[direction].push({ key: value(tap), data });
-    }
-    if (shape === undefined) continue;
-    shapes.set(shape.key, shape);
-    macs.push({ key: concat(value(tap), value(mac)) });
-    for (const set of shape.sets) {
-      const known = sets.get(set.name) ?? { set, elements: [] };
-      sets.set(set.name, known);
-      known.elements.push(...elementsOf(set, tap, filter.parameters));
-    }
-  }
+export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readonly inet: Lowered } {
+  const bound = boundNics(intent);
+  const shapes = new Map<string, FilterShape>();
+  for (const { shape } of bound) if (shape !== undefined) shapes.set(shape.key, shape);
   const lowered = [...shapes.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const stamped = stampedBridges(intent, bound);
   return {
-    sets: [
-      defineSet("filter_from", { type: ["ifname"], data: ["verdict"] }, maps.from),
-      defineSet("filter_to", { type: ["ifname"], data: ["verdict"] }, maps.to),
-      defineSet("filter_macs", { type: ["ifname", "ether_addr"] }, macs),
-      ...[...sets.values()]
-        .map(({ set, elements: values }) => defineSet(set.name, set.form, values))
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    ],
-    chains: [
-      ...lowered.flatMap(({ chains }) => chains),
-      { name: closed, rules: [rule(...refuse)] },
-    ],
+    bridge: {
+      sets: [
+        ...directions.map((direction) => dispatchMap(direction, bound)),
+        defineSet(
+          "filter_macs",
+          { type: ["ifname", "ether_addr"] },
+          bound
+            .filter(({ shape }) => shape !== undefined)
+            .map(({ tap, nic }) => ({ key: concat(value(tap), value(nic.mac)) })),
+        ),
+        ...packetMaps(bound, lowered),
+        ...valueSets(bound),
+      ],
+      chains: [
+        ...lowered.flatMap(({ chains }) => chains),
+        { name: closed, rules: [rule(...refuse)] },
+        ...packetHooks(lowered),
+        ...(stamped === undefined ? [] : stampEnds(stamped.shift)),
+      ],
+    },
+    inet:
+      stamped === undefined
+        ? { sets: [], chains: [] }
+        : { sets: [stamped.bridges], chains: stampChains(stamped.shift) },
   };
 }
 
 /** Where frames of nics go whose binding cannot be enforced. */
 const closed = "unfiltered";
 
-interface LoweredShape {
-  readonly key: string;
-  readonly filter: string;
-  readonly tag: string;
-  readonly sets: readonly ValueSet[];
-  readonly chains: readonly Chain[];
+interface BoundNic {
+  readonly nic: NicIntent;
+  readonly tap: string;
+  /** Absent where the binding cannot be enforced. */
+  readonly shape: FilterShape | undefined;
 }
 
-/** Undefined where the binding cannot be enforced. */
-function shapeOf({ filters }: Intent, binding: FilterBinding): LoweredShape | undefined {
-  if (faultsOf(filters, binding).length > 0) return undefined;
-  const expansion = expandFilter(filters, binding.filter);
-  if (expansion === undefined) return undefined;
-  const context = contextOf(expansion, binding.parameters);
-  const tag = tagOf(expansion, context);
-  const key = `${binding.filter}\n${tag}`;
-  const known = shapesOf(expansion);
-  const shape =
-    known.get(key) ?? makeShape({ filter: binding.filter, key, tag, expansion, context });
-  known.set(key, shape);
-  return shape;
+function boundNics(intent: Intent): BoundNic[] {
+  return intent.nics.flatMap((nic) => {
+    const { tap, filter } = nic;
+    if (tap === undefined || filter === undefined) return [];
+    return [{ nic, tap, shape: shapeOf(intent, filter) }];
+  });
 }
 
-const shapeMemory = new WeakMap<Expansion, Map<string, LoweredShape>>();
-
-function shapesOf(expansion: Expansion): Map<string, LoweredShape> {
-  const known = shapeMemory.get(expansion) ?? new Map<string, LoweredShape>();
-  shapeMemory.set(expansion, known);
-  return known;
+function dispatchMap(direction: Direction, bound: readonly BoundNic[]): SetDefinition {
+  const elements = bound.map(({ tap, shape }) => ({
+    key: value(tap),
+    data: goto(shape === undefined ? closed : filterChain(direction, shape)),
+  }));
+  return defineSet(`filter_${direction}`, { type: ["ifname"], data: ["verdict"] }, elements);
 }
 
-function contextOf(expansion: Expansion, parameters: FilterParameters): ShapeContext {
-  const supplied = (name: string) => parameters.has(name);
-  const inlined = new Set(
-    expansion.rules
-      .flatMap(groupsIn)
-      .filter((group) => needsBinding(group, supplied) && valueSetOf(group, supplied) === undefined)
-      .flatMap(({ conditions }) => conditions.flatMap(variablesOf).map(({ name }) => name)),
+/** There is none where no filter asks about packets. */
+function packetMaps(bound: readonly BoundNic[], shapes: readonly FilterShape[]): SetDefinition[] {
+  return packetDirections(shapes).map((direction) => {
+    const elements = bound.flatMap(({ tap, shape }) =>
+      shape?.packets.includes(direction)
+        ? [{ key: value(tap), data: goto(packetChain(direction, shape)) }]
+        : [],
+    );
+    return defineSet(`packets_${direction}`, { type: ["ifname"], data: ["verdict"] }, elements);
+  });
+}
+
+function packetDirections(shapes: readonly FilterShape[]): Direction[] {
+  return directions.filter((direction) =>
+    shapes.some(({ packets }) => packets.includes(direction)),
   );
-  return {
-    supplied,
-    inlined: new Map([...parameters].filter(([name]) => inlined.has(name))),
-  };
 }
 
-/** Empty where every variable is given by the binding, and none of them stands in the rules. */
-function tagOf(expansion: Expansion, { supplied, inlined }: ShapeContext): string {
-  const used = new Set(
-    expansion.rules.flatMap(({ rule: { matches } }) =>
-      matches.flatMap(({ value: { kind, ...rest } }) =>
-        kind === "variable" && "name" in rest ? [rest.name] : [],
-      ),
-    ),
+function valueSets(bound: readonly BoundNic[]): SetDefinition[] {
+  const sets = new Map<string, { readonly set: ValueSet; readonly elements: Element[] }>();
+  for (const { nic, tap, shape } of bound) {
+    for (const set of shape?.sets ?? []) {
+      const known = sets.get(set.name) ?? { set, elements: [] };
+      sets.set(set.name, known);
+      known.elements.push(...elementsOf(set, tap, nic.filter?.parameters ?? new Map()));
+    }
+  }
+  return [...sets.values()]
+    .map(({ set, elements }) => defineSet(set.name, set.form, elements))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Behind br_netfilter (0) and the bridge's own connection tracking (-200), and behind what judges frames. */
+const packetPriority = { from: 1, to: 301, end: 302 };
+
+function packetHooks(shapes: readonly FilterShape[]): Chain[] {
+  return packetDirections(shapes).map((direction) => {
+    const hook = direction === "from" ? "prerouting" : "postrouting";
+    const port = direction === "from" ? iifname : oifname;
+    return {
+      name: `${hook}_packets`,
+      base: { type: "filter", hook, priority: packetPriority[direction], policy: "accept" },
+      rules: [
+        ...(direction === "to" ? laterFragments : []),
+        rule(vmap(port, `packets_${direction}`)),
+      ],
+    };
+  });
+}
+
+/** What crosses a bridge is whole here; what the host sends is not. Without its first fragment the rest is nothing. */
+const laterFragments: readonly Rule[] = [
+  rule(
+    notEqual(masked(raw("nh", 48, 16), value(0x1fff)), value(0)),
+    equal(payload("ether", "type"), value("ip")),
+    accept,
+  ),
+  rule(
+    notEqual(masked(raw("nh", 336, 16), value(0xfff8)), value(0)),
+    equal(raw("nh", 48, 8), value(44)),
+    equal(payload("ether", "type"), value("ip6")),
+    accept,
+  ),
+];
+
+/** Undefined where no filter needs to know connections, or the kernel tracks them on bridges. */
+function stampedBridges(intent: Intent, bound: readonly BoundNic[]) {
+  const tracking = trackingOf(intent);
+  const bridges = bound.flatMap(({ nic, shape }) =>
+    shape?.needsState && nic.bridge !== undefined ? [nic.bridge] : [],
   );
-  const missing = [...used].filter((name) => !supplied(name)).toSorted();
-  const values = [...inlined].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return missing.length === 0 && values.length === 0 ? "" : JSON.stringify([missing, values]);
+  if (bridges.length === 0 || tracking?.kind !== "stamps") return undefined;
+  return { shift: tracking.shift, bridges: interfaceSet("stamped_bridges", bridges) };
 }
 
-interface ShapeParts {
-  readonly key: string;
-  readonly filter: string;
-  readonly tag: string;
-  readonly expansion: Expansion;
-  readonly context: ShapeContext;
-}
-
-function makeShape(parts: ShapeParts): LoweredShape {
-  const { expansion, context, ...names } = parts;
-  const sets = new Map<string, ValueSet>();
-  for (const group of expansion.rules.flatMap(groupsIn)) {
-    const set = needsBinding(group, context.supplied)
-      ? valueSetOf(group, context.supplied)
-      : undefined;
-    if (set !== undefined && !sets.has(set.name)) sets.set(set.name, set);
-  }
-  const chains = (["from", "to"] as const).flatMap((direction) => chainsOf(parts, direction));
-  return { ...names, sets: [...sets.values()], chains };
-}
-
-const rootOf = (shape: LoweredShape, direction: Direction) => filterChain(direction, shape);
-
-function chainsOf({ filter, tag, expansion, context }: ShapeParts, direction: Direction): Chain[] {
-  const name = (chain?: string) => filterChain(direction, { filter, tag }, chain);
-  const byChain = new Map<string, ExpandedRule[]>();
-  for (const each of expansion.rules.toSorted((a, b) => a.rule.priority - b.rule.priority)) {
-    const list = byChain.get(each.chain) ?? [];
-    byChain.set(each.chain, [...list, each]);
-  }
-  const lowered = (rules: readonly ExpandedRule[]) =>
-    rules.flatMap((each) => lowerRule(each, direction, context));
-  const inner = [...byChain]
-    .filter(([chain]) => chain !== "root")
-    .map(([chain, rules]) => ({
-      chain,
-      rules: lowered(rules),
-      priority: rules.at(-1)?.chainPriority ?? 0,
-    }))
-    .filter(({ rules }) => rules.length > 0)
-    .toSorted((a, b) => a.priority - b.priority || (a.chain < b.chain ? -1 : 1));
-  // libvirt puts the way into a chain ahead of the root's own rules of the same priority.
-  const items = [
-    ...inner.map(({ chain, priority }) => ({
-      priority,
-      rules: [rule(...entryOf(chain), jump(name(chain)))],
-    })),
-    ...(byChain.get("root") ?? []).map((each) => ({
-      priority: each.rule.priority,
-      rules: lowered([each]),
-    })),
-  ].toSorted((a, b) => a.priority - b.priority);
+function stampEnds(shift: number): Chain[] {
+  const { input, postrouting } = stampEndRules(shift);
   return [
-    { name: name(), rules: [...macGuard(direction), ...items.flatMap(({ rules }) => rules)] },
-    ...inner.map(({ chain, rules }) => ({ name: name(chain), rules })),
+    {
+      name: "stamp_input",
+      base: { type: "filter", hook: "input", priority: packetPriority.from, policy: "accept" },
+      rules: [input],
+    },
+    {
+      name: "stamp_postrouting",
+      base: { type: "filter", hook: "postrouting", priority: packetPriority.end, policy: "accept" },
+      rules: [postrouting],
+    },
   ];
-}
-
-/** Whatever the filter says, a guest sends from its own MAC address. */
-function macGuard(direction: Direction): Rule[] {
-  if (direction === "to") return [];
-  const source = concat(iifname, payload("ether", "saddr"));
-  return [rule(notEqual(source, reference("filter_macs")), ...refuse)];
-}
-
-/** Which frames go through a chain of libvirt's, by its prefix. */
-function entryOf(chain: string): Statement[] {
-  if (chain.startsWith("stp")) {
-    return [equal(payload("ether", "daddr"), value("01:80:c2:00:00:00"))];
-  }
-  const type = etherTypeOfChain(chain);
-  return type === undefined ? [] : [equal(payload("ether", "type"), etherType(type))];
 }

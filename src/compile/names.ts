@@ -38,6 +38,11 @@ export function filterChain(direction: "from" | "to", shape: FilterShape, chain?
   return shorten(`${direction}/${name}${tag === "" ? "" : `.${shortHash(tag)}`}${inner}${kept}`);
 }
 
+/** The chain of what a filter says of packets. `packets` begins no name of a chain in libvirt. */
+export function packetChain(direction: "from" | "to", shape: FilterShape): string {
+  return filterChain(direction, shape, "packets");
+}
+
 /** `tag` is empty where the filter's variables are all given one by one, and tells other shapes of it apart. */
 interface FilterShape {
   readonly filter: string;

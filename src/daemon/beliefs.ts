@@ -269,10 +269,17 @@ export class Beliefs {
   }
 
   #takeHost(interfaces: readonly HostInterface[]): void {
-    if (JSON.stringify(interfaces) === JSON.stringify(this.#interfaces)) return;
+    if (hostText(interfaces) !== hostText(this.#interfaces ?? [])) this.#isStale = true;
+    this.#isStale ||= this.#interfaces === undefined;
     this.#interfaces = interfaces;
-    this.#isStale = true;
   }
+}
+
+/** What may be decided by. */
+function hostText(interfaces: readonly HostInterface[]): string {
+  return JSON.stringify(interfaces, (key, value: unknown) =>
+    key === "isHairpin" ? undefined : value,
+  );
 }
 
 const noFilters: FilterTexts = { filters: [], ownFilters: [] };

@@ -2,7 +2,6 @@ import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
 import type { SavedState, StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
-import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
@@ -10,7 +9,7 @@ import { describeDecision } from "./describe-decision.ts";
 import { Churn } from "./churn.ts";
 import { Interruptible } from "./interruptible.ts";
 import { isRefusal } from "./refusal.ts";
-import { Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
+import { passSettingsOf, Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
 
 export interface FollowerPorts extends UpkeepPorts {
   readonly sources: SourcePorts;
@@ -76,7 +75,7 @@ export class Follower {
   /** What the kernel was brought to last. */
   #held: Desired | undefined;
   readonly #churn = new Churn();
-  /** With which mark and integration the pass rules were put last. */
+  /** With what the pass rules were put last. */
   #passed = "";
   #told = "";
   #saved: string | undefined;
@@ -106,13 +105,16 @@ export class Follower {
       this.beliefs.remember(saved);
       this.#saved = keyOf(saved);
     });
-    const { sources, kernel, firewalld } = this.#ports;
+    const { sources, kernel } = this.#ports;
     for (const name of sourceNames) {
       const stop = sources[name]?.watch(() => this.#mark(gatherMs[name], name));
       if (stop) this.#stops.push(stop);
     }
-    this.#stops.push(kernel.watch((event) => this.#hear(event)));
-    this.#stops.push(firewalld.watch(() => this.#mark(this.#churn.delayMs, "pass rules")));
+    const hear = (): void => this.#mark(this.#churn.delayMs, "pass rules");
+    this.#stops.push(
+      kernel.watch((event) => this.#hear(event)),
+      this.upkeep.watchOthers(hear),
+    );
     return this.converge();
   }
 
@@ -257,8 +259,7 @@ export class Follower {
     await this.#attempt("required", () => this.#saveRequired(desired));
     serve();
     const cut = await this.#endFlows(desired);
-    const { mark, integration } = desired.policy.host;
-    const passed = `${mark} ${integration} ${judgedBridges(desired).join()}`;
+    const passed = JSON.stringify(passSettingsOf(desired));
     const isOther = passed !== this.#passed;
     if (isOther || dirty.has("pass rules")) {
       const disturbance = this.#takeDisturbance("pass rules");

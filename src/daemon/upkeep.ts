@@ -6,9 +6,9 @@ import type { Xtables } from "../ports/xtables.ts";
 import { cutFlows, formerOf, planCut, type Former } from "../reconcile/cut-flows.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { judgedBridges } from "../reconcile/judged-bridges.ts";
-import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
+import { PassRuleKeeper, type PassRuleSettings } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
-import { planLinks } from "../reconcile/plan-links.ts";
+import { planHairpin, planLinks } from "../reconcile/plan-links.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { GapMeter } from "./gap-meter.ts";
 import type { Journal } from "./journal.ts";
@@ -130,12 +130,19 @@ export class Upkeep {
     return cut;
   }
 
+  /** Calls back where other firewalls change in a way of which {@link Kernel.watch} does not tell. The function returned ends it. */
+  watchOthers(listener: () => void): () => void {
+    const { firewalld, xtables } = this.#ports;
+    const stops = [firewalld.watch(listener), xtables.watch(listener)];
+    return () => stops.forEach((stop) => stop());
+  }
+
   /** Answers whether something was put. Throws {@link KernelError} where something could not be; the rest is put all the same. */
   async holdPassRules(desired: Desired, why: Cause): Promise<boolean> {
-    const { mark, integration } = desired.policy.host;
+    const settings = passSettingsOf(desired);
+    const { integration } = settings;
     this.#passedAt = undefined;
-    const bridges = judgedBridges(desired);
-    const outcome = await this.#keeper.keep({ mark, integration, bridges });
+    const outcome = await this.#keeper.keep(settings);
     this.#passRules = outcome.report;
     if (outcome.isFirewalldTold) {
       const words = integration === "off" ? "knows nothing of us any more" : "lets guests pass";
@@ -179,7 +186,7 @@ export class Upkeep {
   /** Not on every change of a link: setting it is one. */
   async holdHairpin(desired: Desired): Promise<void> {
     const { links } = this.#ports;
-    const taps = desired.compiled.hairpinTaps;
+    const taps = planHairpin(desired.compiled.hairpinTaps, desired.inventory.host);
     if (taps.length > 0 && (await links.bridges()).filtered.length > 0) {
       await links.setHairpin(taps);
     }
@@ -203,6 +210,12 @@ export class Upkeep {
       journal.add("warning", "restore-mode", `what others take away is put back: ${reason}`);
     }
   }
+}
+
+/** What decides about pass rules. */
+export function passSettingsOf(desired: Desired): PassRuleSettings {
+  const { mark, integration } = desired.policy.host;
+  return { mark, integration, bridges: judgedBridges(desired) };
 }
 
 const withoutGate =

@@ -1,8 +1,8 @@
 import { familyOf } from "../base/address.ts";
 import type { FilterParameters } from "./filter.ts";
 import type { Filters } from "./filter-expansion.ts";
-import type { Guest, Inventory, Nic } from "./inventory.ts";
-import type { Policy } from "./policy.ts";
+import type { Guest, Host, Inventory, Nic } from "./inventory.ts";
+import type { GuestPolicy, Policy } from "./policy.ts";
 import type { Place } from "./problem.ts";
 
 /** A filter on one nic. */
@@ -14,17 +14,42 @@ export interface FilterBinding {
   readonly at: Place;
 }
 
+/**
+ * How connections are known of what crosses a bridge: by the kernel's own tracking there, by what IP's filters know of it where
+ * br_netfilter leads it through them, or not at all.
+ */
+export type BridgeTracking = "connections" | "packet-mark" | "none";
+
+export function bridgeTrackingOf({ bridges }: Host): BridgeTracking {
+  if (bridges?.isTracked === true) return "connections";
+  return bridges?.filtered.length === 0 ? "none" : "packet-mark";
+}
+
 const none: Filters = new Map();
 
 export function filtersOf(inventory: Inventory): Filters {
   return inventory.filters ?? none;
 }
 
-/** What policy says of the nic itself wins over what it says of its guest. */
+/** What policy says of the nic itself wins over what it says of its guest. The same object as long as neither changes. */
 export function bindingOf(policy: Policy, guest: Guest, nic: Nic): FilterBinding | undefined {
   const guestPolicy = policy.guests.get(guest.name);
-  const nicPolicy = guestPolicy?.nics.get(nic.mac);
-  const filter = nicPolicy?.filter ?? guestPolicy?.filter;
+  if (guestPolicy === undefined) return undefined;
+  const known = memory.get(nic);
+  if (known?.guestPolicy === guestPolicy) return known.binding;
+  const binding = makeBinding(guestPolicy, nic);
+  memory.set(nic, { guestPolicy, binding });
+  return binding;
+}
+
+const memory = new WeakMap<
+  Nic,
+  { readonly guestPolicy: GuestPolicy; readonly binding: FilterBinding | undefined }
+>();
+
+function makeBinding(guestPolicy: GuestPolicy, nic: Nic): FilterBinding | undefined {
+  const nicPolicy = guestPolicy.nics.get(nic.mac);
+  const filter = nicPolicy?.filter ?? guestPolicy.filter;
   if (filter === undefined) return undefined;
   const addresses = nicPolicy?.addresses ?? [];
   const parameters = new Map<string, readonly string[]>([["MAC", [nic.mac]]]);

@@ -1,11 +1,12 @@
-import { remembered } from "../base/remembered.ts";
+import { alternativesOf } from "./filter-alternatives.ts";
 import { usualChainPriority } from "./filter-chain.ts";
+import { remembered } from "../base/remembered.ts";
 import type { Filter, FilterParameters, FilterReference, FilterRule } from "./filter.ts";
 
 /** Every filter there is, by name. */
 export type Filters = ReadonlyMap<string, Filter>;
 
-/** A rule as it stands in the whole of a filter, with that of the filters it refers to. */
+/** A rule, or one of its alternatives, as it stands in the whole of a filter, with that of the filters it refers to. */
 export interface ExpandedRule {
   readonly rule: FilterRule;
   /** The filter that the rule is written in. */
@@ -21,11 +22,13 @@ export interface Expansion {
   readonly rules: readonly ExpandedRule[];
   /** References to what is not there, or that lead back to where they stand. */
   readonly broken: readonly FilterReference[];
-  /** There are more rules than anybody needs: references that double each other. The rest is left out. */
+  /** There are more rules than anybody needs, references that double each other or go too deep. The rest is left out. */
   readonly isTooLong: boolean;
 }
 
 const longestExpansion = 10_000;
+/** References in references; what walks them recurses. */
+const deepestReference = 100;
 
 /** Undefined where there is no such filter. */
 export function expandFilter(filters: Filters, name: string): Expansion | undefined {
@@ -63,13 +66,14 @@ interface Position {
 
 function visit(walk: Walk, filter: Filter, { given, path }: Position): void {
   const inside = [...path, filter.name];
+  if (inside.length > deepestReference) walk.visits = longestExpansion + 1;
   for (const entry of filter.entries) {
     walk.visits += 1;
     if (walk.visits > longestExpansion) return;
     if (entry.kind === "rule") {
       const { name, chain } = filter;
       const chainPriority = priorityOf(filter);
-      for (const rule of separated(entry)) {
+      for (const rule of alternativesOf(entry)) {
         walk.rules.push({ rule, filter: name, chain, chainPriority, given });
       }
       continue;
@@ -83,19 +87,3 @@ function visit(walk: Walk, filter: Filter, { given, path }: Position): void {
 function priorityOf({ chain, priority }: Filter): number {
   return priority ?? usualChainPriority(chain);
 }
-
-/** Not this type with this code: another type, or another code. */
-const separated = remembered((rule: FilterRule): readonly FilterRule[] => {
-  const code = rule.matches.find(({ attribute }) => attribute === "code");
-  const isNegated = rule.matches.some((match) => match.attribute === "type" && match.isNegated);
-  if (code === undefined || !isNegated) return [rule];
-  const without = (names: readonly string[]) =>
-    rule.matches.filter(({ attribute }) => !names.includes(attribute));
-  const others = without(["type", "typeend"]).map((match) =>
-    match === code ? { ...code, isNegated: true } : match,
-  );
-  return [
-    { ...rule, matches: without(["code", "codeend"]) },
-    { ...rule, matches: others },
-  ];
-});

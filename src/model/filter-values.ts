@@ -1,3 +1,4 @@
+import { toBits } from "../base/address.ts";
 import { parseAttributeValue } from "./attribute-value.ts";
 import type { FilterParameters, FilterVariable } from "./filter.ts";
 import { type Condition, iteratorsOf, type Operand, variablesOf } from "./filter-conditions.ts";
@@ -17,7 +18,8 @@ export interface Resolved {
 /** Why the variables of a condition have no values that can be used. */
 export interface Fault {
   readonly kind: "missing" | "unequal" | "no-element" | "bad-value" | "reversed" | "too-many";
-  readonly variable: FilterVariable;
+  /** Absent where values that no variable gives are to blame, or several. */
+  readonly variable?: FilterVariable;
   /** Of `bad-value`. */
   readonly text?: string;
   readonly attribute: string;
@@ -43,6 +45,11 @@ export function tuplesOf(
     const fault = measure(condition, values, lengths);
     if (fault !== undefined) return fault;
   }
+  const combinations = [...lengths.values()].reduce((product, length) => product * length, 1);
+  const [first] = group;
+  if (first !== undefined && lengths.size > 1 && combinations > mostCombinations) {
+    return { kind: "too-many", attribute: first.attribute, at: first.at };
+  }
   const tuples = new Map<string, readonly Resolved[]>();
   for (const step of stepsOf(iteratorsOf(group), lengths)) {
     const tuple: Resolved[] = [];
@@ -60,6 +67,9 @@ export function tuplesOf(
 export function isFault(found: readonly (readonly Resolved[])[] | Fault): found is Fault {
   return "kind" in found;
 }
+
+/** Far more than anybody needs, and few enough for a rule each. */
+const mostCombinations = 1000;
 
 function measure(
   condition: Condition,
@@ -111,7 +121,11 @@ function resolve(
   if (typeof value !== "string") return value;
   if (more === undefined) return { condition, value };
   const second = canonical(more.attribute, more.value);
-  return typeof second === "string" ? { condition, value, more: second } : second;
+  if (typeof second !== "string") return second;
+  if (endsBefore(more.attribute, value, second)) {
+    return { kind: "reversed", attribute, at: condition.at };
+  }
+  return { condition, value, more: second };
 
   function canonical(name: string, operand: Operand): string | Fault {
     const text = read(operand);
@@ -121,4 +135,10 @@ function resolve(
     if (parsed !== undefined) return parsed;
     return { kind: "bad-value", variable: operand, text, attribute: name, at: condition.at };
   }
+}
+
+/** Of a range; a mask is none. */
+function endsBefore(attribute: string, first: string, last: string): boolean {
+  if (/ip(to)$/.test(attribute)) return toBits(first) > toBits(last);
+  return /(end|-hi)$/.test(attribute) && Number(first) > Number(last);
 }

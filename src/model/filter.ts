@@ -49,7 +49,10 @@ export interface FilterRule {
 
 export interface FilterMatch {
   readonly attribute: string;
-  /** `match='no'` on the element that holds it; masks and upper ends of ranges never are. */
+  /**
+   * `match='no'` on the element that holds it. What completes another attribute is never negated itself: masks, upper ends of ranges,
+   * and ICMP's codes, which are one condition with the type, whose sign is that of both.
+   */
   readonly isNegated: boolean;
   /** As written, checked for the attribute's type unless it names a variable. */
   readonly value: FilterVariable | FilterLiteral;

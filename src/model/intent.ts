@@ -2,7 +2,7 @@ import type { Address, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
-import type { FilterBinding } from "./filter-binding.ts";
+import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
 import type { Filters } from "./filter-expansion.ts";
 import type { Alias, Group, Peer, Service } from "./policy.ts";
 
@@ -16,6 +16,7 @@ export interface Intent {
   readonly foreignTaps: readonly InterfaceName[];
   readonly publications: readonly PublicationIntent[];
   readonly filters: Filters;
+  readonly bridgeTracking: BridgeTracking;
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly groups: ReadonlyMap<string, Group>;
 }

@@ -134,4 +134,6 @@ export interface HostInterface {
   readonly master?: InterfaceName;
   /** rtnl_link_ops kind: `tun`, `veth`, `bridge`; absent for hardware. */
   readonly kind?: string;
+  /** Its bridge sends frames back to the port that they came from. Nothing is decided by it. */
+  readonly isHairpin?: boolean;
 }

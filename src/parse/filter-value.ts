@@ -52,9 +52,17 @@ function parseLenient(
     at,
     what: `${name} is ${quote(text)}`,
     libvirt: `reads ${lenient.text}`,
-    hint: `write ${lenient.text}, or the value that is meant`,
+    hint:
+      type.kind === "number"
+        ? `write ${literalText(lenient)}, or the number that is meant`
+        : `it takes ${describe(type)}`,
   });
   return lenient;
+}
+
+/** As it is printed. */
+export function literalText({ text, isHex }: FilterLiteral): string {
+  return isHex ? `0x${Number(text).toString(16)}` : text;
 }
 
 function lenientForms(type: AttributeType, text: string): string[] {

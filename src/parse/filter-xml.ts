@@ -1,7 +1,7 @@
 import { defined } from "../base/defined.ts";
 import { quote } from "../base/quote.ts";
 import { chainPrefix, usualChainPriority } from "../model/filter-chain.ts";
-import { capProblems } from "../model/problem-list.ts";
+import { capProblems, sortProblems } from "../model/problem-list.ts";
 import { FilterReport } from "./filter-report.ts";
 import { leaveOutUnknown, parseFilterRule } from "./filter-rule.ts";
 import { parseXmlText } from "./xml.ts";
@@ -29,7 +29,7 @@ export function parseFilterXml(
   const filter = filterOf(parsed.root, report);
   return {
     filter: report.hasErrors ? undefined : filter,
-    problems: capProblems(report.problems),
+    problems: capProblems(sortProblems(report.problems, [])),
   };
 }
 

@@ -1,5 +1,6 @@
 import { usualChainPriority } from "../model/filter-chain.ts";
 import { completedBy } from "../model/filter-protocols.ts";
+import { literalText } from "./filter-value.ts";
 import type {
   Filter,
   FilterMatch,
@@ -62,7 +63,7 @@ function elementsOf({ matches, comment }: FilterRule): Words[] {
 
 /** What completes another stands with it. */
 function signIn(matches: readonly FilterMatch[], match: FilterMatch): boolean {
-  const holder = completedBy.get(match.attribute) ?? (isOfType(match) ? "type" : undefined);
+  const holder = isOfType(match) ? "type" : completedBy.get(match.attribute);
   const bearer = matches.find(({ attribute }) => attribute === holder);
   return bearer === undefined ? match.isNegated : bearer.isNegated;
 }
@@ -72,9 +73,7 @@ function isOfType({ attribute }: FilterMatch): boolean {
 }
 
 function valueText(value: FilterMatch["value"]): string {
-  if (value.kind === "literal") {
-    return value.isHex ? `0x${Number(value.text).toString(16)}` : value.text;
-  }
+  if (value.kind === "literal") return literalText(value);
   if (value.element !== undefined) return `$${value.name}[${value.element}]`;
   return (value.iterator ?? 0) === 0 ? `$${value.name}` : `$${value.name}[@${value.iterator}]`;
 }

@@ -62,6 +62,10 @@ function dropLoose(protocol: string, matches: Matches, report: FilterReport): vo
   for (const [name, needed] of needs) {
     const loose = matches.get(name);
     if (loose === undefined || matches.has(needed)) continue;
+    if (name === "typeend" || name === "codeend") {
+      beginAtZero(loose, needed, { matches, report });
+      continue;
+    }
     report.misread({
       at: loose.at,
       what: `${name} stands without ${needed}`,
@@ -70,6 +74,22 @@ function dropLoose(protocol: string, matches: Matches, report: FilterReport): vo
     });
     matches.delete(name);
   }
+}
+
+/** On the bridge libvirt takes the end of a range for the whole of it. */
+function beginAtZero(
+  loose: FilterMatch,
+  needed: string,
+  { matches, report }: { readonly matches: Matches; readonly report: FilterReport },
+): void {
+  report.misread({
+    at: loose.at,
+    what: `${loose.attribute} stands without ${needed}`,
+    libvirt: "begins at 0",
+    hint: `write ${needed}='0' too`,
+  });
+  const value = { kind: "literal", text: "0" } as const;
+  matches.set(needed, { attribute: needed, isNegated: false, value, at: loose.at });
 }
 
 function settleIpset(protocol: string, matches: Matches, report: FilterReport): void {
@@ -113,7 +133,7 @@ function settleSigns(protocol: string, matches: Matches, report: FilterReport): 
         at: match.at,
         what: `${name} is ${negated(match.isNegated)}`,
         libvirt: `takes it for ${negated(isNegated)}${holder === undefined ? "" : `, as ${holder} is`}`,
-        hint: signHint(name, holder),
+        hint: signHint(match, holder, written.get("dstportend")),
       });
     }
     // Two ports are two conditions; everything else is one with its holder, which bears the sign.
@@ -135,13 +155,18 @@ function negated(isNegated: boolean): string {
   return isNegated ? "negated" : "not negated";
 }
 
-function signHint(name: string, holder: string | undefined): string {
-  if (name === "dstportstart") {
-    return "write a rule for the ports below and one for those above: dstportstart='0' dstportend='79'";
+function signHint(match: FilterMatch, holder: string | undefined, end?: FilterMatch): string {
+  if (holder === undefined) return "name what shall match";
+  if (match.attribute !== "dstportstart") {
+    return `write ${match.attribute} and ${holder} into one element`;
   }
-  return holder === undefined
-    ? "name what shall match"
-    : `write ${name} and ${holder} into one element`;
+  const first = numberIn(match) ?? 80;
+  const last = numberIn(end) ?? first;
+  return `write two rules: dstportstart='0' dstportend='${first - 1}' and dstportstart='${last + 1}' dstportend='65535'`;
+}
+
+function numberIn(match: FilterMatch | undefined): number | undefined {
+  return match?.value.kind === "literal" ? Number(match.value.text) : undefined;
 }
 
 const portProtocols: readonly string[] = ["tcp", "udp", "sctp", "33"];

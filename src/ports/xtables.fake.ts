@@ -40,6 +40,11 @@ export class FakeXtables implements Xtables {
     });
   }
 
+  /** Whoever changes rules in a test tells of it. */
+  watch(): () => void {
+    return () => undefined;
+  }
+
   private answer<T>(work: () => T): Promise<T> {
     if (this.refusal !== "") {
       return Promise.reject(new XtablesError(this.refusal, { command: "iptables-save" }));

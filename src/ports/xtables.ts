@@ -9,6 +9,8 @@ export interface Xtables {
   putPassRules(chains: readonly XtablesChain[], mark: number): Promise<void>;
   /** Removes every rule with our comment, in whatever table and chain; the answer is how many there were. */
   removePassRules(): Promise<number>;
+  /** Calls back where rules of the legacy variant have changed, of which the kernel tells nobody. The function returned ends it. */
+  watch(listener: () => void): () => void;
 }
 
 /** Plain names stand for the variant that keeps its rules in nf_tables. */

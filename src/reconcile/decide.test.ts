@@ -197,6 +197,39 @@ describe("filters", () => {
     expect(actions(decision)).toEqual(["accept"]);
   });
 
+  const needsMore =
+    "<filter name='a'><rule action='drop' direction='out'><ip srcipaddr='$MORE'/></rule></filter>";
+  const bound = "guests: { web: { filter: a } }";
+  const own = `<metadata><v:guest xmlns:v="https://virtwall.dev/guest/1"><v:filter>a</v:filter></v:guest></metadata>`;
+  const webBound = { "web.xml": guestXml("web", "01").replace("<devices>", `${own}<devices>`) };
+
+  test.each([
+    ["policy", bound, web],
+    ["guest's own XML", "{}", webBound],
+  ])("that a nic cannot be bound to stay what they were: by the %s", (_by, policy, guests) => {
+    const last = decide(written(policy, guests, [accept]), undefined).desired;
+    const decision = decide(written(policy, guests, [needsMore]), last);
+    expect(decision).toMatchObject({ inForce: "current", keepsFilters: true, keptGuests: [] });
+    expect(codes(decision.problems)).toEqual(["MISSING_VARIABLE"]);
+    expect(actions(decision)).toEqual(["accept"]);
+    expect(names(decision.desired?.inventory)).toContain("web");
+  });
+
+  test("that are gone while a nic is bound to one stay too", () => {
+    const last = decide(written(bound, web, [accept]), undefined).desired;
+    const decision = decide(written(bound, web), last);
+    expect(decision).toMatchObject({ inForce: "current", keepsFilters: true });
+    expect(codes(decision.problems)).toEqual(["UNKNOWN_FILTER"]);
+  });
+
+  test("change with the policy that goes with them", () => {
+    const last = decide(written(bound, web, [accept]), undefined).desired;
+    const nics = `nics: { "52:54:00:00:00:01": { parameters: { MORE: 10.0.0.1 } } }`;
+    const policy = `guests: { web: { filter: a, ${nics} } }`;
+    const decision = decide(written(policy, web, [needsMore]), last);
+    expect(decision).toMatchObject({ inForce: "current", keepsFilters: false, problems: [] });
+  });
+
   test("of a libvirt that keeps a broken one are in force without it", () => {
     const now = written("{}", web, [broken]);
     const decision = decide({ ...now, inventoryFiles: new Set(["nwfilter/0.xml"]) }, undefined);

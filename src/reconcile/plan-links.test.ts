@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { parseMac, type Mac } from "../base/mac.ts";
 import type { HostInterface, Inventory, Network, Nic } from "../model/inventory.ts";
-import { planLinks } from "./plan-links.ts";
+import { planHairpin, planLinks } from "./plan-links.ts";
 
 const at = { file: "x.xml", line: 1, column: 1 };
 const named = (name: string) => parseInterfaceName(name) as InterfaceName;
@@ -69,4 +69,11 @@ test("a port that libvirt sets up in a way of its own is left to it", () => {
     taps: [],
     leftAlone: [{ tap: "vnet0", bridge: "virbr0" }],
   });
+});
+
+test("a port that is in hairpin mode already, and a tap that is none, is not set to it", () => {
+  const [vnet0, vnet1] = [link("vnet0", "tun", "virbr0"), link("vnet1", "tun", "virbr0")];
+  const interfaces = [vnet0, { ...vnet1, isHairpin: true }, link("vnet2", "tun")];
+  const taps = ["vnet0", "vnet1", "vnet2", "vnet3"].map(named);
+  expect(planHairpin(taps, { interfaces })).toEqual(["vnet0"]);
 });

@@ -1,3 +1,4 @@
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { BridgePort } from "../ports/links.ts";
 
@@ -29,4 +30,14 @@ export function planLinks({ guests, networks, host }: Inventory): StrayTaps {
     (nic.hasPortSettings ? leftAlone : taps).push({ tap, bridge });
   }
   return { taps, leftAlone };
+}
+
+/** Those of the taps that are ports of a bridge and not in hairpin mode. */
+export function planHairpin(
+  taps: readonly InterfaceName[],
+  { interfaces }: Inventory["host"],
+): InterfaceName[] {
+  const flat = interfaces.filter(({ master, isHairpin }) => master !== undefined && !isHairpin);
+  const names = new Set(flat.map(({ name }) => name));
+  return taps.filter((tap) => names.has(tap));
 }

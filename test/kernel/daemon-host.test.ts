@@ -47,8 +47,12 @@ test("global addresses, default routes, bridges and kinds are read, loopback's a
       kind: "veth",
     });
     expect(named("far0")).toMatchObject({ master: "br7", hasDefaultRoute: false, addresses: [] });
+    expect(named("far0")?.isHairpin).toBeUndefined();
     expect(named("br7")).toMatchObject({ kind: "bridge" });
     expect(named("lo")?.addresses).toEqual([]);
+    ip("link", "set", "far0", "type", "bridge_slave", "hairpin", "on");
+    const ports = (await new IpHost().read()).filter(({ isHairpin }) => isHairpin);
+    expect(ports.map(({ name }) => name)).toEqual(["far0"]);
   } finally {
     ip("link", "del", "up0");
     ip("link", "del", "br7");

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
-import { ForeignFirewalld } from "../world/foreign-firewalld.ts";
-import { ForeignRoot } from "../world/foreign-root.ts";
+import { ForeignFirewalld } from "../world/foreign/firewalld.ts";
+import { ForeignRoot } from "../world/foreign/foreign-root.ts";
 import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines } from "../world/packet-lines.ts";
 import { PacketRunner } from "../world/packet-runner.ts";
@@ -19,15 +19,7 @@ const promised = lines.map(({ text }) => text);
 
 beforeAll(() => buildPrograms());
 
-/** firewalld owns its table by default, so that nobody else can put a rule there; and it can keep its rules through iptables. */
-const kinds = [
-  ["nftables, owner of its table", { NftablesTableOwner: "yes" }],
-  ["nftables, table open to others", { NftablesTableOwner: "no" }],
-  ["iptables", { FirewallBackend: "iptables" }],
-] as const;
-
-describe.each(kinds)("firewalld (%s)", (_, settings) => {
-  const isOwned = "NftablesTableOwner" in settings && settings.NftablesTableOwner === "yes";
+describe("firewalld, which owns its table", () => {
   let world: World;
   let root: ForeignRoot;
   let firewalld: ForeignFirewalld;
@@ -41,7 +33,7 @@ describe.each(kinds)("firewalld (%s)", (_, settings) => {
     runner = new PacketRunner(world, spec);
     await runner.listen(lines);
     root = await ForeignRoot.mount(world.hostNamespace);
-    firewalld = await ForeignFirewalld.on(root, settings);
+    firewalld = await ForeignFirewalld.on(root);
     await firewalld.start();
     // As libvirt does at a network's start.
     await firewalld.tell("--zone=libvirt", "--change-interface=virbr0");
@@ -80,7 +72,7 @@ describe.each(kinds)("firewalld (%s)", (_, settings) => {
     const forward = virtwall
       .status()
       .integration.chains.find(({ by, chain }) => by === "nft" && chain === "filter_FORWARD");
-    expect(forward?.reason?.startsWith("through firewalld") ?? false).toBe(isOwned);
+    expect(forward?.reason).toBe("through firewalld's own policies");
   });
 
   test("libvirt's zone keeps its bridge, and ours has the others", async () => {
@@ -109,6 +101,14 @@ describe.each(kinds)("firewalld (%s)", (_, settings) => {
     await firewalld.start();
     await integrated();
     expect(await runner.run(lines)).toEqual(promised);
+  });
+
+  test("killed and started again, and reloaded in a loop, it is told again each time", async () => {
+    await firewalld.stop("SIGKILL");
+    await firewalld.start();
+    for (let i = 0; i < 5; i += 1) await firewalld.tell("--reload");
+    await integrated();
+    expect(await firewalld.tell("--get-zone-of-interface=virbr2")).toBe("virtwall");
   });
 
   test("nothing that the admin changed at run time is lost to us, and nothing of ours stays", async () => {

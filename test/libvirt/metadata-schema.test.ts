@@ -30,6 +30,8 @@ test.each([
   "<groups>web</groups><publish><ports>tcp/80</ports></publish><groups>db</groups>",
   "<publish><from>admin</from><ports>tcp/2222:22</ports><ports>udp/1-9</ports><address>2001:db8::1</address></publish>",
   `<nics mac="52:54:00:12:34:56"><address>10.0.0.1</address></nics><required>true</required>`,
+  "<filter>clean-traffic</filter>",
+  `<nics mac="52:54:00:12:34:56"><parameters><IP>10.0.0.1</IP><IP>10.0.0.2</IP></parameters><filter>my filter</filter></nics>`,
 ])("it takes %s", (body) => {
   expect(isValid(body)).toBe(true);
 });
@@ -40,6 +42,9 @@ test.each([
   "<nics><address>10.0.0.1</address></nics>",
   "<required>yes</required>",
   "<host/>",
+  "<filter/>",
+  "<filter>../etc</filter>",
+  `<nics mac="52:54:00:12:34:56"><parameters><IP>10.0.0.0/8, 1</IP></parameters></nics>`,
   `<groups name="web"/>`,
 ])("it refuses %s", (body) => {
   expect(isValid(body)).toBe(false);

@@ -46,6 +46,18 @@ export class VirtwallOnHost {
     return JSON.parse(this.run("status", "--json").text) as DaemonStatus;
   }
 
+  /** Waits until the daemon knows of nothing that would keep guests from what they may have. */
+  untilAtPeace(): Promise<void> {
+    const isUneasy = () => {
+      const { errors, integration } = this.status();
+      return errors.length > 0 || integration.chains.some(({ state }) => state === "needed");
+    };
+    return until(
+      () => !isUneasy(),
+      () => JSON.stringify(this.status().integration, undefined, 1) + this.log,
+    );
+  }
+
   /** Waits for what the daemon says of other firewalls. */
   untilIntegrated(
     isRight: (chains: DaemonStatus["integration"]["chains"]) => boolean,

@@ -9,7 +9,10 @@ import { watchChild } from "./watch-child.ts";
 interface IpLink {
   readonly ifname?: string;
   readonly master?: string;
-  readonly linkinfo?: { readonly info_kind?: string };
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_slave_data?: { readonly hairpin?: boolean };
+  };
   readonly addr_info?: readonly { readonly local?: string; readonly scope?: string }[];
 }
 
@@ -60,6 +63,7 @@ function readLink(link: IpLink, outside: ReadonlySet<string | undefined>): HostI
       hasDefaultRoute: outside.has(link.ifname),
       ...(master !== undefined && { master }),
       ...(kind !== undefined && { kind }),
+      ...(link.linkinfo?.info_slave_data?.hairpin === true && { isHairpin: true }),
     },
   ];
 }

@@ -46,6 +46,25 @@ export class XtablesPrograms implements Xtables {
     return removed;
   }
 
+  watch(listener: () => void): () => void {
+    let known: string | undefined;
+    let isLooking = false;
+    const look = async (): Promise<void> => {
+      const now = await legacyRules();
+      if (known !== undefined && now !== known) listener();
+      known = now;
+    };
+    const timer = setInterval(() => {
+      if (isLooking) return;
+      isLooking = true;
+      // What cannot be listed is told by the next `read`.
+      void look()
+        .catch(() => undefined)
+        .finally(() => (isLooking = false));
+    }, lookMs);
+    return () => clearInterval(timer);
+  }
+
   private async list(): Promise<
     readonly { readonly variant: Variant; readonly tables: readonly SavedTable[] }[]
   > {
@@ -54,6 +73,16 @@ export class XtablesPrograms implements Xtables {
       found.map(async (variant) => ({ variant, tables: readSave(await run(variant.save, [])) })),
     );
   }
+}
+
+/** Two processes each time, on hosts that have legacy tables; elsewhere one look into /proc. */
+const lookMs = 1_000;
+
+/** All rules of the legacy variant, less what counting changes. */
+async function legacyRules(): Promise<string> {
+  const legacy = (await variants()).filter(({ command }) => command.endsWith("-legacy"));
+  const texts = await Promise.all(legacy.map(({ save }) => run(save, [])));
+  return texts.join("").replaceAll(/^#.*$| \[\d+:\d+\]$/gm, "");
 }
 
 async function variants(): Promise<readonly Variant[]> {

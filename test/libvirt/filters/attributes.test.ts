@@ -1,28 +1,31 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startWorld, type World } from "../../../lab/world.ts";
 import { type Attribute, attributeCase, stepText, wrongSteps } from "./attribute.ts";
 import { ethernetCases } from "./ethernet-attributes.ts";
-import { type Oracle, startOracle } from "./oracle.ts";
-import { compileFilter } from "./our-filter.ts";
+import { startFilterDriver, type FilterDriver } from "./filter-driver.ts";
 import { packetCases } from "./packet-attributes.ts";
+import { makeStage, type Stage } from "./stage.ts";
 
-let oracle: Oracle;
+let lab: World;
+let libvirts: Stage;
+let driver: FilterDriver;
 beforeAll(async () => {
-  oracle = await startOracle();
+  lab = await startWorld();
+  libvirts = await makeStage(lab);
+  driver = await startFilterDriver(lab);
 });
-afterAll(() => oracle?.stop());
+afterAll(() => lab?.stop());
 
 const cases = [...ethernetCases, ...packetCases];
 
 describe.each(cases.map((one) => [one.protocol, one] as const))("%s", (_, one) => {
-  const part = (isTaken: (attribute: Attribute) => boolean) => {
-    const attributes = one.attributes.filter(isTaken);
-    return { attributes, ...attributeCase({ ...one, attributes }) };
-  };
+  const isTaken = ({ libvirtRefuses }: Attribute) => libvirtRefuses === undefined;
+  const taken = { ...one, attributes: one.attributes.filter(isTaken) };
 
   test("libvirt drops what each attribute says, and nothing else", async () => {
-    const taken = part(({ libvirtRefuses }) => libvirtRefuses === undefined);
-    await oracle.bindLibvirts(taken.filter);
-    const wrong = wrongSteps(taken.steps, await oracle.libvirts.send(taken.steps));
+    const { filter, steps } = attributeCase(taken);
+    await driver.bind(filter);
+    const wrong = wrongSteps(steps, await libvirts.send(steps));
     const unexpected = wrong.filter(({ attribute }) => attribute.libvirtErrs === undefined);
     expect(unexpected.map(stepText)).toEqual([]);
     const erred = new Set(wrong.map(({ attribute }) => attribute.is));
@@ -30,34 +33,11 @@ describe.each(cases.map((one) => [one.protocol, one] as const))("%s", (_, one) =
     expect(erring.map(({ is }) => is).filter((is) => !erred.has(is))).toEqual([]);
   });
 
-  test.runIf(ethernetCases.includes(one))(
-    "virtwall drops what each attribute says, and nothing else",
-    async () => {
-      const taken = part(({ virtwallRefuses }) => virtwallRefuses === undefined);
-      await oracle.bindOurs(taken.filter);
-      const wrong = wrongSteps(taken.steps, await oracle.ours.send(taken.steps));
-      expect(wrong.map(stepText)).toEqual([]);
-    },
-  );
-
-  const alone = (attribute: Attribute) => {
-    return attributeCase({ ...one, attributes: [attribute] }).filter;
-  };
-  const notInLibvirt = one.attributes.filter(({ libvirtRefuses }) => libvirtRefuses !== undefined);
-  test.runIf(notInLibvirt.length > 0)("libvirt refuses what it is said to refuse", async () => {
-    for (const attribute of notInLibvirt) {
-      await expect(oracle.bindLibvirts(alone(attribute)), attribute.is).rejects.toThrow();
-    }
-  });
-
-  const notInVirtwall = one.attributes.filter(
-    ({ virtwallRefuses }) => virtwallRefuses !== undefined,
-  );
-  test.runIf(notInVirtwall.length > 0)("virtwall refuses what it is said to refuse", () => {
-    for (const attribute of notInVirtwall) {
-      expect(() => compileFilter(alone(attribute)), attribute.is).toThrow(
-        /FILTER_NOT_ENFORCEABLE.*cannot be enforced here/,
-      );
+  const refused = one.attributes.filter((attribute) => !isTaken(attribute));
+  test.runIf(refused.length > 0)("libvirt refuses what it is said to refuse", async () => {
+    for (const attribute of refused) {
+      const { filter } = attributeCase({ ...one, attributes: [attribute] });
+      await expect(driver.bind(filter)).rejects.toThrow();
     }
   });
 });

@@ -176,7 +176,6 @@ const arpAttributes: readonly Attribute[] = [
     hit: { body: { target: arp.source } },
     miss: {},
     isSwitch: true,
-    virtwallRefuses: "nft compares a field with values only, never with another field",
   },
 ];
 

@@ -9,7 +9,7 @@ test.each([
   ["libvirt 9.0", () => Promise.resolve("/")],
   ["libvirt 11.3", trixieRoot],
 ])("the filters that %s ships all have their equal in stock", async (_, root) => {
-  const folder = join(await root(), "usr/share/libvirt/nwfilter");
+  const folder = join(await root(), "etc/libvirt/nwfilter");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".xml"));
   expect(names.length).toBeGreaterThan(20);
   const texts = names.map(async (file) => ({

@@ -1,0 +1,68 @@
+import type { ExpandedRule } from "../model/filter-expansion.ts";
+import { filterProtocols } from "../model/filter-protocols.ts";
+import { equal, l4proto, payload, raw, value } from "../nft/build.ts";
+import {
+  etherType,
+  etherTypeOfChain,
+  familyOfProtocol,
+  orderOfProtocol,
+  orderOfType,
+  type Placed,
+} from "./filter-fields.ts";
+
+/** What a rule's protocol itself asks for, whatever the attributes. */
+export function protocolMatches({ rule, chain }: ExpandedRule): Placed[] {
+  const protocol = rule.protocol ?? "mac";
+  const type = typeOf(protocol);
+  const attributes = rule.matches.map(({ attribute }) => attribute);
+  const isSettled = layerOf(protocol) === "ethernet" && etherTypeOfChain(chain) === type;
+  return [
+    ...(type === undefined || isSettled
+      ? []
+      : [{ order: orderOfType, statement: equal(payload("ether", "type"), etherType(type)) }]),
+    ...transportMatch(protocol, attributes),
+    ...headerMatches(protocol, attributes),
+  ];
+}
+
+const frameTypes: Readonly<Record<string, number>> = {
+  vlan: 0x8100,
+  arp: 0x0806,
+  rarp: 0x8035,
+};
+
+function layerOf(protocol: string): "ethernet" | "ip" {
+  return filterProtocols.get(protocol)?.layer ?? "ethernet";
+}
+
+/** Undefined where frames of any type are meant. */
+function typeOf(protocol: string): number | undefined {
+  if (protocol === "mac" || protocol === "stp") return undefined;
+  return frameTypes[protocol] ?? (familyOfProtocol(protocol) === 4 ? 0x0800 : 0x86dd);
+}
+
+function transportMatch(protocol: string, attributes: readonly string[]): Placed[] {
+  const name =
+    protocol === "ipv6" && attributes.some((attribute) => /^(type|code)$/.test(attribute))
+      ? "icmpv6"
+      : layerOf(protocol) === "ip"
+        ? protocol.replace(/-ipv6$/, "")
+        : "all";
+  if (name === "all") return [];
+  const word = name === "icmpv6" ? "ipv6-icmp" : name;
+  return [{ order: orderOfProtocol, statement: equal(l4proto, value(word)) }];
+}
+
+/** What fields mean depends on the lengths of addresses that ARP itself states, and on the header of the spanning tree protocol. */
+function headerMatches(protocol: string, attributes: readonly string[]): Placed[] {
+  if (protocol === "stp") {
+    const destination = equal(payload("ether", "daddr"), value("01:80:c2:00:00:00"));
+    return [
+      { order: 0, statement: equal(raw("nh", 0, 40), value(0x4242030000)) },
+      { order: orderOfType + 1, statement: destination },
+    ];
+  }
+  const isArp = protocol === "arp" || protocol === "rarp";
+  if (!isArp || !attributes.some((attribute) => /^arp(src|dst)/.test(attribute))) return [];
+  return [{ order: 0, statement: equal(raw("nh", 0, 48), value(0x000108000604)) }];
+}

@@ -1,0 +1,181 @@
+import type { FilterParameters } from "../model/filter.ts";
+import type { FilterBinding } from "../model/filter-binding.ts";
+import { variablesOf } from "../model/filter-conditions.ts";
+import { type Expansion, expandFilter, type ExpandedRule } from "../model/filter-expansion.ts";
+import { faultsOf } from "../model/filter-faults.ts";
+import type { Intent } from "../model/intent.ts";
+import { isOfPackets, needsState } from "../model/packet-rule.ts";
+import type { Chain, Rule, Statement } from "../nft/ast.ts";
+import {
+  concat,
+  equal,
+  iifname,
+  jump,
+  notEqual,
+  payload,
+  reference,
+  rule,
+  value,
+} from "../nft/build.ts";
+import { etherType, etherTypeOfChain } from "./filter-fields.ts";
+import { groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
+import { packetRules } from "./filter-packet-rules.ts";
+import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
+import { type Tracking, trackingOf } from "./filter-state.ts";
+import { filterChain, packetChain } from "./names.ts";
+import { refuse } from "./verdicts.ts";
+
+/** A filter, the variables that the binding gives to it, and the few values that nft cannot have as elements. */
+export interface FilterShape {
+  readonly key: string;
+  readonly filter: string;
+  readonly tag: string;
+  readonly sets: readonly ValueSet[];
+  readonly chains: readonly Chain[];
+  /** Directions in which it asks about packets. */
+  readonly packets: readonly Direction[];
+  readonly needsState: boolean;
+}
+
+export const directions: readonly Direction[] = ["from", "to"];
+
+/** Undefined where the binding cannot be enforced. */
+export function shapeOf(intent: Intent, binding: FilterBinding): FilterShape | undefined {
+  const { filters, bridgeTracking } = intent;
+  if (faultsOf({ filters, bridgeTracking }, binding).length > 0) return undefined;
+  const expansion = expandFilter(filters, binding.filter);
+  if (expansion === undefined) return undefined;
+  const tracking = trackingOf(intent);
+  const context = { ...contextOf(expansion, binding.parameters), tracking };
+  const tag = tagOf(expansion, context);
+  const key = JSON.stringify([binding.filter, tag, tracking]);
+  const known = shapesOf(expansion);
+  const shape =
+    known.get(key) ?? makeShape({ filter: binding.filter, key, tag, expansion, context });
+  known.set(key, shape);
+  return shape;
+}
+
+const shapeMemory = new WeakMap<Expansion, Map<string, FilterShape>>();
+
+function shapesOf(expansion: Expansion): Map<string, FilterShape> {
+  const known = shapeMemory.get(expansion) ?? new Map<string, FilterShape>();
+  shapeMemory.set(expansion, known);
+  return known;
+}
+
+function contextOf(expansion: Expansion, parameters: FilterParameters): ShapeContext {
+  const supplied = (name: string) => parameters.has(name);
+  const inlined = new Set(
+    expansion.rules
+      .flatMap((each) => groupsIn(each))
+      .filter((group) => needsBinding(group, supplied) && valueSetOf(group, supplied) === undefined)
+      .flatMap(({ conditions }) => conditions.flatMap(variablesOf).map(({ name }) => name)),
+  );
+  return {
+    supplied,
+    inlined: new Map([...parameters].filter(([name]) => inlined.has(name))),
+    sets: new Map(),
+  };
+}
+
+/** Empty where every variable is given by the binding, and none of them stands in the rules. */
+function tagOf(expansion: Expansion, { supplied, inlined }: ShapeContext): string {
+  const used = expansion.rules.flatMap(({ rule: { matches } }) =>
+    matches.flatMap(({ value: operand }) => (operand.kind === "variable" ? [operand.name] : [])),
+  );
+  const missing = [...new Set(used)].filter((name) => !supplied(name)).toSorted();
+  const values = [...inlined].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return missing.length === 0 && values.length === 0 ? "" : JSON.stringify([missing, values]);
+}
+
+interface Parts {
+  readonly key: string;
+  readonly filter: string;
+  readonly tag: string;
+  readonly expansion: Expansion;
+  readonly context: ShapeContext & { readonly tracking: Tracking | undefined };
+}
+
+function makeShape(parts: Parts): FilterShape {
+  const { key, filter, tag, expansion, context } = parts;
+  const frames = directions.flatMap((direction) => frameChains(parts, direction));
+  const packets = directions.flatMap((direction) => packetChainOf(parts, direction));
+  return {
+    key,
+    filter,
+    tag,
+    chains: [...frames, ...packets.map(({ chain }) => chain)],
+    packets: packets.map(({ direction }) => direction),
+    sets: [...context.sets.values()],
+    needsState: expansion.rules.some(needsState),
+  };
+}
+
+function frameChains({ filter, tag, expansion, context }: Parts, direction: Direction): Chain[] {
+  const name = (chain?: string) => filterChain(direction, { filter, tag }, chain);
+  const byChain = new Map<string, ExpandedRule[]>();
+  for (const each of byPriority(expansion.rules.filter((one) => !isOfPackets(one)))) {
+    byChain.set(each.chain, [...(byChain.get(each.chain) ?? []), each]);
+  }
+  const lowered = (rules: readonly ExpandedRule[]) =>
+    rules.flatMap((each) => frameRules(each, direction, context));
+  const inner = [...byChain]
+    .filter(([chain]) => chain !== "root")
+    .map(([chain, rules]) => ({
+      chain,
+      rules: lowered(rules),
+      priority: rules.at(-1)?.chainPriority ?? 0,
+    }))
+    .filter(({ rules }) => rules.length > 0)
+    .toSorted((a, b) => a.priority - b.priority || (a.chain < b.chain ? -1 : 1));
+  // libvirt puts the way into a chain ahead of the root's own rules of the same priority.
+  const items = [
+    ...inner.map(({ chain, priority }) => ({
+      priority,
+      rules: [rule(...entryOf(chain), jump(name(chain)))],
+    })),
+    ...(byChain.get("root") ?? []).map((each) => ({
+      priority: each.rule.priority,
+      rules: lowered([each]),
+    })),
+  ].toSorted((a, b) => a.priority - b.priority);
+  return [
+    { name: name(), rules: [...macGuard(direction), ...items.flatMap(({ rules }) => rules)] },
+    ...inner.map(({ chain, rules }) => ({ name: name(chain), rules })),
+  ];
+}
+
+function byPriority(rules: readonly ExpandedRule[]): ExpandedRule[] {
+  return rules.toSorted((a, b) => a.rule.priority - b.rule.priority);
+}
+
+/** Rules about packets have no chains of their own in libvirt; those of its root chain come first. */
+function packetChainOf(
+  { filter, tag, expansion, context }: Parts,
+  direction: Direction,
+): { direction: Direction; chain: Chain }[] {
+  const sorted = byPriority(expansion.rules.filter(isOfPackets));
+  const isRoot = ({ chain }: ExpandedRule) => chain === "root";
+  const rules = [...sorted.filter(isRoot), ...sorted.filter((each) => !isRoot(each))].flatMap(
+    (each) => packetRules(each, direction, context),
+  );
+  if (rules.length === 0) return [];
+  return [{ direction, chain: { name: packetChain(direction, { filter, tag }), rules } }];
+}
+
+/** Whatever the filter says, a guest sends from its own MAC address. */
+function macGuard(direction: Direction): Rule[] {
+  if (direction === "to") return [];
+  const source = concat(iifname, payload("ether", "saddr"));
+  return [rule(notEqual(source, reference("filter_macs")), ...refuse)];
+}
+
+/** Which frames go through a chain of libvirt's, by its prefix. */
+function entryOf(chain: string): Statement[] {
+  if (chain.startsWith("stp")) {
+    return [equal(payload("ether", "daddr"), value("01:80:c2:00:00:00"))];
+  }
+  const type = etherTypeOfChain(chain);
+  return type === undefined ? [] : [equal(payload("ether", "type"), etherType(type))];
+}

@@ -1,0 +1,127 @@
+import type { Intent } from "../model/intent.ts";
+import type { StateTest } from "../model/packet-rule.ts";
+import type { Chain, Expression, Rule, Statement } from "../nft/ast.ts";
+import {
+  anonymousSet,
+  ct,
+  equal,
+  flags,
+  has,
+  iifname,
+  leave,
+  masked,
+  meta,
+  notEqual,
+  oifname,
+  reference,
+  rule,
+  goto,
+  value,
+} from "../nft/build.ts";
+
+/**
+ * How bridge chains know the state of connections: from the kernel itself where it tracks on bridges (nf_conntrack_bridge, since 5.3),
+ * else from bits of the packet mark, into which inet chains write it where br_netfilter leads them a bridge's packets.
+ */
+export type Tracking =
+  { readonly kind: "connections" } | { readonly kind: "stamps"; readonly shift: number };
+
+/** Undefined where connections on bridges cannot be known. Stamps are the three bits below that of virtwall's verdict, or above it. */
+export function trackingOf({ mark, bridgeTracking }: Intent): Tracking | undefined {
+  if (bridgeTracking === "none") return undefined;
+  if (bridgeTracking === "connections") return { kind: "connections" };
+  const bit = Math.log2(mark);
+  return { kind: "stamps", shift: bit >= 3 ? bit - 3 : bit + 1 };
+}
+
+const stamps = [
+  { stamp: 1, state: "new", direction: "original" },
+  { stamp: 2, state: "established", direction: "original" },
+  { stamp: 3, state: "established", direction: "reply" },
+  { stamp: 4, state: "related", direction: "original" },
+  { stamp: 5, state: "related", direction: "reply" },
+] as const;
+const invalidStamp = 6;
+/** On its way out of a bridge: the state has been asked, and br_netfilter comes by once more (its postrouting is the last of all). */
+const doneStamp = 7;
+
+export function stateMatches(test: StateTest, tracking: Tracking): Statement[] {
+  if (tracking.kind === "connections") {
+    return [
+      has(ct("state"), flags(...test.states)),
+      ...(test.direction === undefined ? [] : [equal(ct("direction"), value(test.direction))]),
+    ];
+  }
+  const wanted = stamps
+    .filter(({ state, direction }) => test.states.includes(state) && direction !== opposite(test))
+    .map(({ stamp }) => stamp);
+  const all = test.states.includes("invalid") ? [...wanted, invalidStamp] : wanted;
+  const values = all.map((stamp) => value(stampBits(stamp, tracking.shift)));
+  const [only] = values;
+  const right = values.length === 1 && only !== undefined ? only : anonymousSet(...values);
+  return [equal(masked(meta("mark"), value(maskOf(tracking.shift))), right)];
+}
+
+function opposite({ direction }: StateTest): string | undefined {
+  if (direction === undefined) return undefined;
+  return direction === "original" ? "reply" : "original";
+}
+
+const stampBits = (stamp: number, shift: number) => stamp * 2 ** shift;
+const maskOf = (shift: number) => stampBits(7, shift);
+
+/** The last of all, behind every chain that may rewrite the packet. */
+const lastPriority = 2147483647;
+
+/** The chains of `inet virtwall` that write the state into packets of the bridges in `stamped_bridges`. */
+export function stampChains(shift: number): Chain[] {
+  const isDone = equal(marked(shift), value(stampBits(doneStamp, shift)));
+  return [
+    {
+      name: "stamp_prerouting",
+      base: { type: "filter", hook: "prerouting", priority: lastPriority, policy: "accept" },
+      rules: [rule(equal(iifname, reference("stamped_bridges")), goto("stamp"))],
+    },
+    {
+      name: "stamp_postrouting",
+      // Just ahead of the kernel's own last one, which confirms connections.
+      base: { type: "filter", hook: "postrouting", priority: lastPriority - 1, policy: "accept" },
+      rules: [
+        rule(equal(oifname, reference("stamped_bridges")), isDone, setStamp(0, shift), leave),
+        rule(equal(oifname, reference("stamped_bridges")), goto("stamp")),
+      ],
+    },
+    {
+      name: "stamp",
+      rules: [
+        ...stamps.map(({ stamp, state, direction }) =>
+          rule(
+            has(ct("state"), value(state)),
+            equal(ct("direction"), value(direction)),
+            setStamp(stamp, shift),
+            leave,
+          ),
+        ),
+        rule(has(ct("state"), value("invalid")), setStamp(invalidStamp, shift)),
+      ],
+    },
+  ];
+}
+
+/** In `bridge virtwall`: nothing but the bridge sees the state, so that it decides no route. */
+export function stampEndRules(shift: number): { input: Rule; postrouting: Rule } {
+  const isStamped = notEqual(marked(shift), value(0));
+  return {
+    input: rule(isStamped, setStamp(0, shift)),
+    postrouting: rule(isStamped, setStamp(doneStamp, shift)),
+  };
+}
+
+const marked = (shift: number): Expression => masked(meta("mark"), value(maskOf(shift)));
+
+function setStamp(stamp: number, shift: number): Statement {
+  const rest = masked(meta("mark"), value((0xffffffff ^ maskOf(shift)) >>> 0));
+  const bits = value(stampBits(stamp, shift));
+  const whole: Expression = stamp === 0 ? rest : { kind: "|", left: rest, right: bits };
+  return { kind: "mangle", key: meta("mark"), value: whole };
+}

@@ -1,0 +1,112 @@
+import { parseAddress, toBits } from "../base/address.ts";
+import type { Expression } from "../nft/ast.ts";
+import { symbolValue } from "./symbols.ts";
+import { type Answer, answerOf, every, type Loaded, nameBits, nameInterval } from "./value.ts";
+
+/** The numbers that a constant stands for. */
+export interface Interval {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+const nameTypes = new Set(["ifname", "iface_index", "ifkind"]);
+
+/** Undefined for what is no constant, or a word that this evaluator does not know. */
+export function intervalOfConstant(constant: Expression, type: string): Interval | undefined {
+  switch (constant.kind) {
+    case "value":
+      return ofValue(constant.value, type);
+    case "range":
+      return between(numberOf(constant.first, type), numberOf(constant.last, type));
+    case "prefix":
+      return ofPrefix(constant.address, constant.length);
+    case "flags":
+    case "|": {
+      const bits = flagsOfConstant(constant, type);
+      return between(bits, bits);
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** All flags of a constant in one number. */
+export function flagsOfConstant(constant: Expression, type: string): bigint | undefined {
+  switch (constant.kind) {
+    case "value":
+      return numberOf(constant.value, type);
+    case "flags":
+      return together(constant.values.map((word) => numberOf(word, type)));
+    case "|":
+      return together([
+        flagsOfConstant(constant.left, type),
+        flagsOfConstant(constant.right, type),
+      ]);
+    default:
+      return undefined;
+  }
+}
+
+function together(bits: readonly (bigint | undefined)[]): bigint | undefined {
+  const known = bits.filter((each) => each !== undefined);
+  return known.length < bits.length ? undefined : known.reduce((all, each) => all | each, 0n);
+}
+
+function between(first: bigint | undefined, last: bigint | undefined): Interval | undefined {
+  return first === undefined || last === undefined ? undefined : { first, last };
+}
+
+function ofValue(value: string | number, type: string): Interval | undefined {
+  if (type === "ifname" && typeof value === "string" && value.endsWith("*")) {
+    return nameInterval(value.slice(0, -1));
+  }
+  const number = numberOf(value, type);
+  return between(number, number);
+}
+
+function ofPrefix(text: string, length: number): Interval | undefined {
+  const address = parseAddress(text);
+  if (address === undefined) return undefined;
+  const size = 1n << BigInt((address.includes(":") ? 128 : 32) - length);
+  const first = (toBits(address) / size) * size;
+  return { first, last: first + size - 1n };
+}
+
+function numberOf(value: string | number, type: string): bigint | undefined {
+  if (typeof value === "number") {
+    return nameTypes.has(type) ? numberedInterface(value) : BigInt(value);
+  }
+  if (nameTypes.has(type)) return value === "0" ? 0n : nameBits(value);
+  const symbol = symbolValue(type, value);
+  if (symbol !== undefined) return symbol;
+  if (/^(\d+|0x[0-9a-f]+)$/i.test(value)) return BigInt(value);
+  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value))
+    return BigInt(`0x${value.replaceAll(":", "")}`);
+  const address = parseAddress(value);
+  return address === undefined ? undefined : toBits(address);
+}
+
+/** nft lists an index that no interface has (any more) as a number; 0 is "none". */
+function numberedInterface(index: number): bigint | undefined {
+  return index === 0 ? 0n : undefined;
+}
+
+/** Whether the loaded fields are those of a key of as many fields. */
+export function matchesKey(
+  key: Expression,
+  fields: readonly Loaded[],
+  types: readonly string[],
+): Answer {
+  const parts = key.kind === "concat" ? key.parts : [key];
+  if (parts.length !== fields.length) return "maybe";
+  return every(
+    parts.map((part, index) => within(fields[index] ?? "unknown", part, types[index] ?? "integer")),
+  );
+}
+
+function within(field: Loaded, constant: Expression, type: string): Answer {
+  if (typeof field !== "bigint") return "maybe";
+  const interval = intervalOfConstant(constant, type);
+  if (interval === undefined) return "maybe";
+  return answerOf(field >= interval.first && field <= interval.last);
+}

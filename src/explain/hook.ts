@@ -1,0 +1,147 @@
+import type { Chain, Table, TableFamily } from "../nft/ast.ts";
+import { type Ended, runBaseChain } from "./chain.ts";
+import type { Host } from "./host.ts";
+import { applyFlow, endAt } from "./nat.ts";
+import { familyOfPacket, isTracked, type Packet } from "./packet.ts";
+import type { Context, Hook, State } from "./state.ts";
+
+/** One hook of the kernel at which a packet stands. */
+export interface HookPoint {
+  readonly layer: "bridge" | "ip";
+  readonly hook: Hook;
+  readonly iif?: string;
+  readonly oif?: string;
+}
+
+interface Station {
+  readonly priority: number;
+  readonly run: (states: readonly State[]) => readonly Ended[];
+}
+
+const trackingPriority = -200;
+
+/**
+ * The packet at one hook, through all its base chains of all tables. Those who come out with `accept` go on to what the kernel
+ * does next.
+ */
+export function runHook(
+  tables: readonly Table[],
+  point: HookPoint,
+  { states, host }: { states: readonly State[]; host: Host },
+): Ended[] {
+  const packet = states[0]?.packet;
+  if (packet === undefined) return [];
+  let live = states;
+  const ended: Ended[] = [];
+  for (const station of stationsOf(tables, point, { packet, host })) {
+    const ends = station.run(live);
+    ended.push(...ends.filter(({ verdict }) => verdict !== "accept"));
+    live = ends.filter(({ verdict }) => verdict === "accept").map(({ state }) => state);
+  }
+  return [...ended, ...live.map((state) => ({ state, verdict: "accept" as const }))];
+}
+
+/** The kernel puts a chain ahead of those that have its priority already (nf_hook_entries_grow). */
+function stationsOf(
+  tables: readonly Table[],
+  point: HookPoint,
+  { packet, host }: { packet: Packet; host: Host },
+): Station[] {
+  const families = familiesOf(point, packet);
+  const stations: Station[] = [];
+  const natChains: NatChain[] = [];
+  let hasNat = false;
+  if (point.layer === "ip" && (point.hook === "prerouting" || point.hook === "output")) {
+    stations.push({ priority: trackingPriority, run: track });
+  }
+  for (const table of tables.filter(({ family }) => families.has(family))) {
+    for (const chain of table.dormant === true ? [] : table.chains) {
+      const { base } = chain;
+      // One chain of type nat sets the kernel's nat up in all hooks (nf_nat_register_fn).
+      if (base?.type === "nat" && !hasNat) {
+        hasNat = true;
+        if (point.hook !== "forward") stations.push(natStation(natChains, point.hook));
+      }
+      if (base?.hook !== point.hook) continue;
+      const context = { ...point, host, table };
+      if (base.type === "nat") natChains.push({ chain, context, priority: base.priority });
+      else {
+        const run = (states: readonly State[]) => runBaseChain(chain, states, context);
+        stations.push({ priority: base.priority, run });
+      }
+    }
+  }
+  natChains.reverse().sort((a, b) => a.priority - b.priority);
+  return stations.toReversed().toSorted((a, b) => a.priority - b.priority);
+}
+
+function familiesOf({ layer }: HookPoint, packet: Packet): ReadonlySet<TableFamily> {
+  if (layer === "bridge") return new Set(["bridge"]);
+  return new Set(["inet", familyOfPacket(packet) === 4 ? "ip" : "ip6"]);
+}
+
+function track(states: readonly State[]): Ended[] {
+  return states.map((state) => ({
+    verdict: "accept",
+    state:
+      state.packet.tracking === "ahead"
+        ? { ...state, packet: { ...state.packet, tracking: "done" } }
+        : state,
+  }));
+}
+
+interface NatChain {
+  readonly chain: Chain;
+  readonly context: Context;
+  readonly priority: number;
+}
+
+/**
+ * All chains of type nat of a hook run where the kernel's nat does (nf_nat_proto.c), whatever priority they name: that only orders
+ * them among themselves. They are asked once a flow, and the first rule that rewrites ends it.
+ */
+function natStation(chains: readonly NatChain[], hook: Hook): Station {
+  const end = endAt(hook);
+  return {
+    priority: end === "source" ? 100 : -100,
+    run: (states) => states.flatMap((state) => translateAt(chains, hook, state)),
+  };
+}
+
+function translateAt(chains: readonly NatChain[], hook: Hook, state: State): Ended[] {
+  if (!isTracked(state.packet)) return [{ state, verdict: "accept" }];
+  const asked =
+    state.packet.flow.state === "new" && !isSettled(state, hook) ? ask(chains, hook, state) : [];
+  const settled: readonly Ended[] = asked.length > 0 ? asked : [{ state, verdict: "accept" }];
+  return settled.map((ended) =>
+    ended.verdict === "accept"
+      ? { ...ended, state: { ...ended.state, packet: applyFlow(ended.state.packet, hook) } }
+      : ended,
+  );
+}
+
+function isSettled({ packet: { flow } }: State, hook: Hook): boolean {
+  return endAt(hook) === "source" ? flow.isSourceSettled : flow.isDestinationSettled;
+}
+
+function ask(chains: readonly NatChain[], hook: Hook, state: State): Ended[] {
+  let live: readonly State[] = [state];
+  const ended: Ended[] = [];
+  for (const { chain, context } of chains) {
+    const ends = runBaseChain(chain, live, context);
+    const isOver = (each: Ended) => each.verdict !== "accept" || isSettled(each.state, hook);
+    ended.push(...ends.filter(isOver));
+    live = ends.filter((each) => !isOver(each)).map((each) => each.state);
+  }
+  return [
+    ...ended,
+    ...live.map((each) => ({ state: settle(each, hook), verdict: "accept" as const })),
+  ];
+}
+
+function settle(state: State, hook: Hook): State {
+  const { packet } = state;
+  const settled =
+    endAt(hook) === "source" ? { isSourceSettled: true } : { isDestinationSettled: true };
+  return { ...state, packet: { ...packet, flow: { ...packet.flow, ...settled } } };
+}

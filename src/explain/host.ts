@@ -1,0 +1,47 @@
+import type { Family } from "../base/address.ts";
+import type { Route, RouteQuery } from "./routes.ts";
+import type { Loaded } from "./value.ts";
+
+/** An interface of the host, as far as rules ask. */
+export interface Interface {
+  readonly name: string;
+  /** `tun`, `veth`, `bridge`; absent for hardware and the loopback. */
+  readonly kind?: string;
+  readonly isLoopback: boolean;
+  /** Hardware address. */
+  readonly mac: bigint;
+  readonly group: number;
+  /** In the order in which the kernel lists them; those of scope global only. */
+  readonly addresses: readonly InterfaceAddress[];
+}
+
+export interface InterfaceAddress {
+  readonly family: Family;
+  readonly bits: bigint;
+  readonly length: number;
+}
+
+/** What `fib` asks: the route of one end of the packet, or the type of its address. */
+export interface FibQuery {
+  readonly family: Family;
+  readonly result: string;
+  readonly end: "source" | "destination";
+  readonly source: Loaded;
+  readonly destination: Loaded;
+  readonly mark?: bigint | "unknown";
+  /** The interface that the answer is held to (`. iif`, `. oif`). */
+  readonly device?: string;
+}
+
+/** What rules ask of the host beyond the packet itself. */
+export interface Host {
+  readonly interfaces: ReadonlyMap<string, Interface>;
+  fib(query: FibQuery): Loaded;
+  route(query: RouteQuery): Route;
+  /** The bridge that an interface is a port of. */
+  bridgeOf(port: string): string | undefined;
+  /** Where a bridge sends frames to that address; `self`: up to the host. Undefined where it would send them to all ports. */
+  portTo(bridge: string, mac: bigint): string | undefined;
+  /** The hardware address of a neighbour, where the host knows it. */
+  neighbour(device: string, address: bigint): bigint | undefined;
+}

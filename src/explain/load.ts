@@ -1,0 +1,167 @@
+import { familyOfPacket, isTracked, type Packet, type Tuple } from "./packet.ts";
+import { fieldOf, networkProtocols, transportProtocols } from "./fields.ts";
+import { readBits, type Layer, type Span } from "./layer.ts";
+import type { Context } from "./state.ts";
+import { symbolValue } from "./symbols.ts";
+import { type Loaded, nameBits } from "./value.ts";
+
+/** `meta KEY` of a packet in a hook. */
+export function loadMeta(key: string, packet: Packet, context: Context): Loaded {
+  switch (key) {
+    case "mark":
+      return packet.mark;
+    case "length":
+      return packet.length;
+    case "protocol":
+      return BigInt(packet.etherType);
+    case "nfproto":
+      return loadFamily(packet, context);
+    case "l4proto":
+      if (packet.transport === undefined) return "absent";
+      return packet.protocol === undefined ? "unknown" : BigInt(packet.protocol);
+    case "pkttype":
+      return symbolValue("pkt_type", packet.type) ?? "unknown";
+    case "skuid":
+    case "skgid":
+      return mayHaveSocket(packet, context) ? "unknown" : "absent";
+    case "ipsec":
+    case "secpath":
+      return 0n;
+    default:
+      return loadInterface(key, context);
+  }
+}
+
+/** The kernel may find the socket ahead of the input chains (early demux), and a frame from a tap still has the tap's. */
+function mayHaveSocket(packet: Packet, context: Context): boolean {
+  return packet.hasSocket || context.hook === "input" || context.table.family === "bridge";
+}
+
+/** Of interfaces (ARPHRD_ETHER). */
+const ether = 1n;
+
+function loadFamily(packet: Packet, context: Context): Loaded {
+  if (context.table.family === "bridge") return 7n;
+  return familyOfPacket(packet) === 4 ? 2n : 10n;
+}
+
+/** At a hook that has no such interface the kernel (nft_meta.c) takes its name for empty and its index for 0. */
+function loadInterface(key: string, context: Context): Loaded {
+  const isIncoming = key.startsWith("iif");
+  if (!isIncoming && !key.startsWith("oif")) return "unknown";
+  const name = isIncoming ? context.iif : context.oif;
+  const what = key.slice(3);
+  if (what === "" || what === "name") return nameBits(name ?? "");
+  if (name === undefined) return "absent";
+  const device = context.host.interfaces.get(name);
+  if (device === undefined) return "unknown";
+  switch (what) {
+    case "group":
+      return BigInt(device.group);
+    case "kind":
+      return device.kind === undefined ? "absent" : nameBits(device.kind);
+    case "type":
+      return device.isLoopback ? 772n : ether;
+    default:
+      return "unknown";
+  }
+}
+
+/** A header field by nft's names, with the matches on protocols that nft puts ahead of it unsaid. */
+export function loadField(
+  protocol: string,
+  name: string,
+  { packet, context }: { packet: Packet; context?: Context },
+): Loaded {
+  const field = fieldOf(protocol, name);
+  if (field === undefined) return "unknown";
+  const isBridged = context === undefined || context.table.family === "bridge";
+  if (field.base === "link" && !isBridged && loadInterface("iiftype", context) !== ether) {
+    return "absent";
+  }
+  const network = networkProtocols[protocol];
+  if (network !== undefined && network !== packet.etherType) return "absent";
+  const transport = transportProtocols[protocol];
+  if (transport !== undefined && packet.protocol !== transport) {
+    return packet.protocol === undefined && packet.transport !== undefined ? "unknown" : "absent";
+  }
+  return loadBits(field.base, field, packet);
+}
+
+/** Bits of the packet, wherever they lie. */
+export function loadBits(
+  base: "link" | "network" | "transport",
+  span: Span,
+  packet: Packet,
+): Loaded {
+  const layer: Layer | undefined = packet[base];
+  return layer === undefined ? "absent" : readBits(layer, span);
+}
+
+/** `ct KEY`; keys but the state exist only for a packet whose flow is tracked. */
+export function loadConntrack(
+  key: string,
+  direction: "original" | "reply" | undefined,
+  { packet, context }: { packet: Packet; context: Context },
+): Loaded {
+  const { flow } = packet;
+  // The bridge's own connection tracking is a module that may be there or not.
+  if (context.table.family === "bridge") return "unknown";
+  if (key === "state") return loadState(packet);
+  if (!isTracked(packet)) return "absent";
+  switch (key) {
+    case "mark":
+      return flow.mark;
+    case "direction":
+      return flow.direction === "original" ? 0n : 1n;
+    case "l3proto":
+      return familyOfPacket(packet) === 4 ? 2n : 10n;
+    case "protocol":
+      return packet.protocol === undefined ? "unknown" : BigInt(packet.protocol);
+    case "zone":
+      return 0n;
+    default:
+      return loadTuple(key, direction === "reply" ? flow.reply : flow.original, packet);
+  }
+}
+
+function loadState(packet: Packet): Loaded {
+  if (packet.tracking === "skipped") return symbolValue("ct_state", "untracked") ?? "unknown";
+  const word = packet.tracking === "ahead" ? "invalid" : packet.flow.state;
+  return symbolValue("ct_state", word) ?? "unknown";
+}
+
+function loadTuple(key: string, tuple: Tuple, packet: Packet): Loaded {
+  const [family, end] = key.includes(" ") ? key.split(" ") : ["", key];
+  const isFamily = family === "" || (family === "ip") === (familyOfPacket(packet) === 4);
+  if (!isFamily) return "absent";
+  switch (end) {
+    case "saddr":
+      return tuple.source;
+    case "daddr":
+      return tuple.destination;
+    case "proto-src":
+      return tuple.sourcePort ?? "unknown";
+    case "proto-dst":
+      return tuple.destinationPort ?? "unknown";
+    default:
+      return "unknown";
+  }
+}
+
+const statusBits = { seenReply: 2n, source: 16n, destination: 32n };
+
+/**
+ * The bits of `ct status` that `mask` asks for: unknown where it asks for one that this evaluator does not follow (assured,
+ * confirmed, dying).
+ */
+export function loadStatus(mask: bigint, packet: Packet, context: Context): Loaded {
+  if (loadConntrack("mark", undefined, { packet, context }) === "absent") return "absent";
+  const { flow } = packet;
+  if (flow.state === "related" || context.table.family === "bridge") return "unknown";
+  const known = statusBits.seenReply | statusBits.source | statusBits.destination;
+  let bits = flow.state === "established" ? statusBits.seenReply : 0n;
+  if (flow.isSourceRewritten) bits |= statusBits.source;
+  if (flow.isDestinationRewritten) bits |= statusBits.destination;
+  return (mask & ~known) === 0n ? bits & mask : "unknown";
+}

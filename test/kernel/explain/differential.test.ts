@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Host } from "../../../src/explain/host.ts";
+import { walkReceived, walkSent, type Way } from "../../../src/explain/walk.ts";
+import { formatAddress } from "../../../src/base/address.ts";
+import type { SetChange } from "../../../src/explain/state.ts";
+import type { Table } from "../../../src/nft/ast.ts";
+import { readTables } from "../../../src/nft/read.ts";
+import {
+  evaluatedFate,
+  evaluatedTrail,
+  isTracing,
+  kernelFate,
+  kernelTrail,
+  readHandles,
+} from "./compare.ts";
+import { Dice } from "./dice.ts";
+import { evaluatedPacket, frameOf, readHost } from "./evaluated-host.ts";
+import { answerTo, randomPacket, type Sent } from "./random-packet.ts";
+import { randomRuleset } from "./random-ruleset.ts";
+import { TracedHost, type Passage } from "./traced-host.ts";
+import { Tracker } from "./tracker.ts";
+
+/** Pairs of a ruleset and a packet; more for a long run. */
+const pairs = Number(process.env["VIRTWALL_EXPLAIN_PAIRS"] ?? 10_000);
+const packetsPerRuleset = 50;
+/** Fewer packets than there are source ports, so that no flow is met again. */
+const rulesetsPerHost = 500;
+const seed = Number(process.env["VIRTWALL_EXPLAIN_SEED"] ?? 1);
+
+let kernel: TracedHost;
+let host: Host;
+
+async function start(): Promise<void> {
+  kernel = await TracedHost.start();
+  host = await readHost(kernel);
+}
+
+beforeAll(start);
+afterAll(() => kernel.close());
+
+let sentCount = 0;
+
+interface Round {
+  tables: readonly Table[];
+  readonly handles: ReturnType<typeof readHandles>;
+  readonly tracker: Tracker;
+}
+
+const counts = { pairs: 0, certain: 0, doubtful: 0, unknown: 0 };
+
+it(
+  "evaluates random rulesets on random packets as the kernel does",
+  { timeout: 120_000 + pairs * 60 },
+  async () => {
+    for (let number = 0; counts.pairs < pairs; number++) {
+      if (number % rulesetsPerHost === rulesetsPerHost - 1) {
+        await kernel.close();
+        await start();
+      }
+      const dice = new Dice(seed * 1_000_003 + number);
+      const ruleset = randomRuleset(dice);
+      const round = await load(ruleset);
+      for (let i = 0; i < packetsPerRuleset; i++) {
+        await exchange(round, randomPacket(dice, sentCount++)).catch((error: unknown) => {
+          throw new Error(`ruleset ${String(number)} of seed ${String(seed)}:\n${ruleset}`, {
+            cause: error,
+          });
+        });
+      }
+    }
+    expect(counts.unknown).toBe(0);
+    expect(counts.certain).toBeGreaterThan(0.75 * counts.pairs);
+  },
+);
+
+async function load(ruleset: string): Promise<Round> {
+  await kernel.run(["nft", "-f", "-"], `flush ruleset\n${ruleset}`);
+  const listing = await list();
+  return { tables: readTables(listing), handles: readHandles(listing), tracker: new Tracker() };
+}
+
+async function list(): Promise<Parameters<typeof readHandles>[0]> {
+  const json = await kernel.run(["nft", "-j", "list", "ruleset"]);
+  return JSON.parse(json) as Parameters<typeof readHandles>[0];
+}
+
+/** Sends a packet and, where it got through, what its receiver would answer. */
+async function exchange(round: Round, first: Sent): Promise<void> {
+  let sent: Sent | undefined = first;
+  for (let turn = 0; sent !== undefined && turn < 2; turn++) {
+    const packet = evaluatedPacket(sent, round.tracker.track(sent.packet));
+    const ground = { tables: round.tables, host };
+    const ways =
+      sent.link === undefined ? walkSent(ground, packet) : walkReceived(ground, packet, sent.place);
+    const passage = await kernel.send(sent.place, frameOf(sent));
+    counts.pairs++;
+    const way = agree(round, { sent, ways, passage });
+    if (way === undefined) {
+      if (ways.some(({ state }) => state.sets.length > 0)) round.tables = readTables(await list());
+      return;
+    }
+    round.tables = withElements(round.tables, way.state.sets);
+    if (way.fate.kind === "sent" || way.fate.kind === "delivered") {
+      round.tracker.confirm(sent.packet, way.state.packet.flow);
+    }
+    sent = nextOf(sent, passage, way);
+  }
+}
+
+/** The way that the packet went; undefined where more than one would look the same. */
+function agree(
+  { handles }: Round,
+  { sent, ways, passage }: { sent: Sent; ways: readonly Way[]; passage: Passage },
+): Way | undefined {
+  const [way, ...others] = ways;
+  if (way === undefined || ways.some(({ fate }) => fate.kind === "unknown")) {
+    counts.unknown++;
+    return undefined;
+  }
+  const about = JSON.stringify(sent);
+  const fates = ways.map((each) => [evaluatedFate(each), kernelFate(passage, sent.packet, each)]);
+  const kernelsTrail = kernelTrail(passage.traces, handles);
+  if (others.length === 0 && way.state.doubts.length === 0) {
+    counts.certain++;
+    const trail = evaluatedTrail(way.state.trail, isTracing);
+    expect(trail, about).toEqual(kernelsTrail);
+    expect(fates[0]?.[0], about).toBe(fates[0]?.[1]);
+    return way;
+  }
+  counts.doubtful++;
+  expect(
+    fates.filter(([evaluated, real]) => evaluated === real),
+    `${about} ${JSON.stringify(fates)}`,
+  ).not.toEqual([]);
+  return undefined;
+}
+
+/** The tables with what the packet has put into their sets, all of IPv4 addresses. */
+function withElements(tables: readonly Table[], changes: readonly SetChange[]): readonly Table[] {
+  if (changes.length === 0) return tables;
+  return tables.map((table) => {
+    const own = changes.filter((change) => change.table === table);
+    const sets = table.sets.map((set) => {
+      const keys = own.filter((change) => change.set === set.name).flatMap(({ key }) => key);
+      const values = keys.map((key) => (typeof key === "bigint" ? formatAddress(4, key) : ""));
+      const added = values.map((value) => ({ key: { kind: "value" as const, value } }));
+      return added.length === 0 ? set : { ...set, elements: [...set.elements, ...added] };
+    });
+    return own.length === 0 ? table : { ...table, sets };
+  });
+}
+
+function nextOf(sent: Sent, passage: Passage, way: Way): Sent | undefined {
+  const { packet } = sent;
+  if (way.fate.kind !== "sent" || (packet.protocol === "tcp" && packet.flags !== 2))
+    return undefined;
+  if (packet.protocol === "icmp" && packet.icmpType !== 8 && packet.icmpType !== 128)
+    return undefined;
+  const [frame, ...more] = passage.frames;
+  return frame === undefined || more.length > 0
+    ? undefined
+    : answerTo(frame.bytes, frame.tap, sent);
+}
