@@ -8,9 +8,9 @@ const examples = documentNames().flatMap((file) =>
 );
 
 describe("policies that the manual shows", () => {
-  test("stand in the README and in the policy's own page", () => {
+  test("stand in the README and in the pages of policy and filters", () => {
     const files = new Set(examples.map(({ file }) => file));
-    expect([...files].toSorted()).toEqual(["README.md", "docs/policy.md"]);
+    expect([...files].toSorted()).toEqual(["README.md", "docs/nwfilter.md", "docs/policy.md"]);
   });
 
   test.each(examples)("$file, example $number, has no problem", ({ file, text }) => {
