@@ -1,7 +1,7 @@
 import { familyOf } from "../base/address.ts";
 import { quote } from "../base/quote.ts";
-import { knownAddresses } from "./guest-addresses.ts";
 import { breach } from "./law.ts";
+import { addressesOf } from "../model/nic-addresses.ts";
 import { networkOf } from "../model/inventory-index.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import type { Law } from "./law.ts";
@@ -22,7 +22,8 @@ export const publishableGuests: Law = (policy, inventory) =>
         }),
       );
     }
-    const families = new Set(knownAddresses(guest, policy, inventory).map(familyOf));
+    const known = guest.nics.flatMap((nic) => addressesOf(guest, nic, { policy, inventory }));
+    const families = new Set(known.map(({ address }) => familyOf(address)));
     if (families.size === 0) return [];
     return publish.flatMap(({ address, at }) => {
       if (address === undefined || families.has(familyOf(address))) return [];

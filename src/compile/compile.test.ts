@@ -127,6 +127,19 @@ describe("addresses of a guest", () => {
     ]);
   });
 
+  it("come from the network whose bridge the nic names, too", () => {
+    const guests = reserved.guests.map((guest) => ({
+      ...guest,
+      nics: guest.nics.map(({ network: _network, ...nic }) => ({
+        ...nic,
+        bridge: device("br-default"),
+      })),
+    }));
+    expect(compile(policy(), { ...reserved, guests }).guests[0]?.nics[0]?.addresses).toEqual([
+      { address: "10.20.0.12", source: "reservation" },
+    ]);
+  });
+
   it("come from policy before anything else, a family at a time", () => {
     const nic = {
       mac: mac("52:54:00:00:00:01"),

@@ -4,7 +4,7 @@ import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import { bindingOf, bridgeTrackingOf, filtersOf } from "../model/filter-binding.ts";
 import { networkNamed } from "../model/inventory-index.ts";
-import { addressesOf } from "./addresses.ts";
+import { addressesOf } from "../model/nic-addresses.ts";
 import type { Given } from "./given.ts";
 import { intendNetworks } from "./intend-networks.ts";
 import { intendPublications, type IntendedPublication } from "./intend-publications.ts";

@@ -1,8 +1,9 @@
 import { familyOf, prefixContains, type Address } from "../base/address.ts";
 import type { AddressSource } from "./intent.ts";
 import type { Guest, Inventory, Network, Nic } from "./inventory.ts";
-import { leasedAddresses, networkOf, reservedAddresses } from "./inventory-index.ts";
+import { networkOf } from "./inventory-index.ts";
 import type { Policy } from "./policy.ts";
+import { vouchedAddresses } from "./vouched-addresses.ts";
 
 /** Addresses of one nic that nobody but its guest vouches for. */
 export interface LearnedAddresses {
@@ -127,13 +128,8 @@ function vouchedFor(policy: Policy, inventory: Inventory): Map<Address, Owner> {
   const owners = new Map<Address, Owner>();
   for (const guest of inventory.guests) {
     for (const nic of guest.nics) {
-      const network = networkOf(nic, inventory);
-      const addresses = [
-        ...(policy.guests.get(guest.name)?.nics.get(nic.mac)?.addresses ?? []),
-        ...reservedAddresses(network, guest, nic),
-        ...leasedAddresses(inventory, nic.mac, nic.bridge ?? network?.bridge),
-      ];
-      for (const address of addresses) owners.set(address, { guest, nic });
+      const vouched = vouchedAddresses(guest, nic, { policy, inventory });
+      for (const address of Object.values(vouched).flat()) owners.set(address, { guest, nic });
     }
   }
   return owners;
