@@ -36,6 +36,8 @@ export interface Attribute {
   readonly libvirtErrs?: string;
   /** libvirt does not take it, for this reason. */
   readonly libvirtRefuses?: string;
+  /** virtwall does not take it, for this reason. */
+  readonly virtwallRefuses?: string;
   /** There is no contrary of it. */
   readonly isSwitch?: boolean;
 }

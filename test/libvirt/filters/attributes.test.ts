@@ -1,31 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startWorld, type World } from "../../../lab/world.ts";
 import { type Attribute, attributeCase, stepText, wrongSteps } from "./attribute.ts";
 import { ethernetCases } from "./ethernet-attributes.ts";
-import { startFilterDriver, type FilterDriver } from "./filter-driver.ts";
+import { type Oracle, startOracle } from "./oracle.ts";
+import { compileFilter } from "./our-filter.ts";
 import { packetCases } from "./packet-attributes.ts";
-import { makeStage, type Stage } from "./stage.ts";
 
-let lab: World;
-let libvirts: Stage;
-let driver: FilterDriver;
+let oracle: Oracle;
 beforeAll(async () => {
-  lab = await startWorld();
-  libvirts = await makeStage(lab);
-  driver = await startFilterDriver(lab);
+  oracle = await startOracle();
 });
-afterAll(() => lab?.stop());
+afterAll(() => oracle?.stop());
 
 const cases = [...ethernetCases, ...packetCases];
 
 describe.each(cases.map((one) => [one.protocol, one] as const))("%s", (_, one) => {
-  const isTaken = ({ libvirtRefuses }: Attribute) => libvirtRefuses === undefined;
-  const taken = { ...one, attributes: one.attributes.filter(isTaken) };
+  const part = (isTaken: (attribute: Attribute) => boolean) => {
+    const attributes = one.attributes.filter(isTaken);
+    return { attributes, ...attributeCase({ ...one, attributes }) };
+  };
 
   test("libvirt drops what each attribute says, and nothing else", async () => {
-    const { filter, steps } = attributeCase(taken);
-    await driver.bind(filter);
-    const wrong = wrongSteps(steps, await libvirts.send(steps));
+    const taken = part(({ libvirtRefuses }) => libvirtRefuses === undefined);
+    await oracle.bindLibvirts(taken.filter);
+    const wrong = wrongSteps(taken.steps, await oracle.libvirts.send(taken.steps));
     const unexpected = wrong.filter(({ attribute }) => attribute.libvirtErrs === undefined);
     expect(unexpected.map(stepText)).toEqual([]);
     const erred = new Set(wrong.map(({ attribute }) => attribute.is));
@@ -33,11 +30,34 @@ describe.each(cases.map((one) => [one.protocol, one] as const))("%s", (_, one) =
     expect(erring.map(({ is }) => is).filter((is) => !erred.has(is))).toEqual([]);
   });
 
-  const refused = one.attributes.filter((attribute) => !isTaken(attribute));
-  test.runIf(refused.length > 0)("libvirt refuses what it is said to refuse", async () => {
-    for (const attribute of refused) {
-      const { filter } = attributeCase({ ...one, attributes: [attribute] });
-      await expect(driver.bind(filter)).rejects.toThrow();
+  test.runIf(ethernetCases.includes(one))(
+    "virtwall drops what each attribute says, and nothing else",
+    async () => {
+      const taken = part(({ virtwallRefuses }) => virtwallRefuses === undefined);
+      await oracle.bindOurs(taken.filter);
+      const wrong = wrongSteps(taken.steps, await oracle.ours.send(taken.steps));
+      expect(wrong.map(stepText)).toEqual([]);
+    },
+  );
+
+  const alone = (attribute: Attribute) => {
+    return attributeCase({ ...one, attributes: [attribute] }).filter;
+  };
+  const notInLibvirt = one.attributes.filter(({ libvirtRefuses }) => libvirtRefuses !== undefined);
+  test.runIf(notInLibvirt.length > 0)("libvirt refuses what it is said to refuse", async () => {
+    for (const attribute of notInLibvirt) {
+      await expect(oracle.bindLibvirts(alone(attribute)), attribute.is).rejects.toThrow();
+    }
+  });
+
+  const notInVirtwall = one.attributes.filter(
+    ({ virtwallRefuses }) => virtwallRefuses !== undefined,
+  );
+  test.runIf(notInVirtwall.length > 0)("virtwall refuses what it is said to refuse", () => {
+    for (const attribute of notInVirtwall) {
+      expect(() => compileFilter(alone(attribute)), attribute.is).toThrow(
+        /FILTER_NOT_ENFORCEABLE.*cannot be enforced here/,
+      );
     }
   });
 });

@@ -176,6 +176,7 @@ const arpAttributes: readonly Attribute[] = [
     hit: { body: { target: arp.source } },
     miss: {},
     isSwitch: true,
+    virtwallRefuses: "nft compares a field with values only, never with another field",
   },
 ];
 

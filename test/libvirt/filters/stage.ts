@@ -25,7 +25,9 @@ export const host = { bridge: "br0", mac: "52:54:00:00:00:01", four: "10.9.0.1",
 export const world = {
   tap: "eth0",
   mac: "52:54:00:00:00:50",
+  /** The host at this end. */
   hostMac: "52:54:00:00:00:51",
+  gateway: "198.51.100.1",
   four: "198.51.100.50",
   six: "2001:db8:1::50",
 };
@@ -77,7 +79,7 @@ const links = [
   `addr add ${host.four}/24 dev ${host.bridge}`,
   `addr add ${host.six}/64 dev ${host.bridge} nodad`,
   `link set ${world.tap} address ${world.hostMac}`,
-  `addr add 198.51.100.1/24 dev ${world.tap}`,
+  `addr add ${world.gateway}/24 dev ${world.tap}`,
   `addr add 2001:db8:1::1/64 dev ${world.tap} nodad`,
   `route add 0.0.0.0/0 via ${world.four}`,
   `route add ::/0 via ${world.six}`,
