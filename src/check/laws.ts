@@ -2,6 +2,7 @@ import { addressesOnHost } from "./addresses-on-host.ts";
 import { distinctAddresses } from "./distinct-addresses.ts";
 import { distinctPublications } from "./distinct-publications.ts";
 import { failsafePublications } from "./failsafe-publications.ts";
+import { filteredTwice } from "./filtered-twice.ts";
 import { groupsOnBridges } from "./groups-on-bridges.ts";
 import { knownAliases } from "./known-aliases.ts";
 import { knownGroups } from "./known-groups.ts";
@@ -54,4 +55,5 @@ export const laws: readonly Law[] = [
   groupsOnBridges,
   soundBindings,
   soundReferences,
+  filteredTwice,
 ];

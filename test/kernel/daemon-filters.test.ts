@@ -1,0 +1,104 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { buildPrograms, holds, nft, Site, until, type RunningDaemon } from "./daemon-program.ts";
+
+const policy = `networks:
+  front: { mode: nat }
+guests:
+  web1: { filter: web }
+  web2: { filter: outer }
+`;
+/** By a number that stands in no other rule. */
+const web = (port: number) =>
+  `<filter name='web' chain='ipv4'><rule action='drop' direction='out'><ip protocol='udp' dstportstart='${port}'/></rule></filter>`;
+const outer = "<filter name='outer'><filterref filter='web'/></filter>";
+const needsMore =
+  "<filter name='web' chain='ipv4'><rule action='drop' direction='out'><ip srcipaddr='$MORE'/></rule></filter>";
+
+let site: Site;
+let daemon: RunningDaemon;
+
+beforeAll(buildPrograms);
+
+beforeEach(async () => {
+  site = new Site(policy);
+  mkdirSync(join(site.folder, "nwfilter"));
+  write("web.xml", web(4001));
+  write("outer.xml", outer);
+  daemon = await site.start();
+});
+
+afterEach(() => site.close());
+
+function write(name: string, text: string): void {
+  writeFileSync(join(site.folder, "nwfilter", name), text);
+}
+
+function define(text: string) {
+  const file = join(site.folder, "new.xml");
+  writeFileSync(file, text);
+  return site.run(["nwfilter", "define", file]);
+}
+
+/** The rules of bridge virtwall that match this port: one chain for each filter that leads there. */
+const rulesOf = (port: number) =>
+  nft("list", "table", "bridge", "virtwall")
+    .split("\n")
+    .filter((line) => line.includes(`dport ${port} `)).length;
+const applied = () => site.run(["events"]).stdout.split(" applied ").length - 1;
+const keepsFilters = () => site.status().policy.keepsFilters;
+
+test("a filter that is defined anew changes every nic that has it, in one transaction", () => {
+  expect(rulesOf(4001)).toBe(2);
+  const before = applied();
+  expect(define(web(4002))).toMatchObject({ status: 0, stderr: "" });
+  expect(rulesOf(4001)).toBe(0);
+  expect(rulesOf(4002)).toBe(2);
+  expect(applied()).toBe(before + 1);
+  expect(site.run(["diff"]).status).toBe(0);
+});
+
+test("a definition that some nic cannot live with is refused, and no nic changes", () => {
+  const refused = define(needsMore);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("$MORE");
+  expect(rulesOf(4001)).toBe(2);
+  expect(site.run(["nwfilter", "undefine", "web"]).status).toBe(1);
+  expect(rulesOf(4001)).toBe(2);
+});
+
+test("bindings and status say who enforces what", () => {
+  const { stdout } = site.run(["nwfilter", "bindings"]);
+  expect(stdout).toMatch(/ {3}outer +web2 +virtwall /);
+  expect(stdout).toMatch(/ {3}web +web1 +virtwall /);
+  expect(site.run(["status"]).stdout).toMatch(/web1 +vnet0 +web +by virtwall/);
+});
+
+test.each([
+  ["with a mistake", () => write("web.xml", "<filter name='web' chain='zz'/>")],
+  ["that a nic cannot live with", () => write("web.xml", needsMore)],
+  ["that is gone", () => rmSync(join(site.folder, "nwfilter/web.xml"))],
+  [
+    "that is gone with all others",
+    () => rmSync(join(site.folder, "nwfilter"), { recursive: true }),
+  ],
+])("a file %s leaves all filters as they were, over a restart too", async (_what, act) => {
+  act();
+  await until(keepsFilters);
+  expect(rulesOf(4001)).toBe(2);
+  // The policy is followed all the same.
+  site.writePolicy(`aliases: { a: [192.0.2.0/24] }\nhost: { mark: 0x20000000 }\n${policy}`);
+  await until(() => holds("0x20000000"));
+  expect(rulesOf(4001)).toBe(2);
+  await daemon.kill("SIGTERM");
+  daemon = await site.start();
+  expect(keepsFilters()).toBe(true);
+  expect(rulesOf(4001)).toBe(2);
+  expect(site.run(["status"])).toMatchObject({ status: 1 });
+  mkdirSync(join(site.folder, "nwfilter"), { recursive: true });
+  write("outer.xml", outer);
+  write("web.xml", web(4003));
+  await until(() => rulesOf(4003) === 2);
+  expect(keepsFilters()).toBe(false);
+});
