@@ -71,6 +71,9 @@ function lenientForms(type: AttributeType, text: string): string[] {
       const trimmed = text.replace(/^\s*\+?/, "");
       return [/^[0-9]+$/.test(trimmed) ? trimmed : `0x${trimmed}`];
     }
+    case "ipv4":
+    case "ipv4-mask":
+      return internetForms(text);
     case "boolean":
       return ["false"];
     case "state": {
@@ -80,6 +83,26 @@ function lenientForms(type: AttributeType, text: string): string[] {
     default:
       return [];
   }
+}
+
+/** inet_aton's: octal and hexadecimal numbers, and fewer than four, of which the last fills what is left. */
+function internetForms(text: string): string[] {
+  const words = text.split(".");
+  if (
+    words.length > 4 ||
+    !words.every((word) => /^(0[0-7]*|0x[0-9a-f]+|[1-9][0-9]*)$/i.test(word))
+  ) {
+    return [];
+  }
+  const numbers = words.map((word) => Number(word.replace(/^0(?=[0-7])/, "0o")));
+  const last = numbers.pop() ?? 0;
+  const left = 4 - numbers.length;
+  if (numbers.some((number) => number > 255) || last >= 256 ** left) return [];
+  const filled = Array.from(
+    { length: left },
+    (_, i) => Math.floor(last / 256 ** (left - 1 - i)) % 256,
+  );
+  return [[...numbers, ...filled].join(".")];
 }
 
 function describe(type: AttributeType): string {

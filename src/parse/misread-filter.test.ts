@@ -53,6 +53,14 @@ describe("what libvirt misreads is an error, and a warning where its reading is 
       "<ipv6 protocol='icmpv6' type='0' typeend='4'/>",
     ],
     [
+      rule("<ip srcipaddr='10.0.0.010'/>"),
+      "1:58",
+      "srcipaddr is '10.0.0.010'",
+      "reads 10.0.0.8",
+      "it takes an IPv4 address",
+      "<ip srcipaddr='10.0.0.8'/>",
+    ],
+    [
       rule("<icmp match='no' code='3'/>"),
       "1:71",
       "code stands without type",
@@ -506,8 +514,8 @@ describe("what libvirt cannot use either is an error in any case", () => {
       "it takes a MAC mask of leading ones, as ff:ff:ff:00:00:00",
     ],
     [
-      rule("<ip srcipaddr='192.0.2'/>"),
-      "1:58 BAD_FILTER_VALUE: '192.0.2' is no value of 'srcipaddr'",
+      rule("<ip srcipaddr='192.0.2.'/>"),
+      "1:58 BAD_FILTER_VALUE: '192.0.2.' is no value of 'srcipaddr'",
       "it takes an IPv4 address",
     ],
     [
