@@ -11,6 +11,7 @@ export const rooms = {
   check: ["base", "model"],
   compile: ["base", "model", "nft"],
   explain: ["base", "nft"],
+  import: ["base", "model", "xtables"],
   ports: ["base", "model", "nft", "xtables"],
   reconcile: ["base", "model", "nft", "xtables", "check", "compile", "ports"],
   wire: ["base", "model"],
@@ -25,6 +26,7 @@ export const rooms = {
     "parse",
     "check",
     "compile",
+    "import",
     "ports",
     "reconcile",
     "wire",
@@ -42,6 +44,7 @@ export const pureRooms = [
   "check",
   "compile",
   "explain",
+  "import",
   "ports",
   "reconcile",
 ];

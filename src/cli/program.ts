@@ -36,6 +36,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addAdopt(builder);
   addNwfilter(builder);
   addHook(builder);
+  addImport(builder);
   return program;
 }
 
@@ -189,6 +190,21 @@ function addIntegrate({ add, run, output }: Builder): void {
         isDryRun: own["dryRun"] === true,
         isUndo: own["undo"] === true,
       }),
+  );
+}
+
+function addImport({ add, run, output }: Builder): void {
+  run(
+    add(
+      "import",
+      "print a policy that publishes what hook scripts or other rules forward",
+      "virtwall import /etc/libvirt/hooks/qemu > /etc/virtwall/policy.d/imported.yaml",
+    ).argument(
+      "<file...>",
+      "hook script, hooks.json, iptables-save or nft listing; - for standard input",
+    ),
+    async ({ settings, args }) =>
+      (await import("./import.ts")).runImport(settings, output, args[0] as string[]),
   );
 }
 
