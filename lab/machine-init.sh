@@ -13,7 +13,7 @@ done
 ip link set lo up
 stty -F /dev/ttyS1 raw
 cd /job
-# dash: busybox's shell would prefer its own `ip`.
-/bin/dash ./run </dev/null >/dev/ttyS1 2>&1
+# By its path: busybox's shell prefers its own programs, and so its own `ip`.
+/bin/sh ./run </dev/null >/dev/ttyS1 2>&1
 echo "machine: ended with $?" >/dev/ttyS1
 poweroff -f

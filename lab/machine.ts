@@ -7,9 +7,9 @@ import { startInitramfs } from "./initramfs.ts";
 import { projectRoot } from "./project-root.ts";
 import { LabError, mustRun } from "./run-program.ts";
 
-/** Programs of this machine that the other one gets, and the Debian package of each. */
-const programs = {
-  "/bin/dash": "dash",
+/** What the other machine gets of this one, and the Debian package of each. nft knows protocols by name from a file. */
+const needed = {
+  "/etc/protocols": "netbase",
   "/usr/sbin/nft": "nftables",
   "/bin/ip": "iproute2",
   "/sbin/bridge": "iproute2",
@@ -56,11 +56,14 @@ async function packMachine(
 ): Promise<void> {
   const image = await startInitramfs(target);
   await image.addBusybox();
-  await image.addPerl("Socket=:all", "IO::Select");
+  await image.addPerl("Socket=:all", "IO::Select", "Fcntl", "Errno");
   await image.addModules(kernelFolder, "machine.order");
-  for (const [program, debianPackage] of Object.entries(programs)) {
-    await image.addProgram(program).catch((cause: unknown) => {
-      throw new LabError(`${program} is missing: apt install ${debianPackage}`, { cause });
+  // busybox puts its own names only where nothing is yet.
+  await image.addProgram("/bin/dash", "bin/sh");
+  for (const [file, debianPackage] of Object.entries(needed)) {
+    const add = file.startsWith("/etc/") ? image.addFile(file) : image.addProgram(file);
+    await add.catch((cause: unknown) => {
+      throw new LabError(`${file} is missing: apt install ${debianPackage}`, { cause });
     });
   }
   await image.addFile(join(projectRoot(), "lab", "machine-init.sh"), "init");

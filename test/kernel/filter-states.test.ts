@@ -1,0 +1,223 @@
+import { beforeAll, describe, expect, test } from "vitest";
+
+import type { BridgeFacts } from "../../src/model/inventory.ts";
+import { formatProblem } from "../../src/model/problem-text.ts";
+import { printRuleset } from "../../src/nft/print.ts";
+import { parseInventory } from "../../src/parse/inventory.ts";
+import { parsePolicy } from "../../src/parse/policy.ts";
+import { decide } from "../../src/reconcile/decide.ts";
+import { playExchanges, taps, type ExchangeCase, type Ground } from "../world/exchanges.ts";
+
+/*
+ * Filters about packets, by both ways in which rules on a bridge can know the states of connections: stamps where br_netfilter leads
+ * frames through the inet chains, and the kernel's own tracking on bridges, which only the lab's machine has.
+ */
+
+const macs = { a: "52:54:00:00:00:0a", b: "52:54:00:00:00:0b", c: "52:54:00:00:00:0c" };
+const bridges = { a: "virbr0", b: "virbr0", c: "virbr1" };
+
+type Name = keyof typeof macs;
+const names = ["a", "b", "c"] as const;
+
+interface FilterCase {
+  readonly name: string;
+  /** The rules of each guest's filter. */
+  readonly filters: Partial<Record<Name, string>>;
+  readonly lines: readonly string[];
+}
+
+const dropAll = `<rule action='drop' direction='inout'><all/></rule>`;
+const tcp = (action: string, direction: string, port: number, more = "") =>
+  `<rule action='${action}' direction='${direction}' ${more}><tcp dstportstart='${port}'/></rule>`;
+const udp = (action: string, direction: string, port: number) =>
+  `<rule action='${action}' direction='${direction}'><udp dstportstart='${port}'/></rule>`;
+/** Neighbour discovery is ICMPv6. */
+const dropAll6 = `<rule action='accept' direction='inout'><icmpv6/></rule>
+  <rule action='drop' direction='inout'><all-ipv6/></rule>`;
+
+const cases: readonly FilterCase[] = [
+  {
+    name: "what a guest may begin is answered, and nobody begins with it",
+    filters: { a: tcp("accept", "out", 7) + dropAll },
+    lines: [
+      "tcp4 a -> b:7 => ok",
+      "tcp4 a -> c:7 => ok",
+      "tcp4 a -> host:7 => ok",
+      "tcp4 a -> world:7 => ok",
+      "udp4 a -> b:7 => silent",
+      "tcp4 a -> b:9 => silent",
+      "tcp4 b -> a:7 => silent",
+      "tcp4 c -> a:7 => silent",
+      "tcp4 host -> a:7 => silent",
+      "tcp4 world -> a:7 => silent",
+      // IPv6 has rules of its own, and here none.
+      "tcp6 b -> a:7 => ok",
+      "udp6 a -> world:7 => ok",
+    ],
+  },
+  {
+    name: "what others may begin is answered, and the guest begins nothing; IPv6 has rules of its own",
+    filters: {
+      a:
+        tcp("accept", "in", 7) +
+        dropAll +
+        `<rule action='accept' direction='in'><tcp-ipv6 dstportstart='7'/></rule>${dropAll6}`,
+    },
+    lines: [
+      ...["b", "c", "host", "world"].flatMap((name) => [
+        `tcp4 ${name} -> a:7 => ok`,
+        `tcp6 ${name} -> a:7 => ok`,
+        `tcp4 a -> ${name}:7 => silent`,
+        `tcp6 a -> ${name}:7 => silent`,
+      ]),
+      "udp4 world -> a:7 => silent",
+      "udp6 host -> a:7 => silent",
+      "tcp4 host -> a:9 => silent",
+    ],
+  },
+  {
+    name: "datagrams are answered as connections are, in pieces too",
+    filters: {
+      a:
+        udp("accept", "in", 7) +
+        dropAll +
+        `<rule action='accept' direction='in'><udp-ipv6 dstportstart='7'/></rule>${dropAll6}`,
+    },
+    lines: [
+      "udp4 world -> a:7 => ok",
+      ...["b", "c", "host", "world"].flatMap((name) => [
+        `udp4 ${name} -> a:7 3000 bytes => ok`,
+        `udp6 ${name} -> a:7 3000 bytes => ok`,
+        `udp4 a -> ${name}:7 3000 bytes => silent`,
+        `udp6 a -> ${name}:7 3000 bytes => silent`,
+      ]),
+    ],
+  },
+  {
+    name: "an error about a connection passes where related packets do; a rule without states passes each packet by itself",
+    filters: {
+      a: `${udp("accept", "out", 9)}<rule action='accept' direction='in'><icmp state='RELATED'/></rule>${dropAll}`,
+      b: tcp("accept", "out", 7, "statematch='false'") + dropAll,
+      c: udp("accept", "out", 9) + dropAll,
+    },
+    lines: [
+      "udp4 a -> host:9 => refused",
+      "udp4 a -> world:9 => refused",
+      "udp4 a -> world:7 => silent",
+      "udp4 c -> host:9 => silent",
+      "udp4 c -> world:9 => silent",
+      "tcp4 b -> host:7 => ok",
+      "tcp4 b -> world:7 => ok",
+      "tcp4 world -> b:7 => silent",
+    ],
+  },
+  {
+    name: "two filters on the way must both let a connection pass; a state alone is a rule for every protocol",
+    filters: {
+      a: tcp("accept", "out", 7) + dropAll,
+      b: `<rule action='accept' direction='inout'><all state='ESTABLISHED'/></rule>
+        <rule action='accept' direction='in'><all state='NEW'/></rule>${dropAll}`,
+      c: tcp("accept", "in", 9) + dropAll,
+    },
+    lines: [
+      "tcp4 a -> b:7 => ok",
+      "tcp4 a -> c:7 => silent",
+      "udp4 a -> b:7 => silent",
+      "udp4 world -> b:7 => ok",
+      "tcp4 host -> b:7 => ok",
+      "udp4 b -> world:7 => silent",
+      "tcp4 b -> host:7 => silent",
+    ],
+  },
+];
+
+function rulesetOf({ filters }: FilterCase, facts: BridgeFacts): string {
+  const policyText = names
+    .filter((name) => filters[name] !== undefined)
+    .map((name) => `  ${name}: { filter: of-${name} }\n`)
+    .join("");
+  const { policy, problems } = parsePolicy([
+    {
+      file: "policy.yaml",
+      text: `networks: { n0: { mode: open }, n1: { mode: open } }\nguests:\n${policyText}`,
+    },
+  ]);
+  const parsed = parseInventory(
+    {
+      networks: ["0", "1"].map((id) => ({ file: `n${id}.xml`, text: networkXml(id) })),
+      guests: names.map((name) => ({ file: `${name}.xml`, text: guestXml(name) })),
+      leases: [],
+      ownFilters: names.map((name) => ({
+        file: `of-${name}.xml`,
+        text: `<filter name='of-${name}' chain='root'>${filters[name] ?? ""}</filter>`,
+      })),
+    },
+    [],
+  );
+  const inventory = { ...parsed.inventory, host: { ...parsed.inventory.host, bridges: facts } };
+  const decision = decide(
+    {
+      policy,
+      policyProblems: problems,
+      inventory,
+      inventoryProblems: parsed.problems,
+      inventoryFiles: new Set(),
+    },
+    undefined,
+  );
+  const errors = decision.problems.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw new Error(errors.map((each) => formatProblem(each)).join("\n"));
+  return printRuleset(decision.desired?.compiled.tables ?? []);
+}
+
+function networkXml(id: string): string {
+  return `<network><name>n${id}</name><uuid>6b1c7c3e-0000-4000-8000-00000000000${id}</uuid>
+    <forward mode='open'/><bridge name='virbr${id}'/>
+    <ip address='10.20.${id}.1' netmask='255.255.255.0'/><ip family='ipv6' address='fd00:${id}::1' prefix='64'/></network>`;
+}
+
+function guestXml(name: Name): string {
+  const network = bridges[name].replace("virbr", "n");
+  return `<domain type='kvm' id='1'><name>${name}</name><uuid>0d0c7c3e-0000-4000-8000-00000000000${name}</uuid><devices>
+    <interface type='network'><mac address='${macs[name]}'/><source network='${network}' bridge='${bridges[name]}'/>
+    <target dev='${taps[name]}'/></interface></devices></domain>`;
+}
+
+interface Way {
+  readonly ground: Ground;
+  readonly facts: BridgeFacts;
+}
+
+const ways: Readonly<Record<string, Way>> = {
+  "stamps, here": {
+    ground: "here",
+    facts: { filtered: [4, 6], isTracked: false, canReject: false },
+  },
+  "tracking, in the machine": {
+    ground: "machine",
+    facts: { filtered: [], isTracked: true, canReject: true },
+  },
+  "tracking, in the machine, with br_netfilter": {
+    ground: "machine",
+    facts: { filtered: [4, 6], isTracked: true, canReject: true },
+  },
+};
+
+/** What came of the lines, by way and case. All ways at once, since they mostly wait for what does not come. */
+const heard = new Map<string, ReadonlyMap<string, readonly string[]>>();
+
+beforeAll(async () => {
+  const plays = Object.entries(ways).map(async ([way, { ground, facts }]) => {
+    const wanted = cases.map((each): ExchangeCase => {
+      return { name: each.name, lines: each.lines, ruleset: rulesetOf(each, facts) };
+    });
+    heard.set(way, await playExchanges(wanted, ground, facts.filtered.length > 0));
+  });
+  await Promise.all(plays);
+}, 240_000);
+
+describe.each(Object.keys(ways))("%s", (way) => {
+  test.each(cases)("$name", ({ name, lines }) => {
+    expect(heard.get(way)?.get(name)).toEqual(lines);
+  });
+});
