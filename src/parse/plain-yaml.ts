@@ -11,7 +11,6 @@ const maxKeyLength = 1000;
 const wholeText = /^[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe]*$/;
 /** What begins like this and holds nothing else is one word, in flow collections too. */
 const plainWord = /[A-Za-z0-9_](?:[A-Za-z0-9_./@+%-]|:(?=[A-Za-z0-9_/:]))*/y;
-const quotedWord = /"([^"\\\n]*)"|'([^'\n]*)'(?!')/y;
 /** A word of YAML's core schema that may be something else than a string: those that are not listed in `plainValue`. */
 const otherValue = /^(?:[0-9][0-9._]*(?:[eE][-+]?[0-9]+)?|0[ox].*|null|true|false|nan|inf)$/i;
 
@@ -234,18 +233,26 @@ class PlainReader {
 
   #word(): Extract<Tree, { kind: "scalar" }> {
     const at = this.#place();
-    plainWord.lastIndex = this.#at;
-    const [word] = plainWord.exec(this.#text) ?? [];
-    if (word !== undefined) {
-      this.#at += word.length;
-      return { kind: "scalar", at, value: plainValue(word), source: word };
+    const quote = this.#text[this.#at];
+    if (quote === '"' || quote === "'") {
+      const value = this.#quoted(quote);
+      return { kind: "scalar", at, value, source: value };
     }
-    quotedWord.lastIndex = this.#at;
-    const [quoted, double, single] = quotedWord.exec(this.#text) ?? [];
-    const value = double ?? single;
-    if (quoted === undefined || value === undefined) throw new BeyondError();
-    this.#at += quoted.length;
-    return { kind: "scalar", at, value, source: value };
+    plainWord.lastIndex = this.#at;
+    if (!plainWord.test(this.#text)) throw new BeyondError();
+    const word = this.#text.slice(this.#at, plainWord.lastIndex);
+    this.#at = plainWord.lastIndex;
+    return { kind: "scalar", at, value: plainValue(word), source: word };
+  }
+
+  /** In one line, and without an escape: a backslash between double quotes, a doubled quote between single ones. */
+  #quoted(quote: string): string {
+    const end = this.#text.indexOf(quote, this.#at + 1);
+    const value = this.#text.slice(this.#at + 1, end);
+    const escape = quote === '"' ? value.includes("\\") : this.#text[end + 1] === quote;
+    if (end < 0 || escape || value.includes("\n")) throw new BeyondError();
+    this.#at = end + 1;
+    return value;
   }
 
   #place(): Place {
