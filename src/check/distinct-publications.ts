@@ -1,10 +1,11 @@
 import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
 import { formatPortRange } from "../base/port.ts";
+import { remembered } from "../base/remembered.ts";
 import { breach, placeText } from "./law.ts";
 import type { PolicyLaw } from "./law.ts";
 import type { Address } from "../base/address.ts";
-import type { PortMapping, Policy } from "../model/policy.ts";
+import type { GuestPolicy, PortMapping } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 
 /** One port mapping of one guest. Absent address: it stands on every address of the uplinks. */
@@ -21,10 +22,9 @@ interface Claim {
  * alone: what a guest's XML claims must not hide a mistake in them.
  */
 export const distinctPublications: PolicyLaw = (policy) => {
-  const claims = claimsOf(policy);
-  const own = claims.filter(({ isOwn }) => isOwn);
-  if (own.length === 0) return conflictsAmong(claims).map(toProblem);
+  const claims = [...policy.guests.values()].flatMap(claimsOf);
   const written = claims.filter(({ isOwn }) => !isOwn);
+  if (written.length === claims.length) return conflictsAmong(claims).map(toProblem);
   return [
     ...conflictsAmong(written),
     ...conflictsAmong(claims).filter(({ claim, other }) => claim.isOwn || other.isOwn),
@@ -47,6 +47,7 @@ function conflictsAmong(all: readonly Claim[]): Conflict[] {
     for (const same of group(addressed, ({ address }) => address ?? "").values()) {
       const ordered = inOrder(same);
       append(problems, overlaps(ordered));
+      if (anywhere.length === 0) continue;
       append(
         problems,
         ordered.flatMap((claim) => {
@@ -72,15 +73,17 @@ function blame(first: Claim, second: Claim): Conflict[] {
 
 /** Claims on one address, in order of their first port: each is compared with the one that reaches furthest before it. */
 function overlaps(ordered: readonly Claim[]): Conflict[] {
+  const conflicts: Conflict[] = [];
   let furthest: Claim | undefined;
-  return ordered.flatMap((claim) => {
+  for (const claim of ordered) {
     const before = furthest;
-    if (before === undefined || claim.mapping.public.last > before.mapping.public.last) {
-      furthest = claim;
-    }
-    if (before === undefined || before.mapping.public.last < claim.mapping.public.first) return [];
-    return isLater(claim, before) ? blame(claim, before) : blame(before, claim);
-  });
+    const { first, last } = claim.mapping.public;
+    if (before === undefined || last > before.mapping.public.last) furthest = claim;
+    if (before === undefined || before.mapping.public.last < first) continue;
+    const blamed = isLater(claim, before) ? blame(claim, before) : blame(before, claim);
+    append(conflicts, blamed);
+  }
+  return conflicts;
 }
 
 /** For each position the claim that reaches furthest up to it. */
@@ -129,19 +132,19 @@ function addressText({ address }: Claim): string {
   return address === undefined ? " on every address" : ` on ${address}`;
 }
 
-function claimsOf(policy: Policy): Claim[] {
-  return [...policy.guests.values()].flatMap((guest) =>
-    guest.publish.flatMap(({ address, ports, inGuest = false }) =>
-      ports.map((mapping): Claim => ({ guest: guest.name, address, mapping, isOwn: inGuest })),
-    ),
-  );
-}
+/** Remembered: with every guest that brings its own policy along the whole is judged again. */
+const claimsOf = remembered(({ name, publish }: GuestPolicy) =>
+  publish.flatMap(({ address, ports, inGuest = false }) =>
+    ports.map((mapping): Claim => ({ guest: name, address, mapping, isOwn: inGuest })),
+  ),
+);
 
 function group(claims: readonly Claim[], keyOf: (claim: Claim) => string): Map<string, Claim[]> {
   const groups = new Map<string, Claim[]>();
   for (const claim of claims) {
-    const members = groups.get(keyOf(claim));
-    if (members === undefined) groups.set(keyOf(claim), [claim]);
+    const key = keyOf(claim);
+    const members = groups.get(key);
+    if (members === undefined) groups.set(key, [claim]);
     else members.push(claim);
   }
   return groups;

@@ -9,6 +9,7 @@ import type { GroupRule, PortMapping } from "../model/policy.ts";
 export const openPublications: PolicyLaw = (policy) =>
   [...policy.guests.values()].flatMap((guest) => {
     const rules = guest.groups.flatMap(({ name }) => policy.groups.get(name)?.ingress ?? []);
+    if (rules.length === 0) return [];
     const allowing = rules.filter(({ verdict }) => verdict === "allow");
     const denying = rules.filter(({ verdict, peers }) => verdict === "deny" && isAnybody(peers));
     const groups = guest.groups.map(({ name }) => quote(name)).join(", ");
