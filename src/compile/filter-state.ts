@@ -102,7 +102,9 @@ export function stampChains(shift: number): Chain[] {
             leave,
           ),
         ),
-        rule(has(ct("state"), value("invalid")), setStamp(invalidStamp, shift)),
+        rule(has(ct("state"), value("invalid")), setStamp(invalidStamp, shift), leave),
+        // Of no connection at all, as neighbour discovery is.
+        rule(setStamp(0, shift)),
       ],
     },
   ];
