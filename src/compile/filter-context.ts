@@ -59,7 +59,7 @@ function headerMatches(protocol: string, attributes: readonly string[]): Placed[
     const destination = equal(payload("ether", "daddr"), value("01:80:c2:00:00:00"));
     return [
       { order: 0, statement: equal(raw("nh", 0, 40), value(0x4242030000)) },
-      { order: orderOfType + 1, statement: destination },
+      { order: orderOfType - 1, statement: destination },
     ];
   }
   const isArp = protocol === "arp" || protocol === "rarp";

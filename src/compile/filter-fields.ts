@@ -40,9 +40,9 @@ export interface Placed {
 }
 
 /**
- * The order in which nft leaves a rule as it is. Behind `ether type ip` nft hides or renames what follows from it (so that what it
- * lists would match VLAN-tagged frames once loaded again), and it joins matches on neighbouring fields (nft 1.0.6, payload.c): so what
- * is behind in the packet stands first in the rule, the type of the frame after all that depends on it, and addresses of the frame last.
+ * The order in which nft leaves a rule as it is. Behind `ether type ip` nft hides or renames what follows from it, so that what it
+ * lists would match VLAN-tagged frames once loaded again: so the type of the frame
+ * stands last.
  */
 export function inOrder(placed: readonly Placed[]): Statement[] {
   return placed.toSorted((a, b) => a.order - b.order).map(({ statement }) => statement);
@@ -58,7 +58,7 @@ const ethernet = (side: Side): Field => ({
   left: payload("ether", side === "src" ? "saddr" : "daddr"),
   form: "mac",
   setType: "ether_addr",
-  order: rank("ll", side === "src" ? 48 : 0),
+  order: rank("ll", side === "src" ? 102 : 101),
 });
 
 const etherTypeField: Field = {
@@ -146,7 +146,7 @@ function arpField(attribute: string): Field | undefined {
 
 function vlanField(attribute: string): Field {
   return attribute === "vlanid"
-    ? { left: payload("vlan", "id"), form: "number", order: rank("ll", 116) }
+    ? { left: payload("vlan", "id"), form: "number", order: rank("ll", 100) }
     : { left: raw("ll", 128, 16), form: "number", order: rank("ll", 128) };
 }
 
@@ -179,7 +179,7 @@ function ipField(protocol: string, attribute: string): Field | undefined {
       return { left: l4proto, form: "number", setType: "inet_proto", order: orderOfProtocol };
     case "dscp":
       return familyOfProtocol(protocol) === 4
-        ? { left: raw("nh", 8, 8), form: "dscp", order: rank("nh", 8) }
+        ? { left: raw("nh", 8, 8), form: "dscp", order: rank("raw", 8) }
         : { left: payload("ip6", "dscp"), form: "number", order: rank("nh", 4) };
     case "flags":
       return { left: raw("th", 104, 8), form: "tcp-flags", order: rank("th", 104) };

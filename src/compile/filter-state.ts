@@ -121,9 +121,11 @@ export function stampEndRules(shift: number): { input: Rule; postrouting: Rule }
 
 const marked = (shift: number): Expression => masked(meta("mark"), value(maskOf(shift)));
 
+/** In the one form that nft leaves as it is: bits that are set are not cleared before. */
 function setStamp(stamp: number, shift: number): Statement {
-  const rest = masked(meta("mark"), value((0xffffffff ^ maskOf(shift)) >>> 0));
-  const bits = value(stampBits(stamp, shift));
-  const whole: Expression = stamp === 0 ? rest : { kind: "|", left: rest, right: bits };
+  const bits = stampBits(stamp, shift);
+  const kept = ((0xffffffff ^ maskOf(shift)) | bits) >>> 0;
+  const rest = kept === 0xffffffff ? meta("mark") : masked(meta("mark"), value(kept));
+  const whole: Expression = stamp === 0 ? rest : { kind: "|", left: rest, right: value(bits) };
   return { kind: "mangle", key: meta("mark"), value: whole };
 }

@@ -59,6 +59,8 @@ const payloadTypes: Readonly<Record<string, string>> = {
   "icmp type": "icmp_type",
   "icmpv6 type": "icmpv6_type",
   "tcp flags": "tcp_flag",
+  "ip dscp": "dscp",
+  "ip6 dscp": "dscp",
 };
 
 const fibTypes: Readonly<Record<string, string>> = { type: "fib_addrtype", oifname: "ifname" };

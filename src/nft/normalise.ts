@@ -178,11 +178,29 @@ const textTypes = new Set(["ifname", "iface_index", "ifkind"]);
 
 function normaliseValue(value: string | number, type: string): string | number {
   if (type === "inet_proto") return inetProtocol(asNumber(value));
+  if (type === "dscp") return dscpNumber(asNumber(value));
   if (typeof value === "number" || textTypes.has(type)) return value;
   const number = asNumber(value);
   if (typeof number === "number") return number;
   if (type === "ether_addr") return parseMac(value) ?? value;
   return parseAddress(value) ?? value;
+}
+
+/** Names of code points (nft 1.0.6, src/proto.c). */
+const dscpNames: ReadonlyMap<string, number> = new Map([
+  ...Array.from({ length: 8 }, (_, index): [string, number] => [`cs${index}`, index * 8]),
+  ...[1, 2, 3, 4].flatMap((kind) =>
+    [1, 2, 3].map((drop): [string, number] => [`af${kind}${drop}`, kind * 8 + drop * 2]),
+  ),
+  ["df", 0],
+  ["be", 0],
+  ["lephb", 1],
+  ["va", 44],
+  ["ef", 46],
+]);
+
+function dscpNumber(value: string | number): string | number {
+  return typeof value === "number" ? value : (dscpNames.get(value) ?? value);
 }
 
 function asNumber(value: string | number): string | number {

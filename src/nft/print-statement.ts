@@ -1,5 +1,6 @@
 import { unreachable } from "../base/unreachable.ts";
 import type { Rule, Statement } from "./ast.ts";
+import { apart } from "./joined-match.ts";
 import { datatypesOf, flagsOf } from "./datatype.ts";
 import {
   allowWildcard,
@@ -19,7 +20,7 @@ import {
 } from "./text.ts";
 
 export function printRule(rule: Rule): string {
-  const statements = rule.statements.map(printStatement).join(" ");
+  const statements = apart(rule.statements).map(printStatement).join(" ");
   return rule.comment === undefined
     ? statements
     : `${statements} comment ${printComment(rule.comment)}`;

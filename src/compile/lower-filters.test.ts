@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import type { Filter, FilterMatch, FilterRule } from "../model/filter.ts";
+import { diffTables } from "../nft/diff.ts";
+import { compile } from "./compile.ts";
+import * as sample from "./sample.fake.ts";
+
+const { at } = sample;
+
+const match = (attribute: string, text: string): FilterMatch => ({
+  attribute,
+  isNegated: false,
+  value: text.startsWith("$")
+    ? { kind: "variable", name: text.slice(1) }
+    : { kind: "literal", text },
+  at,
+});
+
+const rule = (protocol: string, ...matches: FilterMatch[]): FilterRule => ({
+  ...{ kind: "rule", action: "accept", direction: "inout", priority: 500, isStateless: false },
+  ...{ protocol, matches, at },
+});
+
+const filter = (...entries: Filter["entries"]): Filter => ({
+  ...{ name: "f", chain: "root", entries, at },
+});
+
+const ports = filter(
+  rule("ip", match("srcipaddr", "$IP"), match("dstipaddr", "10.0.0.1")),
+  rule("tcp", match("dstportstart", "$PORT")),
+);
+
+/** Guests with one nic each, all bound to `f`, with what the position's entry gives. */
+function tablesOf(
+  definition: Filter,
+  given: readonly Readonly<Record<string, readonly string[]>>[],
+) {
+  const guests = given.map((_, index) => sample.guest(index + 1, "lan"));
+  const policies = guests.map(({ name, nics }, index) => {
+    const macs = nics.map(({ mac }) => mac);
+    const parameters = new Map(Object.entries(given[index] ?? {}));
+    const nicPolicies = macs.map((mac) => [mac, { mac, addresses: [], parameters, at }] as const);
+    const changes = { filter: { name: "f", at }, nics: new Map(nicPolicies) };
+    return [name, sample.guestPolicy(name, changes)] as const;
+  });
+  const inventory = sample.inventory({
+    ...{ networks: [sample.network("lan")], guests },
+    filters: new Map([["f", definition]]),
+  });
+  return compile(sample.policy({ guests: new Map(policies) }), inventory).tables;
+}
+
+const rulesAndChains = /^(add|delete|flush) (rule|chain|set|map|table)/m;
+
+describe("a nic more in a filter that is in force", () => {
+  const one = { IP: ["10.0.0.2"], PORT: ["22"] };
+  const other = { IP: ["10.0.0.3", "10.0.0.4"], PORT: ["80", "443"] };
+
+  it("is elements and nothing else", () => {
+    const script = diffTables(tablesOf(ports, [one]), tablesOf(ports, [one, other]));
+    expect(script).not.toMatch(rulesAndChains);
+    expect(script).toContain('"vnet2" . 10.0.0.4');
+    expect(script).toContain('"vnet2" . 443');
+  });
+
+  it("is rules of its own where it gives what cannot be an element", () => {
+    const option = filter(rule("ip", match("dscp", "$CLASS")));
+    const script = diffTables(
+      tablesOf(option, [{ CLASS: ["46"] }]),
+      tablesOf(option, [{ CLASS: ["46"] }, { CLASS: ["46"] }, { CLASS: ["10"] }]),
+    );
+    expect(script.match(/^add chain bridge virtwall from/gm)).toHaveLength(1);
+  });
+});
+
+it("a nic whose binding lacks a value passes nothing", () => {
+  const [, bridge] = tablesOf(ports, [{ IP: ["10.0.0.2"] }]);
+  const maps = bridge?.sets.filter(({ name }) => /^filter_(from|to)$/.test(name)) ?? [];
+  expect(maps.flatMap(({ elements }) => elements.map(({ data }) => data))).toEqual([
+    { kind: "goto", chain: "unfiltered" },
+    { kind: "goto", chain: "unfiltered" },
+  ]);
+});
