@@ -38,7 +38,10 @@ export interface IpBody {
   readonly code?: number;
   /** Of ICMP echo. */
   readonly echo?: number;
-  /** Bytes behind UDP's header or behind ICMP's first four, in place of what stands there by default. */
+  /**
+   * Bytes behind UDP's header or behind ICMP's first four, or behind IP's where the protocol has no words here: in place of what
+   * stands there by default.
+   */
   readonly payload?: Buffer;
 }
 
@@ -229,7 +232,7 @@ function transportHeader(body: IpBody): Buffer {
       // RFC 4302: the header after it is none (59); its length in words of four bytes, less two.
       return Buffer.concat([Buffer.from([59, 4, 0, 0]), Buffer.alloc(20)]);
     default:
-      return Buffer.from([0x11, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
+      return body.payload ?? Buffer.from([0x11, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
   }
 }
 
