@@ -38,6 +38,8 @@ export interface Attribute {
   readonly libvirtRefuses?: string;
   /** virtwall does not take it, for this reason. */
   readonly virtwallRefuses?: string;
+  /** virtwall does not take its negation, which libvirt misreads. */
+  readonly isMisreadNegated?: boolean;
   /** There is no contrary of it. */
   readonly isSwitch?: boolean;
 }
@@ -106,8 +108,11 @@ export function stepText({ what, arrives, packet }: AttributeStep): string {
   return `${what}: should ${arrives ? "" : "not "}arrive: ${packetText(packet)}`;
 }
 
-/** The one filter of a protocol, and packets with what becomes of each. */
-export function attributeCase(one: ProtocolCase): {
+/** The one filter of a protocol, and packets with what becomes of each; without negations where they are not wanted. */
+export function attributeCase(
+  one: ProtocolCase,
+  mayNegate: (attribute: Attribute) => boolean = () => true,
+): {
   readonly filter: BoundFilter;
   readonly steps: readonly AttributeStep[];
 } {
@@ -117,7 +122,7 @@ export function attributeCase(one: ProtocolCase): {
     for (const way of ["in", "out"] as const) {
       if (attribute.only !== undefined && attribute.only !== way) continue;
       for (const isNegated of [false, true]) {
-        if (isNegated && (attribute.isSwitch === true || attribute.isFarEnd === true)) continue;
+        if (isNegated && !(hasContrary(attribute) && mayNegate(attribute))) continue;
         const far = attribute.isFarEnd === true ? nowhere : one.farEnd(way, rules.length);
         rules.push(ruleText({ one, attribute, way, isNegated, far: far.is }));
         steps.push(...stepsOf({ one, attribute, way, isNegated, change: far.change }));
@@ -128,6 +133,9 @@ export function attributeCase(one: ProtocolCase): {
   const definition = `<filter name='${name}' chain='root'>\n${rules.join("\n")}\n</filter>\n`;
   return { filter: { name, definitions: [definition] }, steps };
 }
+
+const hasContrary = ({ isSwitch, isFarEnd }: Attribute): boolean =>
+  isSwitch !== true && isFarEnd !== true;
 
 const nowhere: ReturnType<FarEnd> = { is: "", change: {} };
 

@@ -2,8 +2,8 @@ import { startWorld } from "../../../lab/world.ts";
 import { packetText } from "../../world/packet.ts";
 import { type BoundFilter, startFilterDriver } from "./filter-driver.ts";
 import { bindOurs } from "./our-filter.ts";
-import { bridged, isForged } from "./random-steps.ts";
-import { makeStage, type Stage, type Step } from "./stage.ts";
+import { bridged, isForged, type RandomStep } from "./random-steps.ts";
+import { makeStage, type Stage } from "./stage.ts";
 
 /** Two stages alike: one filtered by libvirt's own driver, the other by virtwall. */
 export interface Oracle {
@@ -41,14 +41,14 @@ export async function startOracle(): Promise<Oracle> {
 
 /** What became of a packet on both stages. */
 export interface Verdicts {
-  readonly step: Step;
+  readonly step: RandomStep;
   /** Places it came out at. */
   readonly libvirts: string;
   readonly ours: string;
 }
 
 /** Sends the same packets on both stages, in turn. */
-export async function compare(oracle: Oracle, steps: readonly Step[]): Promise<Verdicts[]> {
+export async function compare(oracle: Oracle, steps: readonly RandomStep[]): Promise<Verdicts[]> {
   const libvirts = await oracle.libvirts.send(steps.map(bridged));
   const ours = await oracle.ours.send(steps);
   return steps.map((step, i) => ({ step, libvirts: libvirts[i] ?? "", ours: ours[i] ?? "" }));
@@ -57,6 +57,15 @@ export async function compare(oracle: Oracle, steps: readonly Step[]): Promise<V
 /** A frame under another's MAC passes nowhere with virtwall, whatever the filter says. */
 export function differs({ step, libvirts, ours }: Verdicts): boolean {
   return ours !== (isForged(step) ? "" : libvirts);
+}
+
+/** Without packets that follow one which has not arrived from beyond the bridge: see `flowBody`. */
+export function comparable(verdicts: readonly Verdicts[]): Verdicts[] {
+  const lost = new Set<RandomStep>();
+  for (const { step, ours } of verdicts) {
+    if (ours === "" && (step.from === "host" || step.from === "world")) lost.add(step);
+  }
+  return verdicts.filter(({ step }) => step.opener === undefined || !lost.has(step.opener));
 }
 
 export function verdictText({ step, libvirts, ours }: Verdicts): string {

@@ -68,11 +68,12 @@ export function compileFilter(filter: BoundFilter | undefined): string {
     ownFilters: (filter?.definitions ?? []).map((xml, i) => ({ file: `${i}.xml`, text: xml })),
   };
   const { inventory, problems: inventoryProblems } = parseInventory(texts, hostInterfaces());
+  const onHost = { ...inventory.host, bridges: { filtered: [4, 6] } } as const;
   const files = new Set([...texts.networks, ...texts.guests].map(({ file }) => file));
   const written = {
     policy,
     policyProblems,
-    inventory,
+    inventory: { ...inventory, host: onHost },
     inventoryProblems,
     inventoryFiles: files,
   };

@@ -91,21 +91,21 @@ const macField =
 
 const macFields = [macField("srcmacaddr"), macField("dstmacaddr")];
 
-function portField(name: "src" | "dst", mayNegate: boolean): FieldMaker {
+/** Negated source ports would be negated destination ports in the other direction, which libvirt misreads. */
+function portField(name: "src" | "dst"): FieldMaker {
   return (dice) => {
     if (dice.oneIn(4)) return field({ [`${name}portstart`]: "$P" });
-    const isNegated = mayNegate && dice.oneIn(4);
     if (dice.oneIn(3)) {
-      return field({ [`${name}portstart`]: 80, [`${name}portend`]: 443 }, isNegated);
+      return field({ [`${name}portstart`]: 80, [`${name}portend`]: 443 });
     }
-    return field({ [`${name}portstart`]: dice.pick(pool.ports) }, isNegated);
+    return field({ [`${name}portstart`]: dice.pick(pool.ports) });
   };
 }
 
 const numberField =
-  (name: string, values: readonly (number | string)[], mayNegate = true): FieldMaker =>
+  (name: string, values: readonly (number | string)[]): FieldMaker =>
   (dice) =>
-    field({ [name]: dice.pick(values) }, mayNegate && dice.oneIn(4));
+    field({ [name]: dice.pick(values) }, dice.oneIn(4));
 
 const arpFields: readonly FieldMaker[] = [
   ...macFields,
@@ -141,7 +141,6 @@ const ethernetFields: Readonly<Record<string, readonly FieldMaker[]>> = {
   ],
 };
 
-/** Destination ports and codes lose their negation in libvirt. */
 function packetFields(protocol: string): readonly FieldMaker[] {
   const family = protocol.endsWith("v6") || protocol.endsWith("-ipv6") ? "six" : "four";
   const shared = [
@@ -152,7 +151,7 @@ function packetFields(protocol: string): readonly FieldMaker[] {
   switch (protocol.replace("-ipv6", "")) {
     case "tcp":
     case "udp":
-      return [...shared, portField("src", true), portField("dst", false)];
+      return [...shared, portField("src"), portField("dst")];
     case "icmp":
       return [...shared, numberField("type", pool.icmpTypes)];
     case "icmpv6":
@@ -216,7 +215,7 @@ export function randomFilters(
       : []),
   ];
   const references = parts.map(({ name }) => name);
-  return [...parts, { name: "random", chain: "root", rules: [...rules(6), ...ends], references }];
+  return [...parts, { name: "random", chain: "root", rules: [...rules(10), ...ends], references }];
 }
 
 export function boundFilter(filters: RandomFilters): BoundFilter {

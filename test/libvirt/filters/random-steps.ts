@@ -8,8 +8,13 @@ import { guest, host, linkOf, neighbour, type Place, type Step, world } from "./
 
 const ends = { guest, neighbour, host, world };
 
-export function randomSteps(dice: Dice, count: number): Step[] {
-  const steps: Step[] = [];
+export interface RandomStep extends Step {
+  /** The packet that this one, and others, follow. */
+  readonly opener?: RandomStep;
+}
+
+export function randomSteps(dice: Dice, count: number): RandomStep[] {
+  const steps: RandomStep[] = [];
   while (steps.length < count) {
     steps.push(...(dice.oneIn(3) ? [linkStep(dice)] : conversation(dice)));
   }
@@ -17,7 +22,7 @@ export function randomSteps(dice: Dice, count: number): Step[] {
 }
 
 /** Something other than IP, or IP behind a tag, on the bridge. */
-function linkStep(dice: Dice): Step {
+function linkStep(dice: Dice): RandomStep {
   const from: Place = dice.oneIn(2) ? "guest" : "neighbour";
   const to = from === "guest" ? "neighbour" : "guest";
   const link = linkOf(from, to);
@@ -48,7 +53,7 @@ function linkBody(dice: Dice, from: Place): Packet["body"] {
   }
 }
 
-function conversation(dice: Dice): Step[] {
+function conversation(dice: Dice): RandomStep[] {
   const [from, to] = dice.pick<readonly [Place, Place]>([
     ["guest", "neighbour"],
     ["guest", "neighbour"],
@@ -59,17 +64,28 @@ function conversation(dice: Dice): Step[] {
     ["host", "guest"],
     ["world", "guest"],
   ]);
-  const first = ipBody(dice, from, to);
-  const step = (sender: Place, body: IpBody): Step => {
-    const receiver = sender === from ? to : from;
-    return { from: sender, packet: { ...linkOf(sender, receiver), body } };
-  };
-  if (dice.oneIn(2)) return [step(from, first)];
+  const first = from === "host" || from === "world" ? flowBody(dice, from) : ipBody(dice, from, to);
+  const opener: RandomStep = { from, packet: { ...linkOf(from, to), body: first } };
+  if (dice.oneIn(2)) return [opener];
+  const third = first.protocol === 6 ? { ...first, flags: tcpFlag.ACK } : first;
   return [
-    step(from, first),
-    step(to, answerTo(first)),
-    step(from, { ...first, ...(first.protocol === 6 ? { flags: tcpFlag.ACK } : {}) }),
+    opener,
+    { from: to, packet: { ...linkOf(to, from), body: answerTo(first) }, opener },
+    { from, packet: { ...linkOf(from, to), body: third }, opener },
   ];
+}
+
+/**
+ * A flow of its own that begins beyond the bridge. The kernel has taken note of it before the bridge drops its first packet, so that
+ * packets of the same flow in the other direction are answers for it.
+ */
+function flowBody(dice: Dice, from: Place): IpBody {
+  const body = ipBody(dice, from, "guest");
+  const own = 10_000 + dice.number(50_000);
+  if (body.type === undefined) {
+    return { ...body, protocol: dice.pick([6, 17]), sourcePort: own };
+  }
+  return { ...body, type: body.protocol === protocolNumber.icmp ? 8 : 128, echo: own };
 }
 
 /** Who sends over a route sends from and to its own address; on the bridge anybody's may be used. */
