@@ -4,7 +4,6 @@ import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
 import { VirshNetworks } from "../edge/libvirt/virsh-networks.ts";
-import { openKernel } from "../edge/nft/open-kernel.ts";
 import { callDaemon } from "../edge/socket/daemon-client.ts";
 import type { Network } from "../model/inventory.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -79,8 +78,7 @@ async function makeOpen(
     throw new RefusedError(`there are ${verdictOf(before.decision.problems)}: virtwall check`);
   }
   const { policy, inventory } = before.written;
-  const hasFirewalld = settings.inventoryFolder === undefined && (await findFirewalld(settings));
-  const { keys, obstacles } = planAdoption({ policy, inventory, network, hasFirewalld });
+  const { keys, obstacles } = planAdoption({ policy, inventory, network });
   if (obstacles.length > 0) return { ...nothing, state: "refused", obstacles };
   const edit = editPolicy(settings, before.policyTexts, { name, keys });
   const after = await imagine(settings, {
@@ -184,16 +182,6 @@ function editPolicy(
   const before = source?.text;
   const isSaid = Object.keys(keys).length === 0;
   return { file, before, after: isSaid ? before : addNetworkKeys(before ?? "", name, keys) };
-}
-
-/** By the table of its nftables backend. */
-async function findFirewalld({ gateSocket }: Settings): Promise<boolean> {
-  const kernel = await openKernel({ gate: "none", socket: gateSocket });
-  try {
-    return (await kernel.readForeign()).some(({ name }) => name === "firewalld");
-  } finally {
-    kernel.close();
-  }
 }
 
 function reachOf({ desired }: Collected["decision"], name: string): Reach {

@@ -116,13 +116,20 @@ function readOption([word = "", value = "", ...rest]: readonly string[]): {
 } {
   const option = longNames[word] ?? word;
   const said = { option, value };
-  if (option === "-m" && value === "addrtype" && isLocal(rest)) return { ...said, length: 4 };
-  if (option === "-m" && plainMatches.has(value)) return { ...said, length: 2 };
-  if (option === "-w") return { ...said, length: /^\d+$/.test(value) ? 2 : 1 };
+  if (option === "-m") return { ...said, length: matchLength(value, rest) };
+  if (option === "-w") return { ...said, length: isNumber(value) ? 2 : 1 };
   if (!known.has(option) || value === "!") return { ...said, length: 0 };
   // `-I CHAIN 1`
-  const isNumbered = option === "chain" && /^\d+$/.test(rest[0] ?? "");
-  return { ...said, length: isNumbered ? 3 : 2 };
+  return { ...said, length: option === "chain" && isNumber(rest[0]) ? 3 : 2 };
+}
+
+function matchLength(name: string, rest: readonly string[]): number {
+  if (name === "addrtype" && isLocal(rest)) return 4;
+  return plainMatches.has(name) ? 2 : 0;
+}
+
+function isNumber(word: string | undefined): boolean {
+  return /^\d+$/.test(word ?? "");
 }
 
 /** What a forward without an address means anyway: an address of the host. */

@@ -43,8 +43,6 @@ export interface Network {
   readonly subnets: readonly Subnet[];
   /** `<forward dev>` or `<interface dev>`: the only interfaces that libvirt lets the network's traffic out by. */
   readonly forwardDevices?: readonly string[];
-  /** `<bridge zone>`: firewalld's zone that the bridge is put into whatever the mode. */
-  readonly zone?: string;
   /** `<nat ipv6='yes'>` */
   readonly nat6: boolean;
   /** `<nat><address start end>`: IPv4 only, libvirt 11.3 network_conf.c. */

@@ -57,7 +57,6 @@ export function parseNetworkXml(source: SourceText): {
     ...defined({ bridge }),
     forward: forwardOf(root.child("forward")),
     ...defined({ forwardDevices: devicesOf(root.child("forward")) }),
-    ...defined({ zone: bridgeXml?.attribute("zone") }),
     subnets: ips.flatMap((ip) => subnetOf(ip, problems) ?? []),
     ...natOf(root.child("forward")?.child("nat"), problems),
     reservations: ips.flatMap((ip) =>

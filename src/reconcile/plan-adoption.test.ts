@@ -10,10 +10,10 @@ import { planAdoption } from "./plan-adoption.ts";
 const subnet4 = { prefix: prefix("10.20.0.0/24"), gateway: address("10.20.0.1") };
 const subnet6 = { prefix: prefix("fd00:20::/64"), gateway: address("fd00:20::1") };
 
-function plan(changes: Partial<Network>, wanted: Policy = policy(), hasFirewalld = false) {
+function plan(changes: Partial<Network>, wanted: Policy = policy()) {
   const net = network("n", changes);
   const found = inventory({ networks: [net], guests: [guest(1, "n")] });
-  return planAdoption({ policy: wanted, inventory: found, network: net, hasFirewalld });
+  return planAdoption({ policy: wanted, inventory: found, network: net });
 }
 
 const written = (text: string) => parsePolicy([{ file: "p.yaml", text }]).policy;
@@ -73,14 +73,8 @@ test("a policy that says open is in the way, and so are ports that only libvirt 
     policy: policy(),
     inventory: found,
     network: net,
-    hasFirewalld: false,
   });
   expect(planned.obstacles.join()).toContain("ports of g1");
-});
-
-test("under firewalld the bridge needs a zone of its own", () => {
-  expect(plan({}, policy(), true).obstacles.join()).toContain("<bridge zone='libvirt'>");
-  expect(plan({ zone: "libvirt" }, policy(), true).obstacles).toEqual([]);
 });
 
 test("with these keys the open network compiles to the same tables, whatever libvirt's XML said", () => {

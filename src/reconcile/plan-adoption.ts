@@ -13,8 +13,6 @@ export interface AdoptionInput {
   readonly policy: Policy;
   readonly inventory: Inventory;
   readonly network: Network;
-  /** firewalld runs: libvirt puts the bridges of the networks that it manages into a zone that lets guests reach the host. */
-  readonly hasFirewalld: boolean;
 }
 
 export function planAdoption(input: AdoptionInput): AdoptionPlan {
@@ -63,7 +61,7 @@ function keepsSources6(network: Network, wanted: NetworkPolicy | undefined): boo
 
 function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): readonly string[] {
   const { inventory, network } = input;
-  const { name, forwardDevices, natAddresses, zone } = network;
+  const { name, forwardDevices, natAddresses } = network;
   if (network.forward !== "nat" && network.forward !== "route") {
     return [`libvirt makes no rules for ${name}, or isolates it: only nat and route are adopted`];
   }
@@ -81,9 +79,6 @@ function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): r
       `its guests show the addresses ${natAddresses.first} to ${natAddresses.last}, and the policy can name one: nat.address`,
     special.length > 0 &&
       `the ports of ${special.join(", ")} are set up by libvirt in a way of its own, so that nobody could put them back: stop them first`,
-    input.hasFirewalld &&
-      zone === undefined &&
-      `firewalld would lose ${network.bridge ?? "its bridge"} from its zone libvirt: write <bridge zone='libvirt'> into its XML first`,
   ];
   return obstacles.filter((obstacle) => obstacle !== false);
 }

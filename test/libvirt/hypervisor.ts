@@ -1,3 +1,4 @@
+import { startFirewalld } from "../../lab/firewalld.ts";
 import { hostFirewall, strictRules, type HostFirewall } from "../../lab/host-firewall.ts";
 import { startLibvirt, type GuestWish, type Libvirt } from "../../lab/libvirt.ts";
 import type { Running } from "../../lab/running.ts";
@@ -24,6 +25,8 @@ export interface HypervisorWish {
   /** The root folder of another Debian, {@link trixieRoot}. Its libvirt gets the nftables backend. */
   readonly root?: string;
   readonly policy: string;
+  /** Default: strict rules of nft. `root` must have firewalld where that is wished. */
+  readonly hostFirewall?: "firewalld";
   /** Besides libvirt's own `default`. */
   readonly networks?: readonly string[];
   readonly guests: readonly GuestWish[];
@@ -33,7 +36,9 @@ export async function startHypervisor(wish: HypervisorWish): Promise<Hypervisor>
   const world = await startWorld(wish.root === undefined ? {} : { root: wish.root });
   try {
     await addUplink(world);
-    const firewall = await hostFirewall(world, strictRules);
+    const firewall = await (wish.hostFirewall === "firewalld"
+      ? startFirewalld(world)
+      : hostFirewall(world, strictRules));
     if (wish.root !== undefined) await useNftablesBackend(world);
     const libvirt = await startLibvirt(world);
     for (const network of wish.networks ?? []) await libvirt.startNetwork(network);

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { fetchPage } from "../../lab/fetch-page.ts";
+import { trixieRoot } from "../../lab/trixie.ts";
+import { asClient, uplink } from "../../lab/uplink.ts";
+import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+
+let hypervisor: Hypervisor;
+
+// Debian 13: libvirt 11.3 with its nftables backend, which puts its bridges into firewalld's zones over D-Bus, and firewalld 2.3.
+beforeAll(async () => {
+  hypervisor = await startHypervisor({
+    root: await trixieRoot(),
+    hostFirewall: "firewalld",
+    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
+    policy: `guests:
+  web1:
+    publish:
+      - address: ${uplink.address}
+        ports: [tcp/8080:80]
+`,
+  });
+}, 900_000);
+
+afterAll(async () => {
+  await hypervisor?.stop();
+});
+
+const page = () =>
+  fetchPage(hypervisor.world, `http://${uplink.address}:8080/`, { from: asClient });
+const tell = async (...words: readonly string[]) =>
+  (await hypervisor.world.must(["firewall-cmd", ...words])).trim();
+
+interface Status {
+  readonly integration: {
+    readonly chains: readonly { by: string; chain: string; state: string }[];
+  };
+}
+
+async function bridgeState(): Promise<string | undefined> {
+  const status = JSON.parse(await hypervisor.virtwall("status", "--json")) as Status;
+  return status.integration.chains.find(({ by, chain }) => by === "firewalld" && chain === "virbr0")
+    ?.state;
+}
+
+async function expectServed(zone: string): Promise<void> {
+  await expect.poll(bridgeState, { timeout: 10_000 }).toBe("passed");
+  await expect.poll(() => tell("--get-zone-of-interface=virbr0")).toBe(zone);
+  await expect.poll(page, { timeout: 10_000 }).toBe("I am web1\n");
+}
+
+test("the bridge stays in libvirt's zone, and the publication passes firewalld", async () => {
+  await expectServed("libvirt");
+});
+
+test("so it is after firewalld is reloaded, and after libvirt is restarted", async () => {
+  await hypervisor.firewall.restart();
+  await expectServed("libvirt");
+  await hypervisor.libvirt.restart();
+  await expectServed("libvirt");
+});
+
+test("adopted, the network is in our zone, and given back it is in libvirt's again", async () => {
+  await hypervisor.virtwall("adopt", "default");
+  await expectServed("virtwall");
+  await hypervisor.virtwall("adopt", "default", "--undo");
+  await expectServed("libvirt");
+});
+
+test("stopped with --clean, firewalld knows nothing of virtwall, and libvirt's zone has its bridge", async () => {
+  await hypervisor.virtwall("stop", "--clean");
+  expect(await tell("--get-zones")).not.toContain("virtwall");
+  expect(await tell("--permanent", "--get-policies")).not.toContain("virtwall");
+  expect(await tell("--get-zone-of-interface=virbr0")).toBe("libvirt");
+});
