@@ -1,3 +1,4 @@
+import { nearest } from "../base/nearest.ts";
 import type { Place, Problem } from "../model/problem.ts";
 
 export interface FilterOptions {
@@ -26,6 +27,11 @@ export class FilterReport {
 
   get hasErrors(): boolean {
     return this.problems.some(({ severity }) => severity === "error");
+  }
+
+  /** The word that was meant. It is dear to find, and of more problems than this nobody reads the hints. */
+  meant(word: string, known: Iterable<string>): string | undefined {
+    return this.problems.length < 100 ? nearest(word, known) : undefined;
   }
 
   /** What nobody can use, libvirt neither. */

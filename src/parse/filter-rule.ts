@@ -1,5 +1,4 @@
 import { defined } from "../base/defined.ts";
-import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { filterProtocols } from "../model/filter-protocols.ts";
 import { parseFilterValue } from "./filter-value.ts";
@@ -45,7 +44,7 @@ export function leaveOutUnknown(
 ): void {
   for (const name of xml.attributeNames()) {
     if (known.attributes.includes(name)) continue;
-    const meant = meantAttribute(name, known.attributes);
+    const meant = meantAttribute(name, known.attributes, report);
     report.misread({
       at: xml.attributeAt(name),
       what: `<${xml.name}> has no attribute ${quote(name)}`,
@@ -55,7 +54,7 @@ export function leaveOutUnknown(
   }
   for (const element of xml.elements()) {
     if (known.elements === undefined || known.elements.includes(element.name)) continue;
-    const meant = nearest(element.name, known.elements);
+    const meant = report.meant(element.name, known.elements);
     report.misread({
       at: element.at,
       what: `<${xml.name}> holds no <${element.name}>`,
@@ -78,11 +77,15 @@ const documentedNames: ReadonlyMap<string, string> = new Map([
   ["msg-age-hi", "age-hi"],
 ]);
 
-function meantAttribute(name: string, known: readonly string[]): string | undefined {
+function meantAttribute(
+  name: string,
+  known: readonly string[],
+  report: FilterReport,
+): string | undefined {
   const spelt = name.toLowerCase().replaceAll("_", "-");
   return (
     known.find((each) => each === documentedNames.get(spelt)) ??
-    nearest(spelt, known) ??
+    report.meant(spelt, known) ??
     known.find((each) => spelt.length > 2 && each.startsWith(spelt))
   );
 }
@@ -173,7 +176,7 @@ function refuseMirrored(rule: Xml, matches: readonly FilterMatch[], report: Filt
 }
 
 function reportUnused(element: Xml, first: Xml | undefined, report: FilterReport): void {
-  const meant = nearest(element.name, filterProtocols.keys());
+  const meant = report.meant(element.name, filterProtocols.keys());
   report.misread({
     at: element.at,
     what: filterProtocols.has(element.name)

@@ -618,3 +618,11 @@ test("mistakes are all told at once", () => {
   const places = problemsOf(text, false).map((problem) => problem.text.split(" ")[0]);
   expect(places).toEqual(["1:18", "2:7", "2:34"]);
 });
+
+test.each([
+  ["attributes", `<tcp ${Array.from({ length: 100_000 }, (_, i) => `a${i}=''`).join(" ")}/>`],
+  ["elements", "<x/>".repeat(30_000)],
+  ["protocols", "<tcp srcipaddr='192.0.2.1'/>".repeat(10_000)],
+])("a rule of very many %s is a problem before the test's time is over", (_, inside) => {
+  expect(problemsOf(rule(inside), true)).toHaveLength(101);
+});

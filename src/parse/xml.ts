@@ -92,6 +92,7 @@ function located(element: XmlElement, document: Document): Xml {
   const elements = element.children.filter(
     (node): node is XmlElement => node instanceof XmlElement,
   );
+  let offsets: Map<string, number> | undefined;
   const children = (name: string) =>
     elements.filter((child) => child.name === name).map((child) => located(child, document));
   return {
@@ -100,7 +101,10 @@ function located(element: XmlElement, document: Document): Xml {
     at: document.placeAt(element.start),
     range: { start: element.start, end: element.end },
     attribute: (name) => element.attributes[name],
-    attributeAt: (name) => document.placeAt(attributeOffset(document.text, element.start, name)),
+    attributeAt: (name) => {
+      offsets ??= attributeOffsets(document.text, element.start);
+      return document.placeAt(offsets.get(name) ?? element.start);
+    },
     child: (name) => {
       const found = elements.find((child) => child.name === name);
       return found && located(found, document);
@@ -116,14 +120,15 @@ function located(element: XmlElement, document: Document): Xml {
   };
 }
 
-/** The offset of the attribute's name in the tag that starts at the offset, or that of the tag. */
-function attributeOffset(text: string, tag: number, wanted: string): number {
+/** Where the names of attributes stand in the tag that starts at the offset. */
+function attributeOffsets(text: string, tag: number): Map<string, number> {
   const attribute = /\s+([^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')/y;
-  attribute.lastIndex = tag + (/^<[^\s/>]+/.exec(text.slice(tag, tag + 4096))?.[0].length ?? 0);
+  attribute.lastIndex = tag + text.slice(tag).search(/[\s/>]/);
+  const offsets = new Map<string, number>();
   for (let match = attribute.exec(text); match !== null; match = attribute.exec(text)) {
-    if (match[1] === wanted) return match.index + match[0].search(/\S/);
+    offsets.set(match[1] ?? "", match.index + match[0].search(/\S/));
   }
-  return tag;
+  return offsets;
 }
 
 /** What the nearest declaration says of the element's prefix, or of the absence of one. */
