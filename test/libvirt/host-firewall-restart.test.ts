@@ -2,33 +2,14 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { startStream } from "../../lab/stream/start-stream.ts";
-import type { StreamPlan, StreamReport } from "../../lab/stream/stream-report.ts";
-import { uplink } from "../../lab/uplink.ts";
-import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
-
-const plan: StreamPlan = {
-  address: uplink.address,
-  httpPort: 8080,
-  udpPort: 7007,
-  page: "I am web1",
-  datagramsPerSecond: 500,
-  datagramsPerFlow: 50,
-  connectionsPerSecond: 10,
-};
+import type { StreamReport } from "../../lab/stream/stream-report.ts";
+import { served, startServing, type Hypervisor } from "./hypervisor.ts";
 
 let hypervisor: Hypervisor;
 let reason: string | undefined;
 
 beforeAll(async () => {
-  hypervisor = await startHypervisor({
-    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
-    policy: `guests:
-  web1:
-    publish:
-      - address: ${uplink.address}
-        ports: [tcp/8080:80, udp/7007:7]
-`,
-  });
+  hypervisor = await startServing();
   const status = JSON.parse(await hypervisor.virtwall("status", "--json")) as Status;
   if (status.protection.mode !== "owner") reason = status.protection.reason ?? "unknown";
 });
@@ -49,7 +30,7 @@ async function status(): Promise<Status> {
 
 /** Streams while `disturb` goes on, and tells what became of the packets. */
 async function disturbed(disturb: () => Promise<void>): Promise<StreamReport> {
-  const stream = await startStream(hypervisor.world, plan);
+  const stream = await startStream(hypervisor.world, served);
   await setTimeout(200);
   await disturb();
   await setTimeout(300);

@@ -3,7 +3,8 @@ import { hostFirewall, strictRules, type HostFirewall } from "../../lab/host-fir
 import { startLibvirt, type GuestWish, type Libvirt } from "../../lab/libvirt.ts";
 import type { Running } from "../../lab/running.ts";
 import { useNftablesBackend } from "../../lab/trixie.ts";
-import { addUplink } from "../../lab/uplink.ts";
+import type { StreamPlan } from "../../lab/stream/stream-report.ts";
+import { addUplink, uplink } from "../../lab/uplink.ts";
 import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
 import { startWorld, type World } from "../../lab/world.ts";
 
@@ -30,6 +31,30 @@ export interface HypervisorWish {
   /** Besides libvirt's own `default`. */
   readonly networks?: readonly string[];
   readonly guests: readonly GuestWish[];
+}
+
+/** What {@link startServing} publishes, as a stream asks for it. */
+export const served = {
+  address: uplink.address,
+  httpPort: 8080,
+  udpPort: 7007,
+  page: "I am web1",
+  datagramsPerSecond: 500,
+  datagramsPerFlow: 50,
+  connectionsPerSecond: 10,
+} as const satisfies StreamPlan;
+
+/** With one guest, web1, whose page and whose echo are published. */
+export function startServing(): Promise<Hypervisor> {
+  return startHypervisor({
+    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
+    policy: `guests:
+  web1:
+    publish:
+      - address: ${served.address}
+        ports: [tcp/${served.httpPort}:80, udp/${served.udpPort}:7]
+`,
+  });
 }
 
 export async function startHypervisor(wish: HypervisorWish): Promise<Hypervisor> {

@@ -2,21 +2,12 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { startStream } from "../../lab/stream/start-stream.ts";
-import { uplink } from "../../lab/uplink.ts";
-import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+import { served, startServing, type Hypervisor } from "./hypervisor.ts";
 
 let hypervisor: Hypervisor;
 
 beforeAll(async () => {
-  hypervisor = await startHypervisor({
-    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
-    policy: `guests:
-  web1:
-    publish:
-      - address: ${uplink.address}
-        ports: [tcp/8080:80, udp/7007:7]
-`,
-  });
+  hypervisor = await startServing();
 });
 
 afterAll(async () => {
@@ -66,15 +57,7 @@ test.each(cases)(
   async (_, disturb) => {
     const before = await ourRules();
     const count = await admitted();
-    const stream = await startStream(hypervisor.world, {
-      address: uplink.address,
-      httpPort: 8080,
-      udpPort: 7007,
-      page: "I am web1",
-      datagramsPerSecond: 500,
-      datagramsPerFlow: 50,
-      connectionsPerSecond: 10,
-    });
+    const stream = await startStream(hypervisor.world, served);
     await setTimeout(300);
     await disturb();
     await setTimeout(1_500);

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { KernelError } from "../../ports/kernel.ts";
 import { openGateSocket, type GateStream } from "./gate-client.ts";
@@ -8,6 +8,9 @@ export const gateCommand: readonly string[] = [
   process.execPath,
   fileURLToPath(new URL("./gate.js", import.meta.url)),
 ];
+
+/** A gate that has nothing more to read ends at once. */
+const endsWithinMs = 1_000;
 
 /**
  * Connects to the gate on the socket, and starts one if there is none. It becomes the leader of a session of its own: the signals
@@ -73,13 +76,20 @@ export function openTransientGate(command: readonly string[] = gateCommand): Pro
     child.once("spawn", () =>
       resolve({
         send: (text) => void child.stdin.write(text),
-        close: () => void child.stdin.end(),
+        close: () => endGate(child),
         onEnd: (listener) =>
           void child.on("close", () => listener(words === "" ? undefined : gateRefusal(words))),
         onData: (listener) => void child.stdout.on("data", listener),
       }),
     );
   });
+}
+
+/** One that hangs would keep this process from its end, and the tables' ownership from everybody else. */
+function endGate(child: ChildProcessWithoutNullStreams): void {
+  child.stdin.end();
+  const timer = setTimeout(() => child.kill("SIGKILL"), endsWithinMs);
+  child.once("exit", () => clearTimeout(timer));
 }
 
 function gateRefusal(words: string): KernelError {
