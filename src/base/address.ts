@@ -15,6 +15,12 @@ export interface Prefix {
   readonly length: number;
 }
 
+/** Both ends of one family, and the first not above the last. */
+export interface AddressRange {
+  readonly first: Address;
+  readonly last: Address;
+}
+
 export function familyOf(address: Address): Family {
   return address.includes(":") ? 6 : 4;
 }
@@ -65,6 +71,20 @@ export function compareAddresses(a: Address, b: Address): number {
   if (family !== 0) return family;
   const [x, y] = [toBits(a), toBits(b)];
   return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** `10.0.0.7-10.0.0.9` or a bare address. */
+export function parseAddressRange(text: string): AddressRange | undefined {
+  const [firstText = "", lastText = firstText, ...more] = text.split("-");
+  const first = parseAddress(firstText);
+  const last = parseAddress(lastText);
+  if (first === undefined || last === undefined || more.length > 0) return undefined;
+  const isRange = familyOf(first) === familyOf(last) && compareAddresses(first, last) <= 0;
+  return isRange ? { first, last } : undefined;
+}
+
+export function formatAddressRange({ first, last }: AddressRange): string {
+  return first === last ? first : `${first}-${last}`;
 }
 
 /** The prefix length of a dotted IPv4 netmask; undefined if the mask is not contiguous. */

@@ -1,16 +1,22 @@
 import { breach } from "./law.ts";
 import type { Address } from "../base/address.ts";
 import type { Law } from "./law.ts";
+import type { NatPolicy } from "../model/policy.ts";
 import type { Place } from "../model/problem.ts";
+
+interface Named {
+  readonly address?: Address;
+  readonly at: Place;
+}
 
 /** Public addresses are held by the host, or routed to it: the latter cannot be seen, so a missing one is a warning. */
 export const addressesOnHost: Law = (policy, { host: { interfaces } }) => {
   const held = new Set(interfaces.flatMap(({ addresses }) => addresses));
   if (held.size === 0) return [];
-  const named: { address: Address | undefined; at: Place }[] = [
+  const named: Named[] = [
     ...[...policy.guests.values()].flatMap(({ publish }) => publish),
-    ...[...policy.networks.values()].flatMap(({ nat }) => nat ?? []),
-  ].map(({ address, at }) => ({ address, at }));
+    ...[...policy.networks.values()].flatMap(({ nat }) => endsOf(nat)),
+  ];
   return named.flatMap(({ address, at }) =>
     address === undefined || held.has(address)
       ? []
@@ -21,3 +27,10 @@ export const addressesOnHost: Law = (policy, { host: { interfaces } }) => {
         }),
   );
 };
+
+/** Of a range both ends: it may hold more than there are. */
+function endsOf(nat: NatPolicy | undefined): Named[] {
+  if (nat?.addresses === undefined) return [];
+  const { addresses, at } = nat;
+  return [...new Set([addresses.first, addresses.last])].map((address) => ({ address, at }));
+}

@@ -141,6 +141,10 @@ describe("each law tells its breach at its place", () => {
       "networks: { default: { nat: { address: 203.0.113.99 } } }",
       "1:24 warning ADDRESS_NOT_ON_HOST",
     ],
+    [
+      "networks: { default: { nat: { address: 203.0.113.10-203.0.113.99 } } }",
+      "1:24 warning ADDRESS_NOT_ON_HOST",
+    ],
     // Publications.
     ["guests: { web1: { publish: [{ ports: tcp/22 }] } }", "1:38 error PUBLISH_CUTS_FAILSAFE"],
     [

@@ -79,10 +79,9 @@ function natOf(
   wanted: NetworkPolicy | undefined,
   family: Family,
 ): NatIntent | undefined {
-  const { address, ports, ipv6 } = wanted?.nat ?? {};
+  const { ports, ipv6 } = wanted?.nat ?? {};
   if (family === 6 && !(ipv6 ?? (wanted?.mode === "nat" || network.nat6))) return undefined;
-  const addresses =
-    address === undefined ? network.natAddresses : { first: address, last: address };
+  const addresses = wanted?.nat?.addresses ?? network.natAddresses;
   return {
     ports: ports ?? network.natPorts ?? natPorts,
     ...(addresses !== undefined && familyOf(addresses.first) === family && { addresses }),

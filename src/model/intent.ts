@@ -1,4 +1,4 @@
-import type { Address, Prefix } from "../base/address.ts";
+import type { Address, AddressRange, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
@@ -42,7 +42,7 @@ export interface NetworkIntent {
 
 export interface NatIntent {
   /** Absent: the address of the interface the packet leaves by. */
-  readonly addresses?: { readonly first: Address; readonly last: Address };
+  readonly addresses?: AddressRange;
   /** Source ports for TCP and UDP. */
   readonly ports: PortRange;
 }

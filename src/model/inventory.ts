@@ -1,4 +1,4 @@
-import type { Address, Family, Prefix } from "../base/address.ts";
+import type { Address, AddressRange, Family, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortRange } from "../base/port.ts";
@@ -46,7 +46,7 @@ export interface Network {
   /** `<nat ipv6='yes'>` */
   readonly nat6: boolean;
   /** `<nat><address start end>`: IPv4 only, libvirt 11.3 network_conf.c. */
-  readonly natAddresses?: { readonly first: Address; readonly last: Address };
+  readonly natAddresses?: AddressRange;
   readonly natPorts?: PortRange;
   readonly reservations: readonly Reservation[];
   readonly at: Place;

@@ -1,4 +1,4 @@
-import type { Address, Prefix } from "../base/address.ts";
+import type { Address, AddressRange, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
@@ -97,7 +97,7 @@ export interface NetworkPolicy {
 
 export interface NatPolicy {
   /** Absent: masquerade. IPv4 addresses serve IPv4, IPv6 ones IPv6; the other family masquerades. */
-  readonly address?: Address;
+  readonly addresses?: AddressRange;
   readonly ports?: PortRange;
   /** Whether sources of IPv6 are rewritten too; absent: with `mode: nat`, or where libvirt's XML says so. */
   readonly ipv6?: boolean;

@@ -1,8 +1,8 @@
 import {
-  compareAddresses,
   familyOf,
   lengthOfNetmask,
   parseAddress,
+  parseAddressRange,
   prefixOf,
 } from "../base/address.ts";
 import { defined } from "../base/defined.ts";
@@ -144,12 +144,8 @@ function natOf(
 
 /** libvirt takes IPv4 only here (network_conf.c, libvirt 11.3). */
 function addressRangeOf(xml: Xml): Network["natAddresses"] {
-  const first = parseAddress(xml.attribute("start") ?? "");
-  const last = parseAddress(xml.attribute("end") ?? "");
-  if (first === undefined || last === undefined) return undefined;
-  const isRange =
-    familyOf(first) === 4 && familyOf(last) === 4 && compareAddresses(first, last) <= 0;
-  return isRange ? { first, last } : undefined;
+  const range = parseAddressRange(`${xml.attribute("start")}-${xml.attribute("end")}`);
+  return range && familyOf(range.first) === 4 ? range : undefined;
 }
 
 /** A `<host>` without an address only names a guest to dnsmasq. */

@@ -1,6 +1,7 @@
 import { defined } from "../base/defined.ts";
 import {
   parseService,
+  parseAddressRangeWord,
   parseAddressWord,
   parseInterfaceWord,
   parseLimit,
@@ -206,7 +207,7 @@ class Builder {
 
   private nat(data: NonNullable<Data<"networks">["nat"]>, path: TreePath): NatPolicy {
     return {
-      ...defined({ address: value(data.address, parseAddressWord) }),
+      ...defined({ addresses: value(data.address, parseAddressRangeWord) }),
       ...defined({ ports: value(data.ports, parsePortsWord), ipv6: data.ipv6 }),
       at: this.keyAt(path),
     };

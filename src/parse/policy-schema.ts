@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  parseAddressRangeWord,
   parseAddressWord,
   parseInterfaceWord,
   parseLibvirtName,
@@ -20,6 +21,9 @@ const nowhere = { file: "", line: 1, column: 1 };
 const port = "[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?";
 
 const address = word(parseAddressWord, { examples: ["203.0.113.10", "2001:db8::10"] });
+const addressRange = word(parseAddressRangeWord, {
+  examples: ["203.0.113.7", "203.0.113.7-203.0.113.9", "2001:db8::10"],
+});
 const network = word(parseNetwork, { examples: ["198.51.100.0/24", "2001:db8::/32"] });
 const service = word(parseService, {
   pattern: `^(any|icmp|(tcp|udp)(/${port})?)$`,
@@ -110,7 +114,7 @@ const networkPolicy = z.strictObject({
   mode: z.enum(["nat", "route", "isolated", "open"]).optional(),
   nat: z
     .strictObject({
-      address: address.optional(),
+      address: addressRange.optional(),
       ports: ports.optional(),
       ipv6: z.boolean().describe("Whether sources of IPv6 are rewritten too.").optional(),
     })

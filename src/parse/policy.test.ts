@@ -115,7 +115,10 @@ describe("a full policy", () => {
   test("keeps networks, and takes an empty one for one without wishes", () => {
     expect(policy.networks.get("default")).toMatchObject({
       mode: "nat",
-      nat: { address: "203.0.113.7", ports: { first: 1024, last: 65535 } },
+      nat: {
+        addresses: { first: "203.0.113.7", last: "203.0.113.7" },
+        ports: { first: 1024, last: 65535 },
+      },
       isolate: true,
       reach: [{ name: "dmz" }],
       services: [{ kind: "ports", protocol: "tcp" }],
@@ -308,6 +311,12 @@ describe("mistakes", () => {
       "1:34",
       "BAD_VALUE",
       "one address, without a length",
+    ],
+    [
+      "networks: { n: { nat: { address: 192.0.2.9-192.0.2.7 } } }",
+      "1:34",
+      "BAD_VALUE",
+      "write it like 203.0.113.7-203.0.113.9: both of one family, the lower one first",
     ],
     ["host: { mark: 3 }", "1:15", "BAD_VALUE", "write it like 0x10000000"],
     ["host: { mark: 0 }", "1:15", "BAD_VALUE", "write it like 0x10000000"],

@@ -1,11 +1,17 @@
-import { parseAddress, parsePrefix, prefixOf, formatPrefix } from "../base/address.ts";
+import {
+  formatPrefix,
+  parseAddress,
+  parseAddressRange,
+  parsePrefix,
+  prefixOf,
+} from "../base/address.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { nearest } from "../base/nearest.ts";
 import { formatPortRange, parsePortRange, portProtocols } from "../base/port.ts";
 import { quote } from "../base/quote.ts";
 import { accept, refuse } from "./parsed.ts";
-import type { Address, Prefix } from "../base/address.ts";
+import type { Address, AddressRange, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
@@ -120,6 +126,21 @@ export function parseAddressWord(text: string): Parsed<Address> {
     `${quote(text)} is not an IPv4 or IPv6 address`,
     text.includes("/") ? "one address, without a length" : addressHint(text),
   );
+}
+
+/** One address, or the first and the last of several. */
+export function parseAddressRangeWord(text: string): Parsed<AddressRange> {
+  if (!text.includes("-")) {
+    const one = parseAddressWord(text);
+    return one.ok ? accept({ first: one.value, last: one.value }) : one;
+  }
+  const range = parseAddressRange(text);
+  return range === undefined
+    ? refuse(
+        `${quote(text)} is not a range of addresses`,
+        "write it like 203.0.113.7-203.0.113.9: both of one family, the lower one first",
+      )
+    : accept(range);
 }
 
 export function parseMacWord(text: string): Parsed<Mac> {

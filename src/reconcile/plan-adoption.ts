@@ -1,3 +1,4 @@
+import { formatAddressRange } from "../base/address.ts";
 import type { Guest, Inventory, Network } from "../model/inventory.ts";
 import type { NetworkPolicy, Policy } from "../model/policy.ts";
 import type { SavedAdoption } from "../ports/state.ts";
@@ -35,10 +36,10 @@ function natKeysFor(
   network: Network,
   wanted: NetworkPolicy | undefined,
 ): NonNullable<SavedAdoption["keys"]["nat"]> {
-  const { address, ports, ipv6 } = wanted?.nat ?? {};
+  const { addresses, ports, ipv6 } = wanted?.nat ?? {};
   const { natAddresses, natPorts } = network;
   return {
-    ...(address === undefined && natAddresses && { address: natAddresses.first }),
+    ...(addresses === undefined && natAddresses && { address: formatAddressRange(natAddresses) }),
     ...(ports === undefined && natPorts && !isDefault(natPorts) && { ports: rangeOf(natPorts) }),
     ...(ipv6 === undefined && keepsSources6(network, wanted) && { ipv6: false }),
   };
@@ -61,11 +62,10 @@ function keepsSources6(network: Network, wanted: NetworkPolicy | undefined): boo
 
 function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): readonly string[] {
   const { inventory, network } = input;
-  const { name, forwardDevices, natAddresses } = network;
+  const { name, forwardDevices } = network;
   if (network.forward !== "nat" && network.forward !== "route") {
     return [`libvirt makes no rules for ${name}, or isolates it: only nat and route are adopted`];
   }
-  const isRange = natAddresses !== undefined && natAddresses.first !== natAddresses.last;
   const isSpecial = (guest: Guest) =>
     guest.nics.some((nic) => nic.network === name && nic.hasPortSettings === true);
   const special = inventory.guests.filter(isSpecial).map((guest) => guest.name);
@@ -74,9 +74,6 @@ function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): r
       "the policy says mode: open, so that nobody would judge its guests: take that out first",
     forwardDevices !== undefined &&
       `libvirt lets its guests out by ${forwardDevices.join(", ")} only, and the policy cannot say that`,
-    isRange &&
-      wanted?.nat?.address === undefined &&
-      `its guests show the addresses ${natAddresses.first} to ${natAddresses.last}, and the policy can name one: nat.address`,
     special.length > 0 &&
       `the ports of ${special.join(", ")} are set up by libvirt in a way of its own, so that nobody could put them back: stop them first`,
   ];
