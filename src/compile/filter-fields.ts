@@ -127,13 +127,29 @@ function arpAddress(protocol: string, what: string, side: Side): Field {
   const order = rank("nh", offset);
   if (protocol === "rarp") {
     return isMac
-      ? { left: raw("nh", offset, 48), form: "raw-mac", order }
-      : { left: raw("nh", offset, 32), form: "raw-ipv4", order };
+      ? { left: raw("nh", offset, 48), form: "raw-mac", setType: "integer", order }
+      : { left: raw("nh", offset, 32), form: "raw-ipv4", setType: "integer", order };
   }
   const left = payload("arp", `${side === "src" ? "saddr" : "daddr"} ${isMac ? "ether" : "ip"}`);
   return isMac
     ? { left, form: "mac", setType: "ether_addr", order }
     : { left, form: "ipv4", setType: "ipv4_addr", order };
+}
+
+/** A field for an address that is learned: raw payload where it is one of IPv4. */
+export function learnedField(
+  protocol: string,
+  attribute: string,
+  isReversed: boolean,
+): { readonly left: Expression; readonly order: number } {
+  const isSource = attribute.includes("src") !== isReversed;
+  if (attribute.startsWith("arp")) return rawField(isSource ? 112 : 192);
+  if (familyOfProtocol(protocol) === 4) return rawField(isSource ? 96 : 128);
+  return ipAddress(protocol, isSource ? "src" : "dst");
+}
+
+function rawField(offset: number) {
+  return { left: raw("nh", offset, 32), order: rank("raw", offset) };
 }
 
 const arpOffsets: Readonly<Record<string, number>> = { hwtype: 0, protocoltype: 16, opcode: 48 };

@@ -1,15 +1,15 @@
 import type { FilterParameters } from "../model/filter.ts";
 import {
   type Condition,
-  groupsOf,
   iteratorsOf,
   type Operand,
   variablesOf,
 } from "../model/filter-conditions.ts";
 import type { ExpandedRule } from "../model/filter-expansion.ts";
+import { groupsWithLearned } from "../model/filter-learning.ts";
 import { isFault, type Resolved, tuplesOf, valuesOf } from "../model/filter-values.ts";
 import type { Element, Expression, SetDefinition } from "../nft/ast.ts";
-import { concat, value } from "../nft/build.ts";
+import { concat, iifname, value } from "../nft/build.ts";
 import { expressionOf, intervalOf, mergeIntervals } from "../nft/interval.ts";
 import { constantOf, type Field, fieldOf } from "./filter-fields.ts";
 import { variableSet } from "./names.ts";
@@ -19,6 +19,8 @@ export interface Group {
   readonly conditions: readonly Condition[];
   readonly protocol: string;
   readonly given: FilterParameters;
+  /** Its one condition is about an address that is learned. */
+  readonly isLearned: boolean;
 }
 
 /** Names of variables that the binding gives. */
@@ -28,18 +30,25 @@ export type Supplied = (variable: string) => boolean;
 export interface ValueSet {
   readonly name: string;
   readonly group: Group;
-  readonly form: Pick<SetDefinition, "type" | "flags">;
+  readonly form: Pick<SetDefinition, "type" | "flags" | "keyLike">;
   /** Holds the nics with exactly one value, since libvirt makes a rule of each: of two, one always differs. */
   readonly isNegated: boolean;
 }
 
 /** `without` names attributes that are left out. */
-export function groupsIn({ rule, given }: ExpandedRule, without: readonly string[] = []): Group[] {
-  const protocol = rule.protocol ?? "mac";
-  return groupsOf(rule)
-    .map((group) => group.filter(({ attribute }) => !without.includes(attribute)))
-    .filter((conditions) => conditions.length > 0)
-    .map((conditions) => ({ conditions, protocol, given }));
+export function groupsIn(
+  expanded: ExpandedRule,
+  parameters: FilterParameters,
+  without: readonly string[] = [],
+): Group[] {
+  const protocol = expanded.rule.protocol ?? "mac";
+  return groupsWithLearned(expanded, parameters)
+    .map(({ conditions, isLearned }) => ({
+      conditions: conditions.filter(({ attribute }) => !without.includes(attribute)),
+      isLearned,
+    }))
+    .filter(({ conditions }) => conditions.length > 0)
+    .map((group) => ({ ...group, protocol, given: expanded.given }));
 }
 
 export function needsBinding(group: Group, supplied: Supplied): boolean {
@@ -53,15 +62,22 @@ export function valueSetOf(group: Group, supplied: Supplied): ValueSet | undefin
   const types = fields.flatMap((field) => field?.setType ?? []);
   const isNegated = conditions.some((condition) => condition.isNegated);
   const hasMore = conditions.some(({ more }) => more !== undefined);
-  const isMaskedMac = hasMore && types[0] === "ether_addr";
+  const isMasked = hasMore && (types[0] === "ether_addr" || types[0] === "integer");
   if (types.length < fields.length || iteratorsOf(conditions).length > 1) return undefined;
   if (conditions.length > 1 && (isNegated || hasMore)) return undefined;
-  if (isMaskedMac) return undefined;
+  if (isMasked) return undefined;
   const variables = [...new Set(conditions.flatMap(variablesOf).map(({ name }) => name))];
   return {
     name: variableSet(variables, types, detailOf(group, supplied, isNegated)),
     group,
-    form: { type: ["ifname", ...types], flags: hasMore ? ["interval"] : [] },
+    form: {
+      type: ["ifname", ...types],
+      flags: hasMore ? ["interval"] : [],
+      // Integers have no length but that of what they are like.
+      ...(types.includes("integer") && {
+        keyLike: concat(iifname, ...fields.flatMap((field) => field?.left ?? [])),
+      }),
+    },
     isNegated,
   };
 }

@@ -13,7 +13,15 @@ import {
   reference,
 } from "../nft/build.ts";
 import { protocolMatches } from "./filter-context.ts";
-import { constantOf, type Field, inOrder, matchOf, type Placed } from "./filter-fields.ts";
+import { learnedKey } from "./filter-learning.ts";
+import {
+  constantOf,
+  type Field,
+  inOrder,
+  learnedField,
+  matchOf,
+  type Placed,
+} from "./filter-fields.ts";
 import {
   fieldFor,
   type Group,
@@ -32,6 +40,8 @@ export type Direction = "from" | "to";
 /** What the rules of one shape of a filter depend on. */
 export interface ShapeContext {
   readonly supplied: Supplied;
+  /** Of one of the bindings; only which variables it gives is looked at, and how addresses are learned. */
+  readonly parameters: FilterParameters;
   /** Values of the variables that cannot be elements. */
   readonly inlined: FilterParameters;
   /** By name; every set that a rule refers to is put here. */
@@ -70,8 +80,10 @@ export function matchingRules(
 ): Rule[] {
   const { direction, isReversed, verdict, without = [], also = [] } = rendering;
   const port = direction === "from" ? iifname : oifname;
-  const site: Site = { ...context, expanded, port, isReversed };
-  const alternatives = groupsIn(expanded, without).map((group) => alternativesOf(group, site));
+  const site: Site = { ...context, expanded, direction, port, isReversed };
+  const alternatives = groupsIn(expanded, context.parameters, without).map((group) =>
+    alternativesOf(group, site),
+  );
   const always = [...protocolMatches(expanded), ...also];
   return combinations(alternatives).map((placed) => ({
     statements: [...inOrder([...placed, ...always]), ...verdict],
@@ -81,6 +93,7 @@ export function matchingRules(
 
 interface Site extends ShapeContext {
   readonly expanded: ExpandedRule;
+  readonly direction: Direction;
   readonly port: Expression;
   readonly isReversed: boolean;
 }
@@ -109,6 +122,7 @@ export function verdictOf(
 
 /** Any of these matches; none at all where nothing can match. */
 function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[] {
+  if (group.isLearned) return learnedAlternatives(group, site);
   if (needsBinding(group, site.supplied)) {
     const set = valueSetOf(group, site.supplied);
     if (set !== undefined) {
@@ -127,6 +141,16 @@ function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[
     if (joined !== undefined) return [[joined]];
   }
   return tuples.map((tuple) => tuple.flatMap((resolved) => placedMatch(resolved, group, site)));
+}
+
+function learnedAlternatives(group: Group, site: Site): Placed[][] {
+  return group.conditions.flatMap(({ attribute, isNegated }) => {
+    const field = learnedField(group.protocol, attribute, site.isReversed);
+    const set = reference(field.left.kind === "raw" ? "learned4" : "learned6");
+    const compare = isNegated ? notEqual : equal;
+    const statement = compare(learnedKey(site.direction, field.left), set);
+    return [[{ order: field.order, statement }]];
+  });
 }
 
 function fieldsOf({ conditions, protocol }: Group, { isReversed }: Site): Field[] {

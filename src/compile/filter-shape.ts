@@ -4,6 +4,7 @@ import { variablesOf } from "../model/filter-conditions.ts";
 import { type Expansion, expandFilter, type ExpandedRule } from "../model/filter-expansion.ts";
 import { faultsOf } from "../model/filter-faults.ts";
 import type { Intent } from "../model/intent.ts";
+import { learningMode, type LearningMode } from "../model/filter-learning.ts";
 import { isOfPackets, needsState } from "../model/packet-rule.ts";
 import type { Chain, Rule, Statement } from "../nft/ast.ts";
 import {
@@ -18,7 +19,8 @@ import {
   value,
 } from "../nft/build.ts";
 import { etherType, etherTypeOfChain } from "./filter-fields.ts";
-import { groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
+import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
+import { learningRules } from "./filter-learning.ts";
 import { packetRules } from "./filter-packet-rules.ts";
 import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
 import { type Tracking, trackingOf } from "./filter-state.ts";
@@ -35,6 +37,7 @@ export interface FilterShape {
   /** Directions in which it asks about packets. */
   readonly packets: readonly Direction[];
   readonly needsState: boolean;
+  readonly learns: boolean;
 }
 
 export const directions: readonly Direction[] = ["from", "to"];
@@ -68,25 +71,45 @@ function contextOf(expansion: Expansion, parameters: FilterParameters): ShapeCon
   const supplied = (name: string) => parameters.has(name);
   const inlined = new Set(
     expansion.rules
-      .flatMap((each) => groupsIn(each))
+      .flatMap((each) => groupsIn(each, parameters))
       .filter((group) => needsBinding(group, supplied) && valueSetOf(group, supplied) === undefined)
       .flatMap(({ conditions }) => conditions.flatMap(variablesOf).map(({ name }) => name)),
   );
   return {
     supplied,
+    parameters,
     inlined: new Map([...parameters].filter(([name]) => inlined.has(name))),
     sets: new Map(),
   };
 }
 
 /** Empty where every variable is given by the binding, and none of them stands in the rules. */
-function tagOf(expansion: Expansion, { supplied, inlined }: ShapeContext): string {
+function tagOf(expansion: Expansion, context: ShapeContext): string {
+  const { supplied, inlined, parameters } = context;
   const used = expansion.rules.flatMap(({ rule: { matches } }) =>
     matches.flatMap(({ value: operand }) => (operand.kind === "variable" ? [operand.name] : [])),
   );
   const missing = [...new Set(used)].filter((name) => !supplied(name)).toSorted();
   const values = [...inlined].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return missing.length === 0 && values.length === 0 ? "" : JSON.stringify([missing, values]);
+  const learning = learnedIn(expansion, parameters);
+  const isPlain = missing.length === 0 && values.length === 0;
+  return isPlain ? "" : JSON.stringify([missing, values, learning]);
+}
+
+interface Learning {
+  readonly mode: LearningMode;
+  readonly has4: boolean;
+  readonly has6: boolean;
+}
+
+/** Undefined where the binding gives every address that is asked for. */
+function learnedIn(expansion: Expansion, parameters: FilterParameters): Learning | undefined {
+  const mode = learningMode(parameters);
+  const names = expansion.rules
+    .flatMap((each) => groupsIn(each, parameters).filter(({ isLearned }) => isLearned))
+    .flatMap(({ conditions }) => conditions.flatMap(variablesOf).map(({ name }) => name));
+  if (mode === undefined || names.length === 0) return undefined;
+  return { mode, has4: names.includes("IP"), has6: names.includes("IPV6") };
 }
 
 interface Parts {
@@ -109,6 +132,7 @@ function makeShape(parts: Parts): FilterShape {
     packets: packets.map(({ direction }) => direction),
     sets: [...context.sets.values()],
     needsState: expansion.rules.some(needsState),
+    learns: learnedIn(expansion, context.parameters) !== undefined,
   };
 }
 
@@ -141,7 +165,14 @@ function frameChains({ filter, tag, expansion, context }: Parts, direction: Dire
     })),
   ].toSorted((a, b) => a.priority - b.priority);
   return [
-    { name: name(), rules: [...macGuard(direction), ...items.flatMap(({ rules }) => rules)] },
+    {
+      name: name(),
+      rules: [
+        ...macGuard(direction),
+        ...learningAhead(expansion, context, direction),
+        ...items.flatMap(({ rules }) => rules),
+      ],
+    },
     ...inner.map(({ chain, rules }) => ({ name: name(chain), rules })),
   ];
 }
@@ -162,6 +193,35 @@ function packetChainOf(
   );
   if (rules.length === 0) return [];
   return [{ direction, chain: { name: packetChain(direction, { filter, tag }), rules } }];
+}
+
+const dhcpServers: Group = {
+  conditions: [
+    {
+      attribute: "srcipaddr",
+      isNegated: false,
+      value: { kind: "variable", name: "DHCPSERVER" },
+      at: { file: "", line: 1, column: 1 },
+    },
+  ],
+  protocol: "ip",
+  given: new Map(),
+  isLearned: false,
+};
+
+function learningAhead(
+  expansion: Expansion,
+  { parameters, sets, supplied }: ShapeContext,
+  direction: Direction,
+): Rule[] {
+  const learning = learnedIn(expansion, parameters);
+  if (learning === undefined) return [];
+  const servers = supplied("DHCPSERVER") ? valueSetOf(dhcpServers, supplied) : undefined;
+  if (servers !== undefined) sets.set(servers.name, servers);
+  return learningRules(direction, learning.mode, {
+    ...learning,
+    ...(servers && { servers: servers.name }),
+  });
 }
 
 /** Whatever the filter says, a guest sends from its own MAC address. */

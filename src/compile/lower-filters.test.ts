@@ -16,12 +16,21 @@ const match = (attribute: string, text: string): FilterMatch => ({
 });
 
 const rule = (protocol: string, ...matches: FilterMatch[]): FilterRule => ({
-  ...{ kind: "rule", action: "accept", direction: "inout", priority: 500, isStateless: false },
-  ...{ protocol, matches, at },
+  kind: "rule",
+  action: "accept",
+  direction: "inout",
+  priority: 500,
+  isStateless: false,
+  protocol,
+  matches,
+  at,
 });
 
 const filter = (...entries: Filter["entries"]): Filter => ({
-  ...{ name: "f", chain: "root", entries, at },
+  name: "f",
+  chain: "root",
+  entries,
+  at,
 });
 
 const ports = filter(
@@ -43,7 +52,8 @@ function tablesOf(
     return [name, sample.guestPolicy(name, changes)] as const;
   });
   const inventory = sample.inventory({
-    ...{ networks: [sample.network("lan")], guests },
+    networks: [sample.network("lan")],
+    guests,
     filters: new Map([["f", definition]]),
   });
   return compile(sample.policy({ guests: new Map(policies) }), inventory).tables;

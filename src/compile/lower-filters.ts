@@ -17,6 +17,7 @@ import {
 } from "../nft/build.ts";
 import { defineSet, interfaceSet } from "./define-set.ts";
 import { elementsOf, type ValueSet } from "./filter-groups.ts";
+import { learningChains, learningSets } from "./filter-learning.ts";
 import type { Direction } from "./filter-rule.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
 import { stampChains, stampEndRules, trackingOf } from "./filter-state.ts";
@@ -39,6 +40,7 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
   for (const { shape } of bound) if (shape !== undefined) shapes.set(shape.key, shape);
   const lowered = [...shapes.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const stamped = stampedBridges(intent, bound);
+  const learning = learningParts(bound);
   return {
     bridge: {
       sets: [
@@ -51,11 +53,13 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
             .map(({ tap, nic }) => ({ key: concat(value(tap), value(nic.mac)) })),
         ),
         ...packetMaps(bound, lowered),
+        ...learning.sets,
         ...valueSets(bound),
       ],
       chains: [
         ...lowered.flatMap(({ chains }) => chains),
         { name: closed, rules: [rule(...refuse)] },
+        ...learning.chains,
         ...packetHooks(lowered),
         ...(stamped === undefined ? [] : stampEnds(stamped.shift)),
       ],
@@ -65,6 +69,16 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
         ? { sets: [], chains: [] }
         : { sets: [stamped.bridges], chains: stampChains(stamped.shift) },
   };
+}
+
+/** There are none where every binding says its nic's addresses. */
+function learningParts(bound: readonly BoundNic[]): Lowered {
+  const learners = bound.filter(({ shape }) => shape?.learns);
+  if (learners.length === 0) return { sets: [], chains: [] };
+  const macs = learners.map(({ tap, nic }) => ({
+    key: concat(value(tap), value(Number(`0x${nic.mac.replaceAll(":", "")}`))),
+  }));
+  return { sets: learningSets(macs), chains: learningChains() };
 }
 
 /** Where frames of nics go whose binding cannot be enforced. */

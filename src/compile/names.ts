@@ -30,12 +30,23 @@ export const fromChain = (peers: string) => `from/${hash(peers)}`;
  * have in one is left out, and a hash tells such names apart.
  */
 export function filterChain(direction: "from" | "to", shape: FilterShape, chain?: string): string {
-  const { filter, tag } = shape;
+  const inner = chain === undefined ? "" : `/${cleanName(chain)}`;
+  const room = longestName - `${direction}/${inner}`.length;
+  return `${direction}/${shapeName(shape, room)}${inner}`;
+}
+
+function shapeName({ filter, tag }: FilterShape, room: number): string {
   const clean = filter.replaceAll(/[^A-Za-z0-9_.-]/g, "");
-  const name = clean === filter ? filter : `${clean}.${shortHash(filter)}`;
-  const inner = chain === undefined ? "" : `/${chain.replaceAll(":", "_")}`;
-  const kept = chain?.includes(":") === true ? `.${shortHash(chain)}` : "";
-  return shorten(`${direction}/${name}${tag === "" ? "" : `.${shortHash(tag)}`}${inner}${kept}`);
+  if (clean === filter && tag === "" && clean.length <= room) return clean;
+  const tail = shortHash(JSON.stringify([filter, tag]));
+  return `${clean.slice(0, room - tail.length - 1)}.${tail}`;
+}
+
+/** libvirt's chains may have a colon in their name. */
+function cleanName(chain: string): string {
+  return chain.includes(":")
+    ? `${chain.replaceAll(":", "").slice(0, 3)}.${shortHash(chain)}`
+    : chain;
 }
 
 /** The chain of what a filter says of packets. `packets` begins no name of a chain in libvirt. */

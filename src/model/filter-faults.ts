@@ -1,7 +1,7 @@
 import type { FilterReference } from "./filter.ts";
 import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
-import { groupsOf } from "./filter-conditions.ts";
 import { expandFilter, type ExpandedRule, type Filters } from "./filter-expansion.ts";
+import { groupsWithLearned } from "./filter-learning.ts";
 import { needsState } from "./packet-rule.ts";
 import { type Fault, isFault, tuplesOf, valuesOf } from "./filter-values.ts";
 
@@ -56,10 +56,12 @@ function findFaults(
   ];
 }
 
-function ruleFaults({ rule, given }: ExpandedRule, { parameters }: FilterBinding): Fault[] {
+function ruleFaults(expanded: ExpandedRule, { parameters }: FilterBinding): Fault[] {
+  const { rule, given } = expanded;
   const values = valuesOf(parameters, given);
-  return groupsOf(rule).flatMap((group) => {
-    const found = tuplesOf(group, rule.protocol ?? "mac", values);
+  return groupsWithLearned(expanded, parameters).flatMap(({ conditions, isLearned }) => {
+    if (isLearned) return [];
+    const found = tuplesOf(conditions, rule.protocol ?? "mac", values);
     return isFault(found) ? [found] : [];
   });
 }

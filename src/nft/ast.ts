@@ -22,6 +22,10 @@ export interface SetDefinition {
   readonly type: readonly string[];
   /** nft datatypes of the value, or `["verdict"]`. */
   readonly data?: readonly string[];
+  /** Says the key's types where they have no name, as those of raw payload; for printing only, since nft does not list it in JSON. */
+  readonly keyLike?: Expression;
+  /** The most elements that it takes. */
+  readonly size?: number;
   readonly flags: readonly SetFlag[];
   /** Each element counts its matches. */
   readonly counter: boolean;

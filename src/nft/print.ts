@@ -1,10 +1,10 @@
 import type { BaseChain, Chain, Element, SetDefinition, Table, TableFamily } from "./ast.ts";
 import { type Datatypes, elementsPerLine } from "./datatype.ts";
 import { normalise } from "./normalise.ts";
-import { allowWildcard, printElement } from "./print-expression.ts";
+import { allowWildcard, printElement, printExpression } from "./print-expression.ts";
 import { printRule } from "./print-statement.ts";
 import { printPriority } from "./priority.ts";
-import { printName, printWord, UnprintableText } from "./text.ts";
+import { printName, printNumber, printWord, UnprintableText } from "./text.ts";
 
 /** The tables one after the other, as `nft list ruleset` shows them. */
 export function printRuleset(tables: readonly Table[]): string {
@@ -47,7 +47,12 @@ export function kindOf(set: SetDefinition): "set" | "map" {
 export function declarationOf(set: SetDefinition): string[] {
   if (set.unknown !== undefined) throw new UnprintableText("set", set.unknown);
   const data = set.data === undefined ? "" : ` : ${printTypes(set.data)}`;
-  const lines = [`type ${printTypes(set.type)}${data}`];
+  const lines = [
+    set.keyLike === undefined
+      ? `type ${printTypes(set.type)}${data}`
+      : `typeof ${printExpression(set.keyLike)}${data}`,
+  ];
+  if (set.size !== undefined) lines.push(`size ${printNumber(set.size)}`);
   if (set.flags.length > 0) lines.push(`flags ${set.flags.join(",")}`);
   if (set.counter) lines.push("counter");
   return lines;

@@ -60,8 +60,8 @@ describe("sets are read", () => {
   });
 
   it("with what they have and we do not know, for that is a difference", () => {
-    expect(onlySet(set({ type: "ifname", size: 5, comment: "x" }))?.unknown).toBe(
-      '{"size":5,"comment":"x"}',
+    expect(onlySet(set({ type: "ifname", policy: "memory", comment: "x" }))?.unknown).toBe(
+      '{"policy":"memory","comment":"x"}',
     );
     const elem = [{ elem: { val: "eth0", comment: "mine" } }];
     expect(onlySet(set({ type: "ifname", elem }))?.elements[0]?.unknown).toBe('{"comment":"mine"}');

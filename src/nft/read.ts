@@ -138,6 +138,7 @@ const knownSetProperties = [
   "flags",
   "elem",
   "stmt",
+  "size",
 ];
 
 const setFlags = ["constant", "interval", "timeout", "dynamic"] as const satisfies SetFlag[];
@@ -152,6 +153,7 @@ function readSet(json: JsonObject): SetDefinition {
     name: asString(json["name"]),
     type: readTypes(json["type"]),
     ...(json["map"] === undefined ? {} : { data: readTypes(json["map"]) }),
+    ...(json["size"] === undefined ? {} : { size: asNumber(json["size"]) }),
     flags: asList(json["flags"]).map((flag) => asWord(flag, setFlags)),
     counter: isCounter,
     elements: asList(json["elem"]).map(readElement),
@@ -163,6 +165,9 @@ const withoutStatements = knownSetProperties.filter((property) => property !== "
 
 /** `"ipv4_addr"`, `"ipv4_addr . inet_service"`, `["ipv4_addr", "inet_service"]` or `{typeof: EXPRESSION}`. */
 function readTypes(json: Json): Datatypes {
-  if (isObject(json)) return datatypesOf(readExpression(json["typeof"]));
+  if (isObject(json)) {
+    const types = datatypesOf(readExpression(json["typeof"]));
+    return types.map((type) => (type === "raw" ? "integer" : type));
+  }
   return asList(json).flatMap((type) => asString(type).split(" . "));
 }

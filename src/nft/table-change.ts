@@ -94,9 +94,11 @@ function setChange({ before, after }: Pair<SetDefinition>): SetChange[] {
 }
 
 /** nft 1.0.6 does not list the flag `dynamic` in JSON, so it cannot count. */
-function declarationKey({ type, data, flags, counter, unknown }: SetDefinition): string {
+function declarationKey(set: SetDefinition): string {
+  const { type, data, size, flags, counter, unknown } = set;
   return fingerprint({
     type,
+    size,
     data,
     flags: flags.filter((flag) => flag !== "dynamic"),
     counter,

@@ -1,0 +1,215 @@
+import type { LearningMode } from "../model/filter-learning.ts";
+import type { Chain, Element, Expression, Rule, SetDefinition, Statement } from "../nft/ast.ts";
+import {
+  accept,
+  anonymousSet,
+  concat,
+  equal,
+  jump,
+  l4proto,
+  leave,
+  meta,
+  notEqual,
+  oifname,
+  payload,
+  prefix,
+  range,
+  raw,
+  reference,
+  rule,
+  value,
+} from "../nft/build.ts";
+import { neighbourDiscovery } from "./on-link.ts";
+
+/*
+ * Addresses of nics, learned in the kernel alone. A tap is known by its number here, which no later tap has again: so what was learned is
+ * forgotten with the tap, and nobody need take it away. IPv4 addresses are raw payload, as that of DHCP has no other type.
+ */
+
+const iif = meta("iif");
+const oif = meta("oif");
+const etherType = payload("ether", "type");
+const isIp = equal(etherType, value("ip"));
+const isArp = equal(etherType, value("arp"));
+const isIp6 = equal(etherType, value("ip6"));
+
+/** What a filter's rule asks where it names a learned address. */
+export function learnedKey(port: "from" | "to", field: Expression): Expression {
+  return concat(port === "from" ? iif : oif, field);
+}
+
+type Key = readonly [Expression, ...Expression[]];
+
+const change = (op: "add" | "delete", set: string, key: Key): Statement => ({
+  kind: "set",
+  op,
+  set,
+  key: key.length === 1 ? key[0] : concat(...key),
+});
+const add = (set: string, ...key: Key) => change("add", set, key);
+const remove = (set: string, ...key: Key) => change("delete", set, key);
+
+const udp = (from: number, to: number): Statement[] => [
+  equal(
+    concat(payload("th", "sport"), payload("th", "dport")),
+    anonymousSet(concat(value(from), value(to))),
+  ),
+  equal(l4proto, value("udp")),
+  isIp,
+];
+
+/** What stands ahead of a filter's own rules. `servers` is the set of those that may give addresses, where not all may. */
+export function learningRules(
+  direction: "from" | "to",
+  mode: LearningMode,
+  families: { readonly has4: boolean; readonly has6: boolean; readonly servers?: string },
+): Rule[] {
+  if (direction === "to") return families.has4 ? [replies(mode, families.servers)] : [];
+  const unlocked = notEqual(iif, reference("locked4"));
+  return [
+    ...(families.has4
+      ? [
+          rule(
+            equal(concat(iif, raw("nh", 96, 32)), reference("learned4")),
+            ...udp(68, 67),
+            jump("learn_release"),
+          ),
+          rule(unlocked, equal(payload("ip", "saddr"), value("0.0.0.0")), ...udp(68, 67), accept),
+          ...(mode === "any"
+            ? [rule(unlocked, isIp, jump("learn_ip")), rule(unlocked, isArp, jump("learn_arp"))]
+            : []),
+        ]
+      : []),
+    ...(families.has6
+      ? [
+          rule(
+            notEqual(concat(iif, payload("ip6", "saddr")), reference("learned6")),
+            isIp6,
+            jump("learn_ip6"),
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** With `any` there is one address; DHCP alone may give several. */
+function replies(mode: LearningMode, servers: string | undefined): Rule {
+  return rule(
+    ...(mode === "any" ? [notEqual(oif, reference("locked4"))] : []),
+    ...(servers === undefined
+      ? []
+      : [equal(concat(oifname, payload("ip", "saddr")), reference(servers))]),
+    ...udp(67, 68),
+    jump("learn_reply"),
+  );
+}
+
+/** Neither nobody's, nor many's. */
+const oneHost = (field: Expression) =>
+  notEqual(field, anonymousSet(value(0), range(0xe0000000, 0xffffffff)));
+
+/** The message type stands first among the options of all servers and clients known, though no standard says so; bits 1984 to 2008. */
+const isDhcp = (type: number) => equal(raw("th", 1984, 24), value(0x350100 + type));
+const dhcpAck = 5;
+const dhcpRelease = 7;
+const yourAddress = raw("th", 192, 32);
+const clientAddress = raw("th", 160, 32);
+
+/** One link-local address and three others a nic. */
+const slots6 = ["locked6_1", "locked6_2", "locked6_3"];
+
+export function learningChains(): Chain[] {
+  return [
+    {
+      name: "learn_ip",
+      rules: [rule(oneHost(raw("nh", 96, 32)), ...learn(iif, raw("nh", 96, 32)))],
+    },
+    { name: "learn_arp", rules: [learnFromArp()] },
+    { name: "learn_ip6", rules: learnFromIp6() },
+    { name: "learn_release", rules: [forget()] },
+    { name: "learn_reply", rules: learnFromReply() },
+  ];
+}
+
+const learn = (port: Expression, field: Expression): Statement[] => [
+  add("learned4", port, field),
+  add("locked4", port),
+];
+
+function learnFromArp(): Rule {
+  const sender = raw("nh", 112, 32);
+  const isOfIp = equal(raw("nh", 0, 48), value(0x000108000604));
+  return rule(isOfIp, oneHost(sender), ...learn(iif, sender));
+}
+
+/** Who has no address yet may see whether one is free. */
+function learnFromIp6(): Rule[] {
+  const source = payload("ip6", "saddr");
+  const linkLocal = prefix("fe80::", 10);
+  const notGlobal = anonymousSet(value("::"), linkLocal, prefix("ff00::", 8));
+  const learn6 = (slot: string): Statement[] => [
+    notEqual(iif, reference(slot)),
+    add("learned6", iif, source),
+    add(slot, iif),
+    leave,
+  ];
+  return [
+    rule(equal(source, value("::")), neighbourDiscovery, accept),
+    rule(equal(source, linkLocal), ...learn6("locked6_link")),
+    ...slots6.map((slot) => rule(notEqual(source, notGlobal), ...learn6(slot))),
+  ];
+}
+
+function forget(): Rule {
+  return rule(
+    isDhcp(dhcpRelease),
+    equal(concat(iif, clientAddress), reference("learned4")),
+    remove("learned4", iif, clientAddress),
+    remove("locked4", iif),
+    accept,
+  );
+}
+
+/** A reply may be for somebody else on the bridge. */
+function learnFromReply(): Rule[] {
+  return [
+    rule(
+      isDhcp(dhcpAck),
+      oneHost(yourAddress),
+      equal(concat(oifname, raw("th", 288, 48)), reference("learning_macs")),
+      ...learn(oif, yourAddress),
+      accept,
+    ),
+    rule(notEqual(oif, reference("locked4")), accept),
+  ];
+}
+
+/** Far more than there are taps in a host's life; the memory is taken only as they are used. */
+const size = 1_048_576;
+
+/** `macs` are the nics whose addresses are learned. */
+export function learningSets(macs: readonly Element[]): SetDefinition[] {
+  const dynamic = { size, flags: ["dynamic"], counter: false, elements: [] } as const;
+  return [
+    {
+      name: "learned4",
+      ...dynamic,
+      type: ["iface_index", "integer"],
+      keyLike: concat(iif, raw("nh", 96, 32)),
+    },
+    { name: "learned6", ...dynamic, type: ["iface_index", "ipv6_addr"] },
+    ...["locked4", "locked6_link", ...slots6].map((name) => ({
+      name,
+      ...dynamic,
+      type: ["iface_index"],
+    })),
+    {
+      name: "learning_macs",
+      flags: [],
+      counter: false,
+      elements: macs,
+      type: ["ifname", "integer"],
+      keyLike: concat(oifname, raw("th", 288, 48)),
+    },
+  ];
+}

@@ -1,0 +1,42 @@
+import type { FilterParameters } from "./filter.ts";
+import { type Condition, groupsOf } from "./filter-conditions.ts";
+import type { ExpandedRule } from "./filter-expansion.ts";
+
+/**
+ * Where a binding says no addresses they are learned: with `any` from what the guest sends first, or is given by DHCP, with `dhcp` from
+ * DHCP alone. libvirt's words, and its `any` where nothing is said. Undefined: not at all.
+ */
+export type LearningMode = "any" | "dhcp";
+
+export function learningMode(parameters: FilterParameters): LearningMode | undefined {
+  const [word = "any"] = parameters.get("CTRL_IP_LEARNING") ?? [];
+  const mode = word.toLowerCase();
+  return mode === "any" || mode === "dhcp" ? mode : undefined;
+}
+
+/** The condition compares one whole address with those that are learned. */
+export function isLearned(
+  { value, more, attribute }: Condition,
+  given: FilterParameters,
+  parameters: FilterParameters,
+): boolean {
+  if (value.kind !== "variable" || value.element !== undefined || more !== undefined) return false;
+  if (value.name !== "IP" && value.name !== "IPV6") return false;
+  if (parameters.has(value.name) || given.has(value.name)) return false;
+  return learningMode(parameters) !== undefined && attribute.endsWith("ipaddr");
+}
+
+/** Conditions that belong together; one of a learned address stands alone. */
+export function groupsWithLearned(
+  { rule, given }: ExpandedRule,
+  parameters: FilterParameters,
+): { readonly conditions: readonly Condition[]; readonly isLearned: boolean }[] {
+  return groupsOf(rule).flatMap((group) => {
+    const learned = group.filter((condition) => isLearned(condition, given, parameters));
+    const rest = group.filter((condition) => !learned.includes(condition));
+    return [
+      ...(rest.length > 0 ? [{ conditions: rest, isLearned: false }] : []),
+      ...learned.map((condition) => ({ conditions: [condition], isLearned: true })),
+    ];
+  });
+}
