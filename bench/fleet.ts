@@ -8,6 +8,8 @@ export interface Fleet {
   readonly publications: readonly FleetPublication[];
   /** The guest that stands in the world, in the middle of the list. */
   readonly real: FleetGuest;
+  /** The network filter of every nic. */
+  readonly filter?: string;
 }
 
 export interface FleetGuest {
@@ -62,11 +64,17 @@ export function policyText(fleet: Fleet, publications: readonly FleetPublication
   portsOf.get(fleet.real)?.push(`udp/${streamPort}`);
   const guests = fleet.guests.flatMap((guest) => {
     const ports = portsOf.get(guest) ?? [];
-    if (ports.length === 0) return [];
     const list = ports.map((port) => `"${port}"`).join(", ");
-    return [`  ${guest.name}:`, `    publish: [{ address: ${hostAddress}, ports: [${list}] }]`];
+    const publish = `    publish: [{ address: ${hostAddress}, ports: [${list}] }]`;
+    const lines = [...(ports.length === 0 ? [] : [publish]), ...filterLines(fleet, guest)];
+    return lines.length === 0 ? [] : [`  ${guest.name}:`, ...lines];
   });
   return ["guests:", ...guests, ""].join("\n");
+}
+
+function filterLines({ filter }: Fleet, { mac, address }: FleetGuest): string[] {
+  if (filter === undefined) return [];
+  return [`    nics: { "${mac}": { filter: ${filter}, parameters: { IP: ${address} } } }`];
 }
 
 /** What libvirt would say of the fleet. */

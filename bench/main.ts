@@ -3,6 +3,7 @@ import { availableParallelism, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { assertPrivateNamespace, benchFolder } from "./bench-world.ts";
 import { coldApply } from "./cold-apply.ts";
+import { filterNics } from "./filter-nics.ts";
 import { firstPacket } from "./first-packet.ts";
 import { flows } from "./flows.ts";
 import { hook } from "./hook.ts";
@@ -19,6 +20,7 @@ const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
   flows,
   scale,
   hook,
+  "filter-nics": filterNics,
 };
 
 function describeMachine(): Machine {

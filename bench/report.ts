@@ -15,6 +15,7 @@ export interface BenchRow {
 
 export interface BenchResult {
   readonly who: string;
+  /** NaN for what was not measured. */
   readonly figures: readonly number[];
   /** The others' figures are shown as multiples of this one's. */
   readonly isReference: boolean;
@@ -51,6 +52,7 @@ export function printRow(row: BenchRow): string {
 }
 
 function figureText(figure: number, reference: number | undefined): string {
+  if (Number.isNaN(figure)) return "-";
   const text = figure >= 100 || Number.isInteger(figure) ? figure.toFixed(0) : figure.toFixed(1);
   if (reference === undefined || reference === 0) return text;
   return `${text} (${(figure / reference).toFixed(2)}x)`;

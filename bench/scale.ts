@@ -124,7 +124,7 @@ function stopAll(daemon: RunningDaemon, fleet: Fleet): Promise<number> {
 }
 
 /** As whoever writes such files should: never half. */
-function putFile(file: string, text: string): void {
+export function putFile(file: string, text: string): void {
   writeFileSync(`${file}.new`, text);
   renameSync(`${file}.new`, file);
 }
