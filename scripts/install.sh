@@ -95,5 +95,5 @@ if [ "${1:-}" != demo ]; then
   fill lab/fetch-agent.sh "the guests' agent, in $cache"
 fi
 if [ "${1:-}" != demo ] && [ "$(id -u)" -eq 0 ]; then
-  fill lab/make-trixie.sh "a Debian 13 with libvirt 11 (2 minutes the first time), in $cache"
+  fill lab/make-trixie.sh "a Debian 13 with libvirt 11 and other firewalls (3 minutes the first time), in $cache"
 fi

@@ -69,7 +69,7 @@ export interface IntegrationStatus {
 
 /** A base chain of somebody else that meets guest packets. */
 export interface IntegratedChain {
-  /** The program that manages it: `nft`, `iptables`. */
+  /** The program that manages it: `nft`, `iptables`, or `firewalld`, of which `table` is a zone and `chain` a bridge in it. */
   readonly by: string;
   readonly family: string;
   readonly table: string;
