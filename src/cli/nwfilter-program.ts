@@ -1,5 +1,6 @@
 import { Option } from "commander";
-import { addCommand, type Builder } from "./builder.ts";
+import { addCommand, type Builder, type Call } from "./builder.ts";
+import { UsageError } from "./exit-status.ts";
 
 /** The commands about network filters: names, arguments and output are those of `virsh nwfilter-…`. */
 export function addNwfilter(builder: Builder): void {
@@ -21,9 +22,17 @@ function addReading({ add, run, output }: Builder): void {
     (await import("./nwfilter.ts")).runFilterList(settings, output),
   );
   run(
-    add("dumpxml <nwfilter>", "print a filter's XML", "virtwall nwfilter dumpxml clean-traffic"),
-    async ({ settings, args }) =>
-      (await import("./nwfilter.ts")).runFilterDump(settings, output, String(args[0])),
+    add(
+      "dumpxml [nwfilter]",
+      "print a filter's XML",
+      "virtwall nwfilter dumpxml clean-traffic",
+    ).addOption(nwfilter()),
+    async (call) =>
+      (await import("./nwfilter.ts")).runFilterDump(
+        call.settings,
+        output,
+        wordOf(call, "nwfilter"),
+      ),
   );
   run(
     add(
@@ -52,38 +61,62 @@ function compat(): Option {
   return new Option("--compat", "take what libvirt takes, and understand it as libvirt does");
 }
 
+/** virsh takes its arguments by name too, and validates only when it is asked to. */
+function asVirsh(flags: string): Option {
+  return new Option(flags).hideHelp();
+}
+
+function nwfilter(): Option {
+  return asVirsh("--nwfilter <nwfilter>");
+}
+
+function wordOf({ args, own }: Call, name: string): string {
+  const word: unknown = args[0] ?? own[name];
+  if (typeof word === "string") return word;
+  throw new UsageError(`missing required argument '${name}'`);
+}
+
 function addWriting({ add, run, output }: Builder): void {
   run(
     add(
-      "define <file>",
+      "define [file]",
       "define a filter, or define it anew for all nics that have it",
       "virtwall nwfilter define web.xml",
-    ).addOption(compat()),
-    async ({ settings, args, own }) =>
-      (await import("./nwfilter-define.ts")).runFilterDefine(settings, output, {
-        file: String(args[0]),
-        isCompat: own["compat"] === true,
+    )
+      .addOption(compat())
+      .addOption(asVirsh("--file <file>"))
+      .addOption(asVirsh("--validate")),
+    async (call) =>
+      (await import("./nwfilter-define.ts")).runFilterDefine(call.settings, output, {
+        file: wordOf(call, "file"),
+        isCompat: call.own["compat"] === true,
       }),
   );
   run(
     add(
-      "undefine <nwfilter>",
+      "undefine [nwfilter]",
       "remove a filter that nobody uses",
       "virtwall nwfilter undefine web",
-    ),
-    async ({ settings, args }) =>
-      (await import("./nwfilter-define.ts")).runFilterUndefine(settings, output, String(args[0])),
+    ).addOption(nwfilter()),
+    async (call) =>
+      (await import("./nwfilter-define.ts")).runFilterUndefine(
+        call.settings,
+        output,
+        wordOf(call, "nwfilter"),
+      ),
   );
   run(
     add(
-      "edit <nwfilter>",
+      "edit [nwfilter]",
       "change a filter's XML in $VISUAL or $EDITOR",
       "virtwall nwfilter edit web",
-    ).addOption(compat()),
-    async ({ settings, args, own }) =>
-      (await import("./nwfilter-edit.ts")).runFilterEdit(settings, output, {
-        word: String(args[0]),
-        isCompat: own["compat"] === true,
+    )
+      .addOption(nwfilter())
+      .addOption(compat()),
+    async (call) =>
+      (await import("./nwfilter-edit.ts")).runFilterEdit(call.settings, output, {
+        word: wordOf(call, "nwfilter"),
+        isCompat: call.own["compat"] === true,
       }),
   );
 }

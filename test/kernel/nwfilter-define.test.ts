@@ -5,6 +5,8 @@ import { runFilterBindings, runFilterDump, runFilterList } from "../../src/cli/n
 import { runFilterCheck } from "../../src/cli/nwfilter-check.ts";
 import { runFilterDefine, runFilterUndefine } from "../../src/cli/nwfilter-define.ts";
 import { runFilterEdit } from "../../src/cli/nwfilter-edit.ts";
+import { serveDaemon } from "../../src/edge/socket/daemon-server.ts";
+import type { DaemonStatus } from "../../src/wire/daemon-status.ts";
 import { readSettings } from "../../src/cli/settings.ts";
 
 const inventory = join(import.meta.dirname, "../inventories/open");
@@ -149,6 +151,33 @@ test("an editor's text is defined if it is right, and its file left alone if it 
   process.env["EDITOR"] = "sed -i s/drop/dorp/";
   expect(await edit()).toBe(1);
   expect(ownText("web.xml")).toBe(accept.replace("accept", "drop"));
+});
+
+test("what the kernel refuses is taken back", async () => {
+  await define(accept);
+  const asked: string[] = [];
+  const policyFile = settings().policyFile;
+  const end = await serveDaemon(settings().daemonSocket, ({ request }, reply) => {
+    asked.push(request);
+    const status = { daemon: { policyFile } } as unknown as DaemonStatus;
+    const result = { state: "failed", changes: [], problems: [], error: "No space left" } as const;
+    reply(request === "status" ? { kind: "status", status } : { kind: "reload", result });
+    return undefined;
+  });
+  try {
+    const other = accept.replace("accept", "drop");
+    await expect(define(other)).rejects.toThrow("No space left; nothing was changed");
+    expect(ownText("web.xml")).toBe(accept);
+    await expect(define(other.replace("web", "new"))).rejects.toThrow("No space left");
+    await expect(runFilterUndefine(settings(), output, "web")).rejects.toThrow("No space left");
+    expect(own()).toEqual(["web.xml"]);
+    expect(asked.filter((request) => request === "reload")).toHaveLength(6);
+    writeFileSync(join(folder, "other.yaml"), "{}");
+    const elsewhere = { ...settings(), policyFile: join(folder, "other.yaml") };
+    await expect(runFilterUndefine(elsewhere, output, "web")).rejects.toThrow("another policy");
+  } finally {
+    await end();
+  }
 });
 
 test("bindings say whose filter is on which nic, and with what", async () => {

@@ -80,7 +80,7 @@ async function forged(): Promise<number> {
 
 /** What the guest tries to send, whether anybody lets it or not. */
 async function attempts(): Promise<number> {
-  const tap = /<target dev='([^']+)'/.exec(before.live)?.[1] ?? "";
+  const tap = /<target dev='([^']+)'/.exec((await sides()).live)?.[1] ?? "";
   const text = await hypervisor.world.must(["cat", `/sys/class/net/${tap}/statistics/rx_packets`]);
   return Number(text);
 }
@@ -167,6 +167,24 @@ test("given back, libvirt judges it as before, its XML is what it was, and not o
   expect(await forged()).toBe(0);
   const undone = await hypervisor.world.run([...program, "nwfilter", "adopt", "forger", "--undo"]);
   expect(undone.status).toBe(2);
+});
+
+test("a guest that does not run is adopted for its next start, and given back while it runs", async () => {
+  const { virsh } = hypervisor.libvirt;
+  await virsh("destroy", "forger");
+  expect(await adopt()).toMatchObject({ state: "adopted" });
+  await virsh("start", "forger");
+  expect(await libvirtRules()).toBe(0);
+  await expect.poll(bindings, { timeout: 10_000 }).toMatchObject([{ enforcedBy: "virtwall" }]);
+  await expect.poll(attempts, { timeout: 30_000 }).toBeGreaterThan(200);
+  expect(await adopt("--undo")).toMatchObject({ state: "given back" });
+  expect(await libvirtRules()).toBeGreaterThan(0);
+  const { live, config } = await sides();
+  for (const xml of [live, config]) {
+    expect(xml).toContain("<filterref filter='clean-traffic'>");
+    expect(xml).not.toContain("virtwall:filter");
+  }
+  expect(await forged()).toBe(0);
 });
 
 test("a guest that policy binds to another filter is not adopted, and nothing is changed", async () => {

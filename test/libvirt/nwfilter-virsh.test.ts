@@ -56,6 +56,8 @@ test("a filter is defined in the same words, and its XML comes out the same by n
   expectSame(await both("define", await file("web.xml", web)));
   expectSame(await both("dumpxml", "web"));
   expectSame(await both("dumpxml", uuid));
+  expectSame(await both("define", "--validate", "--file", await file("web.xml", web)));
+  expectSame(await both("dumpxml", "--nwfilter", "web"));
 });
 
 test("the list looks the same, and has every filter that libvirt has", async () => {
