@@ -10,7 +10,7 @@ import type {
 } from "../model/filter.ts";
 
 /**
- * The filter as `virsh nwfilter-dumpxml` shows it (virNWFilterDefFormat, libvirt 9.0 to 12.8), and every filter is read back as it is.
+ * The filter as `virsh nwfilter-dumpxml` shows it (virNWFilterDefFormat, libvirt 11.3), and every filter is read back as it is.
  * libvirt never shows a priority of 0, and forgets one that is not the usual one of the chain.
  */
 export function printFilterXml(filter: Filter): string {
@@ -46,18 +46,16 @@ function ruleLines(rule: FilterRule): string[] {
 
 type Words = (readonly [name: string, text: string | undefined])[];
 
-/** One element is negated as a whole, so matches stand in as many as their signs take turns. */
+/** One element is negated as a whole, so what matches stands in one and what shall not in another (libvirt 11.3; 9.0 mixes them). */
 function elementsOf({ matches, comment }: FilterRule): Words[] {
-  const elements: Words[] = [];
-  let isNegated: boolean | undefined;
-  for (const match of matches) {
-    const sign = signIn(matches, match);
-    if (sign !== isNegated) elements.push(sign ? [["match", "no"]] : []);
-    isNegated = sign;
-    elements.at(-1)?.push([match.attribute, valueText(match.value)]);
-  }
-  if (elements.length === 0) elements.push([]);
-  if (comment !== undefined) elements.at(-1)?.push(["comment", comment]);
+  const wordsOf = (isNegated: boolean): Words =>
+    matches
+      .filter((match) => signIn(matches, match) === isNegated)
+      .map((match) => [match.attribute, valueText(match.value)]);
+  const [plain, negated] = [wordsOf(false), wordsOf(true)];
+  const elements: Words[] = negated.length === 0 ? [] : [[["match", "no"], ...negated]];
+  if (plain.length > 0 || elements.length === 0) elements.unshift(plain);
+  if (comment !== undefined) elements[0]?.push(["comment", comment]);
   return elements;
 }
 
