@@ -11,7 +11,8 @@ import type { BenchRow } from "./report.ts";
 import { putFile } from "./scale.ts";
 import { median } from "./statistics.ts";
 
-const filter = "clean-traffic";
+/** Of every nic. */
+export const filter = "clean-traffic";
 const sizes = [1, 20, 100, 1000];
 const rounds = 10;
 /** libvirt takes a second for each nic, and more the more there are: beyond this the bench would never end. */
@@ -96,7 +97,8 @@ async function unbind(world: World, { tap }: FleetGuest): Promise<void> {
   await world.must([...virsh, "nwfilter-binding-delete", tap], { timeoutMs: 60_000 });
 }
 
-function bindingXml({ name, tap, mac, address }: FleetGuest): string {
+/** The filter on a nic, for libvirt's driver. */
+export function bindingXml({ name, tap, mac, address }: FleetGuest): string {
   return `<filterbinding>
   <owner><name>${name}</name><uuid>0a0f2a2c-5d0e-4f4b-9d5c-${mac.replaceAll(":", "")}</uuid></owner>
   <portdev name='${tap}'/>

@@ -85,6 +85,7 @@ export function libvirtTexts(fleet: Fleet): LibvirtTexts {
       file: `domains/${guest.name}.xml`,
       text: domainXml(guest),
     })),
+    filters: [],
     leases: [{ file: `leases/${bridge}.status`, text: JSON.stringify(leaseEntries(fleet.guests)) }],
   };
 }

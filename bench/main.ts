@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { assertPrivateNamespace, benchFolder } from "./bench-world.ts";
 import { coldApply } from "./cold-apply.ts";
 import { filterNics } from "./filter-nics.ts";
+import { filterPath } from "./filter-path.ts";
 import { firstPacket } from "./first-packet.ts";
 import { flows } from "./flows.ts";
 import { hook } from "./hook.ts";
@@ -21,6 +22,7 @@ const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
   scale,
   hook,
   "filter-nics": filterNics,
+  "filter-path": filterPath,
 };
 
 function describeMachine(): Machine {
