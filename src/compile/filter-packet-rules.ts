@@ -1,16 +1,31 @@
 import type { ExpandedRule } from "../model/filter-expansion.ts";
 import { packetRendering } from "../model/packet-rule.ts";
-import type { Rule } from "../nft/ast.ts";
+import type { Rule, Statement } from "../nft/ast.ts";
+import { familyOfProtocol } from "./filter-fields.ts";
 import { type Direction, matchingRules, type ShapeContext, verdictOf } from "./filter-rule.ts";
 import { stateMatches, type Tracking } from "./filter-state.ts";
 
-/** The rules of nft for one of libvirt's about packets in one direction; no tracking is for filters that need none. */
+export interface PacketContext extends ShapeContext {
+  /** Undefined for filters that need none. */
+  readonly tracking: Tracking | undefined;
+  readonly canReject: boolean;
+}
+
+/** The rule has the bridge answer in the addressee's name. It can to guests alone, in prerouting (Linux 6.1 nft_reject_bridge.c). */
+export function answers({ rule }: ExpandedRule, { canReject }: PacketContext): boolean {
+  return canReject && rule.action === "reject" && rule.direction !== "in";
+}
+
+/** The rules of nft for one of libvirt's about packets in one direction. */
 export function packetRules(
   expanded: ExpandedRule,
   direction: Direction,
-  context: ShapeContext & { readonly tracking: Tracking | undefined },
+  context: PacketContext,
 ): Rule[] {
-  const verdict = verdictOf(expanded.rule.action);
+  const verdict =
+    direction === "from" && answers(expanded, context)
+      ? rejection(expanded)
+      : verdictOf(expanded.rule.action);
   const rendering = packetRendering(expanded, direction);
   if (verdict === undefined || rendering === undefined) return [];
   const { isReversed, test } = rendering;
@@ -28,6 +43,12 @@ export function packetRules(
     },
     context,
   );
+}
+
+/** As iptables does it by itself, which libvirt leaves it to. */
+function rejection({ rule: { protocol = "" } }: ExpandedRule): readonly Statement[] {
+  const type = familyOfProtocol(protocol) === 4 ? "icmp" : "icmpv6";
+  return [{ kind: "counter" }, { kind: "reject", type, code: "port-unreachable" }];
 }
 
 function asksOnlyForSource({ rule: { matches } }: ExpandedRule): boolean {

@@ -21,9 +21,9 @@ import {
 import { etherType, etherTypeOfChain } from "./filter-fields.ts";
 import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
 import { learningRules } from "./filter-learning.ts";
-import { packetRules } from "./filter-packet-rules.ts";
+import { answers, type PacketContext, packetRules } from "./filter-packet-rules.ts";
 import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
-import { type Tracking, trackingOf } from "./filter-state.ts";
+import { trackingOf } from "./filter-state.ts";
 import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -38,6 +38,8 @@ export interface FilterShape {
   readonly packets: readonly Direction[];
   readonly needsState: boolean;
   readonly learns: boolean;
+  /** It answers packets that it refuses. */
+  readonly rejects: boolean;
 }
 
 export const directions: readonly Direction[] = ["from", "to"];
@@ -49,9 +51,10 @@ export function shapeOf(intent: Intent, binding: FilterBinding): FilterShape | u
   const expansion = expandFilter(filters, binding.filter);
   if (expansion === undefined) return undefined;
   const tracking = trackingOf(intent);
-  const context = { ...contextOf(expansion, binding.parameters), tracking };
+  const { canReject } = intent;
+  const context = { ...contextOf(expansion, binding.parameters), tracking, canReject };
   const tag = tagOf(expansion, context);
-  const key = JSON.stringify([binding.filter, tag, tracking]);
+  const key = JSON.stringify([binding.filter, tag, tracking, canReject]);
   const known = shapesOf(expansion);
   const shape =
     known.get(key) ?? makeShape({ filter: binding.filter, key, tag, expansion, context });
@@ -117,7 +120,7 @@ interface Parts {
   readonly filter: string;
   readonly tag: string;
   readonly expansion: Expansion;
-  readonly context: ShapeContext & { readonly tracking: Tracking | undefined };
+  readonly context: PacketContext;
 }
 
 function makeShape(parts: Parts): FilterShape {
@@ -133,6 +136,7 @@ function makeShape(parts: Parts): FilterShape {
     sets: [...context.sets.values()],
     needsState: expansion.rules.some(needsState),
     learns: learnedIn(expansion, context.parameters) !== undefined,
+    rejects: expansion.rules.some((each) => answers(each, context)),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Intent } from "../model/intent.ts";
 import type { StateTest } from "../model/packet-rule.ts";
 import type { Chain, Expression, Rule, Statement } from "../nft/ast.ts";
 import {
+  accept,
   anonymousSet,
   ct,
   equal,
@@ -13,6 +14,7 @@ import {
   meta,
   notEqual,
   oifname,
+  payload,
   reference,
   rule,
   goto,
@@ -27,11 +29,15 @@ export type Tracking =
   { readonly kind: "connections" } | { readonly kind: "stamps"; readonly shift: number };
 
 /** Undefined where connections on bridges cannot be known. Stamps are the three bits below that of virtwall's verdict, or above it. */
-export function trackingOf({ mark, bridgeTracking }: Intent): Tracking | undefined {
-  if (bridgeTracking === "none") return undefined;
-  if (bridgeTracking === "connections") return { kind: "connections" };
+export function trackingOf(intent: Intent): Tracking | undefined {
+  if (intent.bridgeTracking === "none") return undefined;
+  if (intent.bridgeTracking === "connections") return { kind: "connections" };
+  return { kind: "stamps", shift: stampShift(intent) };
+}
+
+export function stampShift({ mark }: Intent): number {
   const bit = Math.log2(mark);
-  return { kind: "stamps", shift: bit >= 3 ? bit - 3 : bit + 1 };
+  return bit >= 3 ? bit - 3 : bit + 1;
 }
 
 const stamps = [
@@ -116,6 +122,25 @@ export function stampEndRules(shift: number): { input: Rule; postrouting: Rule }
   return {
     input: rule(isStamped, setStamp(0, shift)),
     postrouting: rule(isStamped, setStamp(doneStamp, shift)),
+  };
+}
+
+/**
+ * What a filter on a bridge answers comes out of the bridge as a frame without connection and route, while all that the host sends or
+ * routes has a route there. It is the guest's answer, and no filter's matter on its way to the guest.
+ */
+export function answerRules(shift: number): { output: readonly Rule[]; postrouting: Rule } {
+  const isIp = equal(payload("ether", "type"), anonymousSet(value("ip"), value("ip6")));
+  return {
+    output: [
+      rule(equal(meta("rtclassid"), value("0")), leave),
+      rule(has(ct("state"), value("invalid")), isIp, setStamp(doneStamp, shift)),
+    ],
+    postrouting: rule(
+      equal(marked(shift), value(stampBits(doneStamp, shift))),
+      setStamp(0, shift),
+      accept,
+    ),
   };
 }
 

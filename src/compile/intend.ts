@@ -34,6 +34,8 @@ export function intend(given: Given): Intended {
       publications: publications.flatMap(intentsOf),
       filters: filtersOf(inventory),
       bridgeTracking: bridgeTrackingOf(inventory.host),
+      canReject:
+        inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,
       aliases: policy.aliases,
       groups: policy.groups,
     },

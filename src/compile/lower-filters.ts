@@ -20,7 +20,7 @@ import { elementsOf, type ValueSet } from "./filter-groups.ts";
 import { learningChains, learningSets } from "./filter-learning.ts";
 import type { Direction } from "./filter-rule.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
-import { stampChains, stampEndRules, trackingOf } from "./filter-state.ts";
+import { answerRules, stampChains, stampEndRules, stampShift, trackingOf } from "./filter-state.ts";
 import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -41,6 +41,9 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
   const lowered = [...shapes.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const stamped = stampedBridges(intent, bound);
   const learning = learningParts(bound);
+  const answers = lowered.some(({ rejects }) => rejects)
+    ? answerRules(stampShift(intent))
+    : undefined;
   return {
     bridge: {
       sets: [
@@ -60,7 +63,8 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
         ...lowered.flatMap(({ chains }) => chains),
         { name: closed, rules: [rule(...refuse)] },
         ...learning.chains,
-        ...packetHooks(lowered),
+        ...packetHooks(lowered, answers),
+        ...(answers === undefined ? [] : [answerHook(answers.output)]),
         ...(stamped === undefined ? [] : stampEnds(stamped.shift)),
       ],
     },
@@ -142,7 +146,7 @@ function valueSets(bound: readonly BoundNic[]): SetDefinition[] {
 /** Behind br_netfilter (0) and the bridge's own connection tracking (-200), and behind what judges frames. */
 const packetPriority = { from: 1, to: 301, end: 302 };
 
-function packetHooks(shapes: readonly FilterShape[]): Chain[] {
+function packetHooks(shapes: readonly FilterShape[], answers: Answers | undefined): Chain[] {
   return packetDirections(shapes).map((direction) => {
     const hook = direction === "from" ? "prerouting" : "postrouting";
     const port = direction === "from" ? iifname : oifname;
@@ -150,11 +154,23 @@ function packetHooks(shapes: readonly FilterShape[]): Chain[] {
       name: `${hook}_packets`,
       base: { type: "filter", hook, priority: packetPriority[direction], policy: "accept" },
       rules: [
+        ...(direction === "to" && answers !== undefined ? [answers.postrouting] : []),
         ...(direction === "to" ? laterFragments : []),
         rule(vmap(port, `packets_${direction}`)),
       ],
     };
   });
+}
+
+type Answers = ReturnType<typeof answerRules>;
+
+function answerHook(rules: readonly Rule[]): Chain {
+  const priority = packetPriority.from;
+  return {
+    name: "output_packets",
+    base: { type: "filter", hook: "output", priority, policy: "accept" },
+    rules,
+  };
 }
 
 /** What crosses a bridge is whole here; what the host sends is not. Without its first fragment the rest is nothing. */

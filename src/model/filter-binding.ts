@@ -22,7 +22,8 @@ export type BridgeTracking = "connections" | "packet-mark" | "none";
 
 export function bridgeTrackingOf({ bridges }: Host): BridgeTracking {
   if (bridges?.isTracked === true) return "connections";
-  return bridges?.filtered.length === 0 ? "none" : "packet-mark";
+  // One family would leave the other's packets without any state.
+  return bridges === undefined || bridges.filtered.length === 2 ? "packet-mark" : "none";
 }
 
 const none: Filters = new Map();

@@ -87,7 +87,7 @@ function unsupported(rule: ExpandedRule, bridgeTracking: BridgeTracking): Bindin
       kind: "unsupported",
       rule,
       reason: "it needs the state of connections, and nothing tracks them on this host's bridges",
-      hint: "load the module nf_conntrack_bridge, or set net.bridge.bridge-nf-call-iptables to 1",
+      hint: "load the module nf_conntrack_bridge, or set net.bridge.bridge-nf-call-iptables and net.bridge.bridge-nf-call-ip6tables to 1",
     },
   ];
 }

@@ -17,6 +17,8 @@ export interface Intent {
   readonly publications: readonly PublicationIntent[];
   readonly filters: Filters;
   readonly bridgeTracking: BridgeTracking;
+  /** Rules on bridges may answer a packet that they refuse. */
+  readonly canReject: boolean;
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly groups: ReadonlyMap<string, Group>;
 }

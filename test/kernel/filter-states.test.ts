@@ -1,8 +1,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
+import { runInMachine } from "../../lab/machine.ts";
 import type { BridgeFacts } from "../../src/model/inventory.ts";
 import { formatProblem } from "../../src/model/problem-text.ts";
+import type { Table } from "../../src/nft/ast.ts";
+import { diffTables } from "../../src/nft/diff.ts";
 import { printRuleset } from "../../src/nft/print.ts";
+import { readTables } from "../../src/nft/read.ts";
 import { parseInventory } from "../../src/parse/inventory.ts";
 import { parsePolicy } from "../../src/parse/policy.ts";
 import { decide } from "../../src/reconcile/decide.ts";
@@ -23,6 +27,7 @@ interface FilterCase {
   readonly name: string;
   /** The rules of each guest's filter. */
   readonly filters: Partial<Record<Name, string>>;
+  /** `rejected` is `refused` where the bridge can reject, and `silent` where it only drops. */
   readonly lines: readonly string[];
 }
 
@@ -36,6 +41,26 @@ const dropAll6 = `<rule action='accept' direction='inout'><icmpv6/></rule>
   <rule action='drop' direction='inout'><all-ipv6/></rule>`;
 
 const cases: readonly FilterCase[] = [
+  {
+    name: "what is rejected is answered where the bridge can, whatever the filter lets reach the guest",
+    filters: {
+      a: `${tcp("reject", "out", 9) + tcp("accept", "out", 7) + dropAll}
+        <rule action='reject' direction='out'><tcp-ipv6 dstportstart='9'/></rule>${dropAll6}`,
+      b: `<rule action='reject' direction='inout'><all/></rule>`,
+    },
+    lines: [
+      ...["b", "c", "host", "world"].flatMap((name) => [
+        `tcp4 a -> ${name}:9 => rejected`,
+        `tcp6 a -> ${name}:9 => rejected`,
+      ]),
+      "tcp4 a -> c:7 => ok",
+      "tcp4 a -> b:7 => silent",
+      "udp4 a -> world:9 => silent",
+      "udp4 b -> c:7 => rejected",
+      "tcp4 b -> host:7 => rejected",
+      "tcp4 world -> b:7 => silent",
+    ],
+  },
   {
     name: "what a guest may begin is answered, and nobody begins with it",
     filters: { a: tcp("accept", "out", 7) + dropAll },
@@ -131,7 +156,7 @@ const cases: readonly FilterCase[] = [
   },
 ];
 
-function rulesetOf({ filters }: FilterCase, facts: BridgeFacts): string {
+function tablesOf({ filters }: FilterCase, facts: BridgeFacts): readonly Table[] {
   const policyText = names
     .filter((name) => filters[name] !== undefined)
     .map((name) => `  ${name}: { filter: of-${name} }\n`)
@@ -167,7 +192,7 @@ function rulesetOf({ filters }: FilterCase, facts: BridgeFacts): string {
   );
   const errors = decision.problems.filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new Error(errors.map((each) => formatProblem(each)).join("\n"));
-  return printRuleset(decision.desired?.compiled.tables ?? []);
+  return decision.desired?.compiled.tables ?? [];
 }
 
 function networkXml(id: string): string {
@@ -209,15 +234,36 @@ const heard = new Map<string, ReadonlyMap<string, readonly string[]>>();
 beforeAll(async () => {
   const plays = Object.entries(ways).map(async ([way, { ground, facts }]) => {
     const wanted = cases.map((each): ExchangeCase => {
-      return { name: each.name, lines: each.lines, ruleset: rulesetOf(each, facts) };
+      const ruleset = printRuleset(tablesOf(each, facts));
+      return { name: each.name, lines: linesFor(each, facts), ruleset };
     });
     heard.set(way, await playExchanges(wanted, ground, facts.filtered.length > 0));
   });
   await Promise.all(plays);
 }, 240_000);
 
-describe.each(Object.keys(ways))("%s", (way) => {
-  test.each(cases)("$name", ({ name, lines }) => {
-    expect(heard.get(way)?.get(name)).toEqual(lines);
+function linesFor({ lines }: FilterCase, { canReject }: BridgeFacts): string[] {
+  return lines.map((line) => line.replace(/rejected$/, canReject ? "refused" : "silent"));
+}
+
+describe.each(Object.entries(ways))("%s", (way, { facts }) => {
+  test.each(cases)("$name", (each) => {
+    expect(heard.get(way)?.get(each.name)).toEqual(linesFor(each, facts));
   });
 });
+
+test("a kernel that tracks on bridges lists the tables so that nothing is to be changed", async () => {
+  const facts: BridgeFacts = { filtered: [], isTracked: true, canReject: true };
+  const loaded = cases.map((each) => tablesOf(each, facts));
+  const files = loaded.map((tables, index) => [`${index}.nft`, printRuleset(tables)] as const);
+  const steps = files.map(
+    ([file]) => `nft flush ruleset; nft -f ${file}; nft -j list ruleset; echo`,
+  );
+  const run = ["set -e", ...steps].join("\n");
+  const { status, output } = await runInMachine({ ...Object.fromEntries(files), run });
+  expect(status, output).toBe(0);
+  const listings = output.split("\n").filter((line) => line !== "");
+  for (const [index, tables] of loaded.entries()) {
+    expect(diffTables(readTables(JSON.parse(listings[index] ?? "")), tables)).toBe("");
+  }
+}, 120_000);

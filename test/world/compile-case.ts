@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { openSources } from "../../src/edge/libvirt/open-sources.ts";
+import { defined } from "../../src/base/defined.ts";
+import type { BridgeFacts } from "../../src/model/inventory.ts";
 import type { Problem } from "../../src/model/problem.ts";
 import { formatProblem } from "../../src/model/problem-text.ts";
 import type { Table } from "../../src/nft/ast.ts";
@@ -20,24 +22,29 @@ export interface CompiledCase {
   readonly problemText: string;
 }
 
-/** Reads policy and inventory of a case; `policyText` stands for its policy where a test changes it. */
-export async function compileCase(folder: string, policyText?: string): Promise<CompiledCase> {
+/** Reads policy and inventory of a case; `policyText` stands for its policy where a test changes it. No case says what bridges can. */
+export async function compileCase(
+  folder: string,
+  policyText?: string,
+  bridges?: BridgeFacts,
+): Promise<CompiledCase> {
   const sources = openSources({
     policyFile: join(folder, "policy.yaml"),
     connectUri: "",
     inventoryFolder: join(folder, "inventory"),
   });
-  const [written, found, filters, interfaces] = await Promise.all([
+  const [written, described, filters, interfaces] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
     sources.filters.read(),
     sources.host.read(),
   ]);
   sources.close();
-  const texts = { ...found, ...filters };
+  const texts = { ...described, ...filters };
   const files = policyText === undefined ? written : [{ file: "policy.yaml", text: policyText }];
   const { policy, problems: policyProblems } = parsePolicy(files);
-  const { inventory, problems: inventoryProblems } = parseInventory(texts, interfaces);
+  const { inventory: found, problems: inventoryProblems } = parseInventory(texts, interfaces);
+  const inventory = { ...found, host: defined({ ...found.host, bridges }) };
   const inventoryTexts = [
     texts.networks,
     texts.guests,

@@ -69,6 +69,8 @@ sub play {
     while ( %asker && ( my $left = $end - time ) > 0 ) {
         my $select = IO::Select->new( values %tcp, values %udp, map { $_->[0] } values %asker );
         for my $socket ( $select->can_read($left) ) {
+            # Silence is that nothing at all comes for so long: an emulated machine may be slow.
+            $end = time + $seconds;
             if ( !$asker{$socket} ) { answer($socket); next }
             my ( undef, $id, undef, undef, undef, undef, $bytes ) = @{ $asker{$socket} };
             my $heard = sysread( $socket, my $text, 65536 );
