@@ -1,6 +1,6 @@
 import { withoutCommonEnds } from "../base/common-ends.ts";
 import type { Element } from "../nft/ast.ts";
-import { byText, distinctElements, type KeyedElement } from "./matches.ts";
+import { distinctElements, type KeyedElement } from "./matches.ts";
 
 interface Gathering<Source> {
   readonly sources: readonly Source[];
@@ -10,6 +10,9 @@ interface Gathering<Source> {
   /** No two sources have an element of one key. */
   readonly isDistinct: boolean;
 }
+
+/** So many changes are always few. */
+const few = 16;
 
 /**
  * The elements of all sources, as {@link distinctElements} gives them, where they are asked for again and again with few sources
@@ -39,7 +42,7 @@ function gatherAll<Source>(
   };
 }
 
-/** Undefined where elements of one key meet: which of them counts is seen only from all. */
+/** Undefined where that would be no quicker, or where elements of one key meet: which of them counts is seen only from all. */
 function regather<Source>(
   last: Gathering<Source>,
   sources: readonly Source[],
@@ -47,31 +50,33 @@ function regather<Source>(
 ): Gathering<Source> | undefined {
   if (!last.isDistinct) return undefined;
   const [before, after] = withoutCommonEnds(last.sources, sources);
-  const gone = new Set(before.flatMap(elementsOf).map(({ text }) => text));
-  const come = after.flatMap(elementsOf).sort(byText);
-  if (gone.size === 0 && come.length === 0) return { ...last, sources };
-  const kept = gone.size === 0 ? last.keyed : last.keyed.filter(({ text }) => !gone.has(text));
-  const keyed = merge(kept, come);
-  if (keyed === undefined) return undefined;
-  return { sources, keyed, elements: keyed.map(({ element }) => element), isDistinct: true };
+  if (before.length + after.length > Math.max(few, sources.length / 4)) return undefined;
+  const gone = before.flatMap(elementsOf);
+  const come = after.flatMap(elementsOf);
+  if (gone.length === 0 && come.length === 0) return { ...last, sources };
+  const keyed = [...last.keyed];
+  const elements = [...last.elements];
+  for (const { text } of gone) {
+    const position = positionOf(text, keyed);
+    keyed.splice(position, 1);
+    elements.splice(position, 1);
+  }
+  for (const each of come) {
+    const position = positionOf(each.text, keyed);
+    if (keyed[position]?.text === each.text) return undefined;
+    keyed.splice(position, 0, each);
+    elements.splice(position, 0, each.element);
+  }
+  return { sources, keyed, elements, isDistinct: true };
 }
 
-/** Undefined where two have one key. */
-function merge(
-  kept: readonly KeyedElement[],
-  come: readonly KeyedElement[],
-): KeyedElement[] | undefined {
-  const merged: KeyedElement[] = [];
-  let from = 0;
-  for (const each of come) {
-    let next = kept[from];
-    while (next !== undefined && next.text < each.text) {
-      merged.push(next);
-      next = kept[++from];
-    }
-    if (next?.text === each.text || merged.at(-1)?.text === each.text) return undefined;
-    merged.push(each);
+/** Where the text stands or belongs. */
+function positionOf(text: string, ordered: readonly KeyedElement[]): number {
+  let [low, high] = [0, ordered.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ordered[middle]?.text ?? "") < text) low = middle + 1;
+    else high = middle;
   }
-  for (const rest of kept.slice(from)) merged.push(rest);
-  return merged;
+  return low;
 }

@@ -161,9 +161,5 @@ export function keyed(element: Element): KeyedElement {
 export function distinctElements(elements: readonly KeyedElement[]): KeyedElement[] {
   const byKey = new Map<string, KeyedElement>();
   for (const each of elements) if (!byKey.has(each.text)) byKey.set(each.text, each);
-  return [...byKey.values()].sort(byText);
-}
-
-export function byText(a: KeyedElement, b: KeyedElement): number {
-  return a.text < b.text ? -1 : 1;
+  return [...byKey.values()].sort((a, b) => (a.text < b.text ? -1 : 1));
 }
