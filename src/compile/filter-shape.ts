@@ -1,7 +1,12 @@
 import type { FilterParameters } from "../model/filter.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import { variablesOf } from "../model/filter-conditions.ts";
-import { type Expansion, expandFilter, type ExpandedRule } from "../model/filter-expansion.ts";
+import {
+  type Expansion,
+  expandFilter,
+  type ExpandedRule,
+  type Filters,
+} from "../model/filter-expansion.ts";
 import { faultsOf } from "../model/filter-faults.ts";
 import type { Intent } from "../model/intent.ts";
 import { learningMode, type LearningMode } from "../model/filter-learning.ts";
@@ -23,7 +28,7 @@ import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from ".
 import { learningRules } from "./filter-learning.ts";
 import { answers, type PacketContext, packetRules } from "./filter-packet-rules.ts";
 import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
-import { trackingOf } from "./filter-state.ts";
+import { type Tracking, trackingOf } from "./filter-state.ts";
 import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -46,12 +51,33 @@ export const directions: readonly Direction[] = ["from", "to"];
 
 /** Undefined where the binding cannot be enforced. */
 export function shapeOf(intent: Intent, binding: FilterBinding): FilterShape | undefined {
-  const { filters, bridgeTracking } = intent;
+  const { filters } = intent;
+  const tracking = trackingOf(intent);
+  const circumstance = JSON.stringify([tracking, intent.bridgeTracking, intent.canReject]);
+  const known = shapesOfBindings.get(binding);
+  if (known?.filters === filters && known.circumstance === circumstance) return known.shape;
+  const shape = findShape(intent, binding, tracking);
+  shapesOfBindings.set(binding, { filters, circumstance, shape });
+  return shape;
+}
+
+const shapesOfBindings = new WeakMap<
+  FilterBinding,
+  {
+    readonly filters: Filters;
+    readonly circumstance: string;
+    readonly shape: FilterShape | undefined;
+  }
+>();
+
+function findShape(
+  { filters, bridgeTracking, canReject }: Intent,
+  binding: FilterBinding,
+  tracking: Tracking | undefined,
+): FilterShape | undefined {
   if (faultsOf({ filters, bridgeTracking }, binding).length > 0) return undefined;
   const expansion = expandFilter(filters, binding.filter);
   if (expansion === undefined) return undefined;
-  const tracking = trackingOf(intent);
-  const { canReject } = intent;
   const context = { ...contextOf(expansion, binding.parameters), tracking, canReject };
   const tag = tagOf(expansion, context);
   const key = JSON.stringify([binding.filter, tag, tracking, canReject]);

@@ -1,4 +1,8 @@
-import type { Intent, NicIntent } from "../model/intent.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
+import type { Mac } from "../base/mac.ts";
+import type { FilterBinding } from "../model/filter-binding.ts";
+import type { FilterParameters } from "../model/filter.ts";
+import type { Intent } from "../model/intent.ts";
 import type { Chain, Element, Rule, SetDefinition } from "../nft/ast.ts";
 import {
   accept,
@@ -15,12 +19,14 @@ import {
   value,
   vmap,
 } from "../nft/build.ts";
-import { defineSet, interfaceSet } from "./define-set.ts";
-import { elementsOf, type ValueSet } from "./filter-groups.ts";
+import { defineGatheredSet, interfaceSet } from "./define-set.ts";
+import { elementsOf } from "./filter-groups.ts";
 import { learningChains, learningSets } from "./filter-learning.ts";
 import type { Direction } from "./filter-rule.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
 import { answerRules, stampChains, stampEndRules, stampShift, trackingOf } from "./filter-state.ts";
+import { gathered } from "./gathered.ts";
+import { keyed, type KeyedElement } from "./matches.ts";
 import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -48,16 +54,10 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
     bridge: {
       sets: [
         ...directions.map((direction) => dispatchMap(direction, bound)),
-        defineSet(
-          "filter_macs",
-          { type: ["ifname", "ether_addr"] },
-          bound
-            .filter(({ shape }) => shape !== undefined)
-            .map(({ tap, nic }) => ({ key: concat(value(tap), value(nic.mac)) })),
-        ),
+        macSet(bound),
         ...packetMaps(bound, lowered),
         ...learning.sets,
-        ...valueSets(bound),
+        ...valueSets(bound, lowered),
       ],
       chains: [
         ...lowered.flatMap(({ chains }) => chains),
@@ -79,47 +79,79 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
 function learningParts(bound: readonly BoundNic[]): Lowered {
   const learners = bound.filter(({ shape }) => shape?.learns);
   if (learners.length === 0) return { sets: [], chains: [] };
-  const macs = learners.map(({ tap, nic }) => ({
-    key: concat(value(tap), value(Number(`0x${nic.mac.replaceAll(":", "")}`))),
-  }));
+  const macs = gather("learning_macs", learners, ({ tap, mac }) => [
+    keyed({ key: concat(value(tap), value(Number(`0x${mac.replaceAll(":", "")}`))) }),
+  ]);
   return { sets: learningSets(macs), chains: learningChains() };
 }
 
 /** Where frames of nics go whose binding cannot be enforced. */
 const closed = "unfiltered";
 
+/** The same object as long as nothing of it changes. */
 interface BoundNic {
-  readonly nic: NicIntent;
-  readonly tap: string;
+  readonly tap: InterfaceName;
+  readonly mac: Mac;
+  readonly bridge: InterfaceName | undefined;
+  readonly parameters: FilterParameters;
   /** Absent where the binding cannot be enforced. */
   readonly shape: FilterShape | undefined;
 }
 
+const known = new WeakMap<FilterBinding, BoundNic>();
+
 function boundNics(intent: Intent): BoundNic[] {
-  return intent.nics.flatMap((nic) => {
-    const { tap, filter } = nic;
+  return intent.nics.flatMap(({ tap, mac, bridge, filter }) => {
     if (tap === undefined || filter === undefined) return [];
-    return [{ nic, tap, shape: shapeOf(intent, filter) }];
+    const shape = shapeOf(intent, filter);
+    const before = known.get(filter);
+    const isSame = before?.tap === tap && before.bridge === bridge && before.shape === shape;
+    if (isSame) return [before];
+    const bound = { tap, mac, bridge, parameters: filter.parameters, shape };
+    known.set(filter, bound);
+    return [bound];
   });
 }
 
+type ElementsOf = (nic: BoundNic) => readonly KeyedElement[];
+type Gather = (nics: readonly BoundNic[]) => readonly Element[];
+
+/** By the name of the set that they are for. */
+const gathers = new Map<string, Gather>();
+
+/** The elements of all nics; of nics that did not change they are those of the last time. */
+function gather(name: string, nics: readonly BoundNic[], elementsOfNic: ElementsOf) {
+  const make = gathers.get(name) ?? gathered(elementsOfNic);
+  gathers.set(name, make);
+  return make(nics);
+}
+
 function dispatchMap(direction: Direction, bound: readonly BoundNic[]): SetDefinition {
-  const elements = bound.map(({ tap, shape }) => ({
-    key: value(tap),
-    data: goto(shape === undefined ? closed : filterChain(direction, shape)),
-  }));
-  return defineSet(`filter_${direction}`, { type: ["ifname"], data: ["verdict"] }, elements);
+  const name = `filter_${direction}`;
+  const elements = gather(name, bound, ({ tap, shape }) => {
+    const chain = shape === undefined ? closed : filterChain(direction, shape);
+    return [keyed({ key: value(tap), data: goto(chain) })];
+  });
+  return defineGatheredSet(name, { type: ["ifname"], data: ["verdict"] }, elements);
+}
+
+function macSet(bound: readonly BoundNic[]): SetDefinition {
+  const elements = gather("filter_macs", bound, ({ tap, mac, shape }) =>
+    shape === undefined ? [] : [keyed({ key: concat(value(tap), value(mac)) })],
+  );
+  return defineGatheredSet("filter_macs", { type: ["ifname", "ether_addr"] }, elements);
 }
 
 /** There is none where no filter asks about packets. */
 function packetMaps(bound: readonly BoundNic[], shapes: readonly FilterShape[]): SetDefinition[] {
   return packetDirections(shapes).map((direction) => {
-    const elements = bound.flatMap(({ tap, shape }) =>
+    const name = `packets_${direction}`;
+    const elements = gather(name, bound, ({ tap, shape }) =>
       shape?.packets.includes(direction)
-        ? [{ key: value(tap), data: goto(packetChain(direction, shape)) }]
+        ? [keyed({ key: value(tap), data: goto(packetChain(direction, shape)) })]
         : [],
     );
-    return defineSet(`packets_${direction}`, { type: ["ifname"], data: ["verdict"] }, elements);
+    return defineGatheredSet(name, { type: ["ifname"], data: ["verdict"] }, elements);
   });
 }
 
@@ -129,18 +161,18 @@ function packetDirections(shapes: readonly FilterShape[]): Direction[] {
   );
 }
 
-function valueSets(bound: readonly BoundNic[]): SetDefinition[] {
-  const sets = new Map<string, { readonly set: ValueSet; readonly elements: Element[] }>();
-  for (const { nic, tap, shape } of bound) {
-    for (const set of shape?.sets ?? []) {
-      const known = sets.get(set.name) ?? { set, elements: [] };
-      sets.set(set.name, known);
-      known.elements.push(...elementsOf(set, tap, nic.filter?.parameters ?? new Map()));
-    }
-  }
-  return [...sets.values()]
-    .map(({ set, elements }) => defineSet(set.name, set.form, elements))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+function valueSets(bound: readonly BoundNic[], shapes: readonly FilterShape[]): SetDefinition[] {
+  const forms = new Map(shapes.flatMap(({ sets }) => sets.map(({ name, form }) => [name, form])));
+  return [...forms]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, form]) => {
+      const elements = gather(name, bound, ({ tap, parameters, shape }) =>
+        (shape?.sets ?? [])
+          .filter((set) => set.name === name)
+          .flatMap((set) => elementsOf(set, tap, parameters).map(keyed)),
+      );
+      return defineGatheredSet(name, form, elements);
+    });
 }
 
 /** Behind br_netfilter (0) and the bridge's own connection tracking (-200), and behind what judges frames. */
@@ -191,8 +223,8 @@ const laterFragments: readonly Rule[] = [
 /** Undefined where no filter needs to know connections, or the kernel tracks them on bridges. */
 function stampedBridges(intent: Intent, bound: readonly BoundNic[]) {
   const tracking = trackingOf(intent);
-  const bridges = bound.flatMap(({ nic, shape }) =>
-    shape?.needsState && nic.bridge !== undefined ? [nic.bridge] : [],
+  const bridges = bound.flatMap(({ bridge, shape }) =>
+    shape?.needsState && bridge !== undefined ? [bridge] : [],
   );
   if (bridges.length === 0 || tracking?.kind !== "stamps") return undefined;
   return { shift: tracking.shift, bridges: interfaceSet("stamped_bridges", bridges) };
