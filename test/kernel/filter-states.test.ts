@@ -254,7 +254,11 @@ describe.each(Object.entries(ways))("%s", (way, { facts }) => {
 
 test("a kernel that tracks on bridges lists the tables so that nothing is to be changed", async () => {
   const facts: BridgeFacts = { filtered: [], isTracked: true, canReject: true };
-  const loaded = cases.map((each) => tablesOf(each, facts));
+  // Its address is not known, so that it is learnt.
+  const learning = { a: "<filterref filter='clean-traffic'/>" };
+  const some = [...cases, { name: "learning", filters: learning, lines: [] }];
+  const loaded = some.map((each) => tablesOf(each, facts));
+  expect(printRuleset(loaded.at(-1) ?? [])).toContain("learn");
   const files = loaded.map((tables, index) => [`${index}.nft`, printRuleset(tables)] as const);
   const steps = files.map(
     ([file]) => `nft flush ruleset; nft -f ${file}; nft -j list ruleset; echo`,
