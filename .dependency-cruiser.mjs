@@ -26,6 +26,7 @@ export const rooms = {
     "parse",
     "check",
     "compile",
+    "explain",
     "import",
     "ports",
     "reconcile",

@@ -35,6 +35,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addIntegrate(builder);
   addAdopt(builder);
   addNwfilter(builder);
+  addExplain(builder);
   addHook(builder);
   addImport(builder);
   return program;
@@ -251,5 +252,23 @@ function addAdopt({ add, run, output }: Builder): void {
         isDryRun: own["dryRun"] === true,
         isUndo: own["undo"] === true,
       }),
+  );
+}
+
+function addExplain({ add, run, output }: Builder): void {
+  run(
+    add(
+      "explain <protocol> <from> <to>",
+      "tell whether a new flow arrives, and which rule decides",
+      "virtwall explain tcp world 203.0.113.10:443",
+    ).option("--in <interface>", "the interface that receives it (default: that of its route)"),
+    async ({ settings, args, own }) => {
+      const [protocol, from, to] = args.map(String);
+      const { runExplain } = await import("./explain.ts");
+      return runExplain(settings, output, {
+        words: { protocol: protocol ?? "", from: from ?? "", to: to ?? "" },
+        ...(typeof own["in"] === "string" && { iif: own["in"] }),
+      });
+    },
   );
 }

@@ -11,9 +11,12 @@ export interface HookPoint {
   readonly hook: Hook;
   readonly iif?: string;
   readonly oif?: string;
+  /** What else runs at the hook, such as the chains of IP that br_netfilter calls at a hook of the bridge. */
+  readonly also?: Station;
 }
 
-interface Station {
+/** Something that a packet meets at a hook. */
+export interface Station {
   readonly priority: number;
   readonly run: (states: readonly State[]) => readonly Ended[];
 }
@@ -51,6 +54,7 @@ function stationsOf(
   const stations: Station[] = [];
   const natChains: NatChain[] = [];
   let hasNat = false;
+  if (point.also !== undefined) stations.push(point.also);
   if (point.layer === "ip" && (point.hook === "prerouting" || point.hook === "output")) {
     stations.push({ priority: trackingPriority, run: track });
   }
@@ -63,7 +67,7 @@ function stationsOf(
         if (point.hook !== "forward") stations.push(natStation(natChains, point.hook));
       }
       if (base?.hook !== point.hook) continue;
-      const context = { ...point, host, table };
+      const context: Context = { ...point, host, table };
       if (base.type === "nat") natChains.push({ chain, context, priority: base.priority });
       else {
         const run = (states: readonly State[]) => runBaseChain(chain, states, context);

@@ -10,7 +10,8 @@ export interface Interface {
   readonly isLoopback: boolean;
   /** Hardware address. */
   readonly mac: bigint;
-  readonly group: number;
+  /** Absent where nobody told. */
+  readonly group?: number;
   /** In the order in which the kernel lists them; those of scope global only. */
   readonly addresses: readonly InterfaceAddress[];
 }
@@ -38,6 +39,12 @@ export interface Host {
   readonly interfaces: ReadonlyMap<string, Interface>;
   fib(query: FibQuery): Loaded;
   route(query: RouteQuery): Route;
+  /** Whether it sends on what it receives there and is not for it. */
+  forwards(family: Family, iif: string): boolean;
+  /** Why it takes no packet from that source there (rp_filter, an address of its own); undefined where it does. */
+  refuses(family: Family, source: bigint, iif: string): string | undefined;
+  /** Whether frames between ports of a bridge meet the chains of IP too (br_netfilter). */
+  filtersBridged(family: Family): boolean;
   /** The bridge that an interface is a port of. */
   bridgeOf(port: string): string | undefined;
   /** Where a bridge sends frames to that address; `self`: up to the host. Undefined where it would send them to all ports. */

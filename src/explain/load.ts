@@ -1,6 +1,7 @@
 import { familyOfPacket, isTracked, type Packet, type Tuple } from "./packet.ts";
 import { fieldOf, networkProtocols, transportProtocols } from "./fields.ts";
 import { readBits, type Layer, type Span } from "./layer.ts";
+import type { Interface } from "./host.ts";
 import type { Context } from "./state.ts";
 import { symbolValue } from "./symbols.ts";
 import { type Loaded, nameBits } from "./value.ts";
@@ -40,6 +41,11 @@ function mayHaveSocket(packet: Packet, context: Context): boolean {
 /** Of interfaces (ARPHRD_ETHER). */
 const ether = 1n;
 
+function isOtherThanEther(context: Context): boolean {
+  const type = loadInterface("iiftype", context);
+  return typeof type === "bigint" && type !== ether;
+}
+
 function loadFamily(packet: Packet, context: Context): Loaded {
   if (context.table.family === "bridge") return 7n;
   return familyOfPacket(packet) === 4 ? 2n : 10n;
@@ -52,12 +58,16 @@ function loadInterface(key: string, context: Context): Loaded {
   const name = isIncoming ? context.iif : context.oif;
   const what = key.slice(3);
   if (what === "" || what === "name") return nameBits(name ?? "");
-  if (name === undefined) return "absent";
+  // Where the hook gives no interface the kernel may go by the packet's own.
+  if (name === undefined) return what === "type" ? "unknown" : "absent";
   const device = context.host.interfaces.get(name);
-  if (device === undefined) return "unknown";
+  return device === undefined ? "unknown" : loadKind(device, what);
+}
+
+function loadKind(device: Interface, what: string): Loaded {
   switch (what) {
     case "group":
-      return BigInt(device.group);
+      return device.group === undefined ? "unknown" : BigInt(device.group);
     case "kind":
       return device.kind === undefined ? "absent" : nameBits(device.kind);
     case "type":
@@ -76,9 +86,8 @@ export function loadField(
   const field = fieldOf(protocol, name);
   if (field === undefined) return "unknown";
   const isBridged = context === undefined || context.table.family === "bridge";
-  if (field.base === "link" && !isBridged && loadInterface("iiftype", context) !== ether) {
-    return "absent";
-  }
+  const isOther = !isBridged && isOtherThanEther(context);
+  if (field.base === "link" && isOther) return "absent";
   const network = networkProtocols[protocol];
   if (network !== undefined && network !== packet.etherType) return "absent";
   const transport = transportProtocols[protocol];

@@ -25,7 +25,8 @@ export interface RouteTables {
 export interface RouteQuery {
   readonly family: Family;
   readonly source: bigint | "unknown";
-  readonly destination: bigint;
+  /** `unknown`: somebody out in the world, so that only default routes lead there. */
+  readonly destination: bigint | "unknown";
   readonly mark: bigint | "unknown";
   readonly iif?: string;
 }
@@ -133,7 +134,11 @@ function findInTable(
   for (const row of rows) {
     if ((row.table ?? "main") !== table) continue;
     const prefix = prefixOfRow(row, width);
-    if (!isIn(query.destination, prefix, width)) continue;
+    const isReached =
+      query.destination === "unknown"
+        ? prefix.length === 0
+        : isIn(query.destination, prefix, width);
+    if (!isReached) continue;
     const metric = row.metric ?? 0;
     const isBetter =
       best === undefined ||

@@ -1,9 +1,9 @@
 import { toBits } from "../base/address.ts";
 import type { Table } from "../nft/ast.ts";
 import { loadField } from "./load.ts";
-import { type Host } from "./host.ts";
-import { type HookPoint, runHook } from "./hook.ts";
-import { openLayer, writeBits } from "./layer.ts";
+import type { Host } from "./host.ts";
+import { type HookPoint, runHook, type Station } from "./hook.ts";
+import { withLink } from "./make-packet.ts";
 import { withField } from "./mangle.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
@@ -35,16 +35,32 @@ export function walkReceived(ground: Ground, packet: Packet, iif: string): Way[]
   const state = stateOf(packet);
   const bridge = ground.host.bridgeOf(iif);
   if (bridge === undefined) return receive(ground, state, iif);
-  const before = at(ground, { layer: "bridge", hook: "prerouting", iif }, [state]);
+  const isFiltered = isFilteredOnBridge(ground, packet);
+  const before = at(
+    ground,
+    {
+      layer: "bridge",
+      hook: "prerouting",
+      iif,
+      ...(isFiltered && { also: onBridge(ground, { hook: "prerouting", iif: bridge }) }),
+    },
+    [state],
+  );
   return then(before, (entered) => {
-    const port = portTo(ground, bridge, entered.packet);
+    const isMoved = isRewritten(packet, entered.packet);
+    const port = isMoved ? "self" : portTo(ground, bridge, entered.packet);
+    // Nobody follows here what br_netfilter does with a frame that nat leads back to its bridge.
+    if (isMoved && !leavesBridge(ground, entered.packet, bridge)) {
+      return [{ state: entered, fate: rewrittenOnBridge }];
+    }
     if (port === undefined) return [{ state: entered, fate: toAllPorts }];
     if (port === "self") {
       const up = at(ground, { layer: "bridge", hook: "input", iif }, [entered]);
-      return then(up, (arrived) => receive(ground, arrived, bridge));
+      return then(up, (arrived) =>
+        isFiltered ? routeReceived(ground, arrived, bridge) : receive(ground, arrived, bridge),
+      );
     }
-    const across = at(ground, { layer: "bridge", hook: "forward", iif, oif: port }, [entered]);
-    return then(across, (out) => leavePort(ground, out, port));
+    return cross(ground, entered, { iif, bridge, port });
   });
 }
 
@@ -52,26 +68,86 @@ const toAllPorts: Fate = {
   kind: "unknown",
   reason: "a bridge that would send it to all its ports",
 };
+const rewrittenOnBridge: Fate = { kind: "unknown", reason: "nat of a bridged frame" };
+
+/** br_netfilter hands a frame to the host that nat leads elsewhere (br_nf_pre_routing_finish). */
+function leavesBridge(ground: Ground, packet: Packet, bridge: string): boolean {
+  const route = routeOf(ground, packet, bridge);
+  return route.kind === "local" || (route.kind === "unicast" && route.dev !== bridge);
+}
+
+function isFilteredOnBridge({ host }: Ground, packet: Packet): boolean {
+  const family = familyOfPacket(packet);
+  return family !== undefined && host.filtersBridged(family);
+}
+
+/** The chains of IP that br_netfilter calls from within a hook of the bridge; the last of all in postrouting. */
+function onBridge(ground: Ground, point: Omit<HookPoint, "layer">): Station {
+  const priority = point.hook === "postrouting" ? 0x7fffffff : 0;
+  // There the kernel takes a frame for somebody else as one for the host (setup_pre_routing).
+  const run = (states: readonly State[]) =>
+    states.flatMap((state) =>
+      at(ground, { layer: "ip", ...point }, [withType(state, "host")]).map((ended) => ({
+        ...ended,
+        state: withType(ended.state, state.packet.type),
+      })),
+    );
+  return { priority, run };
+}
+
+function withType(state: State, type: Packet["type"]): State {
+  return { ...state, packet: { ...state.packet, type } };
+}
+
+interface Crossing {
+  readonly iif: string;
+  readonly bridge: string;
+  readonly port: string;
+}
+
+/** From one port of a bridge to another. */
+function cross(ground: Ground, state: State, { iif, bridge, port }: Crossing): Way[] {
+  const isFiltered = isFilteredOnBridge(ground, state.packet);
+  const also = (hook: "forward" | "postrouting", ends: { iif?: string; oif: string }) =>
+    isFiltered ? { also: onBridge(ground, { hook, ...ends }) } : {};
+  const ends = { iif: bridge, oif: bridge };
+  const across = at(
+    ground,
+    { layer: "bridge", hook: "forward", iif, oif: port, ...also("forward", ends) },
+    [state],
+  );
+  return then(across, (out) =>
+    leavePort(ground, out, { oif: port, ...also("postrouting", { oif: bridge }) }),
+  );
+}
 
 function portTo(ground: Ground, bridge: string, packet: Packet): string | undefined {
   const mac = loadField("ether", "daddr", { packet });
   return typeof mac === "bigint" ? ground.host.portTo(bridge, mac) : undefined;
 }
 
-function leavePort(ground: Ground, state: State, port: string): Way[] {
-  const gone = at(ground, { layer: "bridge", hook: "postrouting", oif: port }, [state]);
-  return then(gone, (out) => [{ state: out, fate: { kind: "sent", dev: port } }]);
+function leavePort(ground: Ground, state: State, end: Pick<HookPoint, "oif" | "also">): Way[] {
+  const { oif = "" } = end;
+  const gone = at(ground, { layer: "bridge", hook: "postrouting", ...end }, [state]);
+  return then(gone, (out) => [{ state: out, fate: { kind: "sent", dev: oif } }]);
 }
 
 function receive(ground: Ground, received: State, iif: string): Way[] {
   const before = at(ground, { layer: "ip", hook: "prerouting", iif }, [received]);
-  return then(before, (state) => {
-    const route = routeOf(ground, state.packet, iif);
-    if (route.kind === "local") return deliver(ground, state, iif);
-    return route.kind === "unicast"
-      ? forward(ground, state, { iif, ...route })
-      : [{ state, fate: fateOf(route) }];
-  });
+  return then(before, (state) => routeReceived(ground, state, iif));
+}
+
+function routeReceived(ground: Ground, state: State, iif: string): Way[] {
+  const family = familyOfPacket(state.packet);
+  const route = routeOf(ground, state.packet, iif);
+  if (family === undefined) return [{ state, fate: fateOf(route) }];
+  const source = sourceOf(state.packet);
+  const refusal = source === "unknown" ? undefined : ground.host.refuses(family, source, iif);
+  if (refusal !== undefined) return [{ state, fate: { kind: "lost", reason: refusal } }];
+  if (route.kind === "local") return deliver(ground, state, iif);
+  if (route.kind !== "unicast") return [{ state, fate: fateOf(route) }];
+  if (ground.host.forwards(family, iif)) return forward(ground, state, { iif, ...route });
+  return [{ state, fate: { kind: "lost", reason: `the host forwards nothing from ${iif}` } }];
 }
 
 /** All ways of a packet that a process of the host sends. */
@@ -124,7 +200,7 @@ function leave(ground: Ground, state: State, { dev, via, iif }: Leaving): Way[] 
 
 /** What the host sends to itself is received again; its route and flow stay what they are. */
 function comeBack(ground: Ground, state: State, dev: string): Way[] {
-  const packet: Packet = { ...withLink(state.packet, 0n, 0n), hasSocket: false };
+  const packet: Packet = { ...withLink(state.packet, { to: 0n, from: 0n }), hasSocket: false };
   const before = at(ground, { layer: "ip", hook: "prerouting", iif: dev }, [{ ...state, packet }]);
   return then(before, (arrived) => deliver(ground, arrived, dev));
 }
@@ -149,17 +225,9 @@ function enterBridge(ground: Ground, state: State, { dev, via }: Leaving): Way[]
     return [{ state, fate: { kind: "unknown", reason } }];
   }
   if (port === "self") return [{ state, fate: { kind: "lost", reason: "its own frame" } }];
-  const framed = { ...state, packet: withLink(state.packet, mac, own ?? "unknown") };
+  const framed = { ...state, packet: withLink(state.packet, { to: mac, from: own ?? "unknown" }) };
   const out = at(ground, { layer: "bridge", hook: "output", oif: port }, [framed]);
-  return then(out, (left) => leavePort(ground, left, port));
-}
-
-function withLink(packet: Packet, to: bigint, from: bigint | "unknown"): Packet {
-  const empty = { ...openLayer(14), isOpen: false };
-  const addressed = writeBits(empty, { offset: 0, length: 48 }, to);
-  const link = writeBits(addressed, { offset: 48, length: 48 }, from);
-  const type = { offset: 96, length: 16 };
-  return { ...packet, link: writeBits(link, type, BigInt(packet.etherType)) };
+  return then(out, (left) => leavePort(ground, left, { oif: port }));
 }
 
 /** The kernel counts down before it asks the forward chains (ip_forward, ip6_forward). */
@@ -174,13 +242,13 @@ function stateOf(packet: Packet): State {
   return { packet, trail: [], doubts: [], sets: [] };
 }
 
-type Crossing = ReturnType<typeof runHook>;
+type Passed = ReturnType<typeof runHook>;
 
-function at(ground: Ground, point: HookPoint, states: readonly State[]): Crossing {
+function at(ground: Ground, point: HookPoint, states: readonly State[]): Passed {
   return runHook(ground.tables, point, { states, host: ground.host });
 }
 
-function then(crossing: Crossing, next: (state: State) => readonly Way[]): Way[] {
+function then(crossing: Passed, next: (state: State) => readonly Way[]): Way[] {
   return crossing.flatMap(({ state, verdict }): readonly Way[] => {
     switch (verdict) {
       case "accept":
@@ -209,15 +277,21 @@ function destinationOf(packet: Packet): bigint | "unknown" {
 function routeOf(ground: Ground, packet: Packet, iif: string | undefined): Route {
   const family = familyOfPacket(packet);
   const destination = destinationOf(packet);
-  if (family === undefined || destination === "unknown") {
-    return { kind: "unknown", reason: "the destination" };
+  if (family === undefined) return { kind: "unknown", reason: "its protocol" };
+  // Where a rule wrote a destination that is not known, it could be anybody.
+  if (destination === "unknown" && packet.flow.isDestinationRewritten) {
+    return { kind: "unknown", reason: "its new destination" };
   }
-  const source = loadField(family === 4 ? "ip" : "ip6", "saddr", { packet });
   return ground.host.route({
     family,
     destination,
-    source: typeof source === "bigint" ? source : "unknown",
+    source: sourceOf(packet),
     mark: packet.mark,
     ...(iif !== undefined && { iif }),
   });
+}
+
+function sourceOf(packet: Packet): bigint | "unknown" {
+  const address = loadField(familyOfPacket(packet) === 4 ? "ip" : "ip6", "saddr", { packet });
+  return typeof address === "bigint" ? address : "unknown";
 }

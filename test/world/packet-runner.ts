@@ -89,6 +89,18 @@ export class PacketRunner {
     );
   }
 
+  /** The addresses of both ends of a line. */
+  ends(line: PacketLine): { readonly from: string; readonly to: string } {
+    const other = line.to;
+    const from = line.source ?? this.#directory.resolve(line.from, line.family, other);
+    return { from, to: this.#destination(line) };
+  }
+
+  /** The agent that stands at an address. */
+  ownerOf(address: string): string | undefined {
+    return this.#directory.ownerOf(address);
+  }
+
   /** Without any rule, what is promised to be blocked must arrive: else the world blocks it, not the ruleset. */
   runUnruled(lines: readonly PacketLine[]): Promise<string[]> {
     const blocked = lines.filter(

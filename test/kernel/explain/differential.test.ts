@@ -58,6 +58,7 @@ it(
         await start();
       }
       const dice = new Dice(seed * 1_000_003 + number);
+      await kernel.filterBridged(number % 2 === 1);
       const ruleset = randomRuleset(dice);
       const round = await load(ruleset);
       for (let i = 0; i < packetsPerRuleset; i++) {
@@ -68,7 +69,7 @@ it(
         });
       }
     }
-    expect(counts.unknown).toBe(0);
+    expect(counts.unknown).toBeLessThan(0.01 * counts.pairs);
     expect(counts.certain).toBeGreaterThan(0.75 * counts.pairs);
   },
 );

@@ -33,6 +33,9 @@ export async function readHost(host: TracedHost): Promise<Host> {
     interfaces,
     route: (query) => findRoute(tables, query),
     fib: (query) => answerFib(tables, query),
+    forwards: () => true,
+    refuses: () => undefined,
+    filtersBridged: () => host.filtersBridged,
     bridgeOf: (port) => (port === "one" || port === "two" ? "br0" : undefined),
     portTo: (_, mac) => bridgePorts.get(mac),
     neighbour: (device, address) => {

@@ -172,8 +172,19 @@ function makersFor({ family: of, hook }: Place): readonly Make[] {
 export function anyMatch(dice: Dice, place: Place, before: string): string {
   for (;;) {
     const text = dice.pick(makersFor(place))(dice, place);
-    if (isOfOneProtocol(`${before} ${text}`)) return text;
+    if (isLucid(`${before} ${text}`)) return text;
   }
+}
+
+/**
+ * Not of two bounds that exclude each other: `meta length < 40 meta length > 60`, which never matches, nft 1.0.6 lists as
+ * `meta length != 40-60`.
+ */
+function isLucid(rule: string): boolean {
+  const boundBy = (sign: string) =>
+    [...rule.matchAll(new RegExp(`(\\S+ \\S+) ${sign}=? `, "g"))].map(([, field]) => field);
+  const below = new Set(boundBy("<"));
+  return isOfOneProtocol(rule) && !boundBy(">").some((field) => below.has(field));
 }
 
 /** nft refuses a rule that speaks of two protocols of one layer. */
@@ -197,7 +208,7 @@ const upperWords = new Set(["tcp", "udp", "icmp", "icmpv6", "ipv6-icmp"]);
 export function end(dice: Dice, place: Place, before: string): string {
   for (;;) {
     const text = anyEnd(dice, place);
-    if (isOfOneProtocol(`${before} ${text}`)) return text;
+    if (isLucid(`${before} ${text}`)) return text;
   }
 }
 
@@ -247,7 +258,7 @@ export function natEnd(
 ): string {
   for (;;) {
     const text = anyNatEnd(dice, place, kind);
-    if (isOfOneProtocol(`${before} ${text}`)) return text;
+    if (isLucid(`${before} ${text}`)) return text;
   }
 }
 

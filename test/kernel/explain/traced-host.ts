@@ -27,6 +27,7 @@ interface Answer {
 export class TracedHost {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
+  #filtersBridged = false;
 
   private constructor(child: ChildProcess, lines: AsyncIterator<string>) {
     this.#child = child;
@@ -46,6 +47,19 @@ export class TracedHost {
     await host.run(["ip", "-batch", "-"], commands().join("\n"));
     await host.run(["bridge", "-batch", "-"], bridgeCommands().join("\n"));
     return host;
+  }
+
+  /** Whether frames between the ports of its bridge meet the chains of IP. */
+  get filtersBridged(): boolean {
+    return this.#filtersBridged;
+  }
+
+  async filterBridged(isOn: boolean): Promise<void> {
+    this.#filtersBridged = isOn;
+    const settings = ["iptables", "ip6tables"].map(
+      (name) => `net.bridge.bridge-nf-call-${name}=${isOn ? "1" : "0"}`,
+    );
+    await this.run(["sysctl", "-q", "-w", ...settings]);
   }
 
   /** Runs a program in the host's namespace. */

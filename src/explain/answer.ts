@@ -1,0 +1,166 @@
+import { formatAddress } from "../base/address.ts";
+import type { Rule, Table } from "../nft/ast.ts";
+import { printRule } from "../nft/print-statement.ts";
+import { UnprintableText } from "../nft/text.ts";
+import { loadField } from "./load.ts";
+import { answerTo, withLink } from "./make-packet.ts";
+import { familyOfPacket, type Packet } from "./packet.ts";
+import { enter, type Question } from "./question.ts";
+import type { RulePlace, Step } from "./state.ts";
+import { ownerOf } from "./table-owner.ts";
+import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
+
+export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "unknown";
+
+/** A rule of the listing, or the policy of a chain. */
+export interface NamedRule {
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  /** Whose table it is: `virtwall`, `libvirt`, `firewalld`, `Docker`, `iptables`, `the admin`. */
+  readonly owner: string;
+  /** Which rule of its chain, from 1; absent for the policy. */
+  readonly number?: number;
+  /** In nft's words, where this nft's AST has them. */
+  readonly text?: string;
+}
+
+/** What became of the question. */
+export interface Answer {
+  readonly verdict: Verdict;
+  /** On which way: that of the question, or that of its answer. */
+  readonly way: "there" | "back";
+  /** Where it ends: an interface, why it is lost, or why nobody knows. */
+  readonly detail: string;
+  /** What decided, or why it is not known. */
+  readonly because?: NamedRule;
+  /** The rules of the way there that took part in a verdict, in order. */
+  readonly path: readonly (NamedRule & { readonly verdict: string })[];
+  /** Where the packet came to, where that is known and another address than was asked. */
+  readonly rewritten?: { readonly address: string; readonly port?: number };
+}
+
+/** Follows the first packet of the flow, and what its receiver would answer. */
+export function answer(ground: Ground, question: Question): Answer {
+  const entry = enter(ground, question);
+  if ("kind" in entry) return { ...settled(entry), way: "there", path: [] };
+  const { packet, iif } = entry;
+  const ways = iif === undefined ? walkSent(ground, packet) : walkReceived(ground, packet, iif);
+  const there = agreed(ways);
+  const [way] = ways;
+  if (way === undefined || there.verdict !== "delivered") return { ...there, way: "there" };
+  const rewriting = rewrittenBy(packet, way.state.packet);
+  const result = { ...there, way: "there" as const, ...rewriting };
+  const backs = ways.flatMap((each) => goBack(ground, each));
+  const back = agreed(backs);
+  if (back.verdict === "delivered") return result;
+  return { ...back, path: there.path, way: "back", ...rewriting };
+}
+
+function goBack(ground: Ground, { state: { packet }, fate }: Way): Way[] {
+  const reply = answerTo(packet);
+  if (fate.kind !== "sent") return walkSent(ground, reply);
+  const from = loadField("ether", "daddr", { packet });
+  const to = loadField("ether", "saddr", { packet });
+  const device = ground.host.interfaces.get(fate.dev);
+  const isPort = ground.host.bridgeOf(fate.dev) !== undefined;
+  const link = isPort
+    ? { to: knownOr(to), from: knownOr(from) }
+    : { to: device?.mac ?? ("unknown" as const), from: "unknown" as const };
+  return walkReceived(ground, withLink(reply, link), fate.dev);
+}
+
+const knownOr = (loaded: bigint | "unknown" | "absent"): bigint | "unknown" =>
+  loaded === "absent" ? "unknown" : loaded;
+
+type Result = Pick<Answer, "verdict" | "detail" | "because" | "path">;
+
+/** What all ways come to; where they differ nobody knows, because of the first rule at which they parted. */
+function agreed(ways: readonly Way[]): Result {
+  const [first, ...others] = ways;
+  if (first === undefined) return { verdict: "unknown", detail: "no way at all", path: [] };
+  const path = pathOf(first.state.trail);
+  const result = settled(first.fate);
+  if (others.every(({ fate }) => settled(fate).verdict === result.verdict)) {
+    const isStopped = result.verdict === "dropped" || result.verdict === "rejected";
+    const last = first.state.trail.at(-1);
+    const doubt = result.verdict === "unknown" ? first.state.doubts.at(-1) : undefined;
+    const because =
+      isStopped && last !== undefined ? nameStep(last) : doubt && nameRule(doubt.place);
+    return { ...result, path, ...(because !== undefined && { because }) };
+  }
+  const doubt = ways.flatMap(({ state }) => state.doubts)[0];
+  return {
+    verdict: "unknown",
+    detail: doubt === undefined ? "its ways differ" : `it depends on ${doubt.reason}`,
+    path,
+    ...(doubt !== undefined && { because: nameRule(doubt.place) }),
+  };
+}
+
+function settled(fate: Fate): Pick<Answer, "verdict" | "detail"> & { path: [] } {
+  switch (fate.kind) {
+    case "delivered":
+      return { verdict: "delivered", detail: "to the host itself", path: [] };
+    case "sent":
+      return { verdict: "delivered", detail: `out by ${fate.dev}`, path: [] };
+    case "dropped":
+    case "rejected":
+      return { verdict: fate.kind, detail: "", path: [] };
+    default:
+      return { verdict: fate.kind, detail: fate.reason, path: [] };
+  }
+}
+
+function pathOf(trail: readonly Step[]): Answer["path"] {
+  return trail
+    .filter(({ verdict }) => /^(accept|drop|reject|goto)/.test(verdict))
+    .map((step) => ({ ...nameStep(step), verdict: step.verdict }));
+}
+
+function nameStep({ table, chain, index }: Step): NamedRule {
+  return index === undefined ? nameChain(table, chain) : nameRule({ table, chain, index });
+}
+
+function nameChain(table: Table, chain: string): NamedRule {
+  return { family: table.family, table: table.name, chain, owner: ownerOf(table, chain) };
+}
+
+function nameRule({ table, chain, index }: RulePlace): NamedRule {
+  const rule = table.chains.find(({ name }) => name === chain)?.rules[index];
+  const text = rule === undefined ? undefined : textOf(rule);
+  return {
+    ...nameChain(table, chain),
+    number: index + 1,
+    ...(text !== undefined && { text }),
+  };
+}
+
+/** Undefined for a rule that says what the AST has no words for. */
+function textOf(rule: Rule): string | undefined {
+  try {
+    return printRule(rule);
+  } catch (error) {
+    if (error instanceof UnprintableText) return undefined;
+    throw error;
+  }
+}
+
+function rewrittenBy(before: Packet, after: Packet): Pick<Answer, "rewritten"> {
+  const family = familyOfPacket(after);
+  const name = family === 4 ? "ip" : "ip6";
+  const upper = after.protocol === 6 ? "tcp" : "udp";
+  const [from, to] = [before, after].map((packet) => [
+    loadField(name, "daddr", { packet }),
+    loadField(upper, "dport", { packet }),
+  ]);
+  const [address, port] = to ?? [];
+  if (family === undefined || typeof address !== "bigint") return {};
+  if (from?.[0] === address && from[1] === port) return {};
+  return {
+    rewritten: {
+      address: formatAddress(family, address),
+      ...(typeof port === "bigint" && { port: Number(port) }),
+    },
+  };
+}

@@ -1,0 +1,145 @@
+import type { Family } from "../base/address.ts";
+import { openLayer, writeBits } from "./layer.ts";
+import { loadField } from "./load.ts";
+import { withField } from "./mangle.ts";
+import { familyOfPacket, type Packet } from "./packet.ts";
+
+/** What is known of the first packet of a flow. */
+export interface FirstPacket {
+  readonly protocol: "tcp" | "udp" | "icmp";
+  readonly family: Family;
+  readonly to: bigint | "world";
+  readonly port?: number;
+  /** Absent: an ordinary one. */
+  readonly sourcePort?: number;
+}
+
+/** The first of those that are meant for clients (RFC 6335). */
+const ordinaryPort = 49152;
+
+type Known = bigint | "unknown";
+type Field = readonly [protocol: string, name: string];
+
+const headerBytes = { 4: 20, 6: 40 } as const;
+const upperBytes = { tcp: 20, udp: 8, icmp: 8 } as const;
+const tcpFlags = { first: 2n, answer: 18n };
+
+/** The packet with only that known of it; the rest may be anything. */
+export function firstPacket(first: FirstPacket, source: Known): Packet {
+  const { protocol, family, to, port } = first;
+  const destination: Known = to === "world" ? "unknown" : to;
+  const destinationPort: Known = port === undefined ? "unknown" : BigInt(port);
+  const sourcePort: Known =
+    protocol === "icmp" ? "unknown" : BigInt(first.sourcePort ?? ordinaryPort);
+  const original = { source, destination, sourcePort, destinationPort };
+  const empty: Packet = {
+    etherType: family === 4 ? 0x0800 : 0x86dd,
+    network: openLayer(headerBytes[family]),
+    transport: openLayer(upperBytes[protocol]),
+    protocol: protocolNumber(protocol, family),
+    length: "unknown",
+    type: "host",
+    mark: 0n,
+    hasSocket: false,
+    tracking: "ahead",
+    flow: {
+      state: "new",
+      direction: "original",
+      original,
+      reply: {
+        source: destination,
+        destination: source,
+        sourcePort: destinationPort,
+        destinationPort: sourcePort,
+      },
+      isSourceRewritten: false,
+      isDestinationRewritten: false,
+      isSourceSettled: false,
+      isDestinationSettled: false,
+      mark: 0n,
+    },
+  };
+  const begin = withUpper(addressed(empty, source, destination), "first");
+  if (protocol === "icmp") return begin;
+  const called = withField(begin, [protocol, "dport"], destinationPort);
+  return withField(called, [protocol, "sport"], sourcePort);
+}
+
+function protocolNumber(protocol: FirstPacket["protocol"], family: Family): number {
+  if (protocol === "icmp") return family === 4 ? 1 : 58;
+  return protocol === "tcp" ? 6 : 17;
+}
+
+const networkName = (packet: Packet): "ip" | "ip6" => (familyOfPacket(packet) === 4 ? "ip" : "ip6");
+
+function addressed(packet: Packet, source: Known, destination: Known): Packet {
+  const name = networkName(packet);
+  const versioned = withField(packet, [name, "version"], name === "ip" ? 4n : 6n);
+  const next: Field = name === "ip" ? ["ip", "protocol"] : ["ip6", "nexthdr"];
+  const typed = withField(versioned, next, BigInt(packet.protocol ?? 0));
+  return withField(withField(typed, [name, "saddr"], source), [name, "daddr"], destination);
+}
+
+/** A TCP handshake, or an echo. */
+function withUpper(packet: Packet, which: "first" | "answer"): Packet {
+  const isFirst = which === "first";
+  switch (packet.protocol) {
+    case 6:
+      return withField(packet, ["tcp", "flags"], tcpFlags[which]);
+    case 1:
+      return withField(
+        withField(packet, ["icmp", "type"], isFirst ? 8n : 0n),
+        ["icmp", "code"],
+        0n,
+      );
+    case 58: {
+      const typed = withField(packet, ["icmpv6", "type"], isFirst ? 128n : 129n);
+      return withField(typed, ["icmpv6", "code"], 0n);
+    }
+    default:
+      return packet;
+  }
+}
+
+/** What the receiver of a packet that came through would answer. */
+export function answerTo(packet: Packet): Packet {
+  const name = networkName(packet);
+  const source = known(loadField(name, "saddr", { packet }));
+  const destination = known(loadField(name, "daddr", { packet }));
+  const upper = packet.protocol === 6 ? "tcp" : "udp";
+  const hasPorts = packet.protocol === 6 || packet.protocol === 17;
+  const ports = hasPorts
+    ? {
+        source: known(loadField(upper, "sport", { packet })),
+        destination: known(loadField(upper, "dport", { packet })),
+      }
+    : undefined;
+  const fresh: Packet = {
+    ...packet,
+    network: openLayer(packet.network.bytes.length),
+    transport: openLayer(packet.transport?.bytes.length ?? 0),
+    length: "unknown",
+    type: "host",
+    mark: 0n,
+    tracking: "ahead",
+    flow: { ...packet.flow, state: "established", direction: "reply" },
+  };
+  const back = withUpper(addressed(fresh, destination, source), "answer");
+  if (ports === undefined) return back;
+  return withField(
+    withField(back, [upper, "sport"], ports.destination),
+    [upper, "dport"],
+    ports.source,
+  );
+}
+
+const known = (loaded: Known | "absent"): Known => (loaded === "absent" ? "unknown" : loaded);
+
+/** The packet as the frame that carries it between those. */
+export function withLink(packet: Packet, { to, from }: { to: Known; from: Known }): Packet {
+  const empty = { ...openLayer(14), isOpen: false };
+  const addressedFrame = writeBits(empty, { offset: 0, length: 48 }, to);
+  const link = writeBits(addressedFrame, { offset: 48, length: 48 }, from);
+  const type = { offset: 96, length: 16 };
+  return { ...packet, link: writeBits(link, type, BigInt(packet.etherType)) };
+}

@@ -1,0 +1,127 @@
+import { type Family, toBits } from "../base/address.ts";
+import { firstPacket, withLink } from "./make-packet.ts";
+import type { Packet } from "./packet.ts";
+import type { Fate, Ground } from "./walk.ts";
+
+/** Who asks whom, of a flow that is to begin. */
+export interface Question {
+  readonly protocol: "tcp" | "udp" | "icmp";
+  readonly family: Family;
+  /** `host`: a process of this host, by the address that its routes choose. `world`: anybody beyond the default route. */
+  readonly from: bigint | "host" | "world";
+  readonly to: bigint | "world";
+  /** Of the one who is asked; absent for ICMP. */
+  readonly port?: number;
+  /** Of the one who asks; absent: an ordinary one. */
+  readonly sourcePort?: number;
+  /** The interface that receives the packet, where it is not the one that leads back to its sender. */
+  readonly iif?: string;
+}
+
+/** The packet, and the interface that receives it; without one the host itself sends it. */
+export interface Entry {
+  readonly packet: Packet;
+  readonly iif?: string;
+}
+
+/** The first packet of the flow, as it comes to the host. What the question does not say is unknown. */
+export function enter(ground: Ground, question: Question): Entry | Fate {
+  const source = sourceOf(ground, question);
+  if (typeof source === "object") return source;
+  const packet = firstPacket(question, source);
+  if (question.from === "host" || isOwn(ground, question)) return { packet };
+  const iif = question.iif ?? wayBack(ground, question);
+  if (typeof iif === "object") return iif;
+  const device = ground.host.interfaces.get(iif);
+  if (device === undefined) return unknown(`there is no interface ${iif}`);
+  if (device.kind === "bridge") return enterByPort(ground, { question, packet, bridge: iif });
+  return { packet: withLink(packet, { to: device.mac, from: "unknown" }), iif };
+}
+
+const unknown = (reason: string): Fate => ({ kind: "unknown", reason });
+
+function isOwn(ground: Ground, { family, from }: Question): boolean {
+  if (typeof from !== "bigint") return false;
+  const query = { family, source: "unknown", destination: from, mark: 0n } as const;
+  return ground.host.route(query).kind === "local";
+}
+
+function sourceOf(ground: Ground, question: Question): bigint | "unknown" | Fate {
+  const { from, to, family } = question;
+  if (from === "world") return "unknown";
+  if (from !== "host") return from;
+  const destination = to === "world" ? "unknown" : to;
+  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  if (route.kind === "none") return { kind: "lost", reason: route.reason };
+  if (route.kind === "local") return destination;
+  if (route.kind !== "unicast") return unknown("by which address the host would send");
+  if (route.prefsrc !== undefined) return toBits(route.prefsrc);
+  const own = ground.host.interfaces
+    .get(route.dev)
+    ?.addresses.filter((address) => address.family === family);
+  const [first, ...more] = own ?? [];
+  return first === undefined || more.length > 0 ? "unknown" : first.bits;
+}
+
+function wayBack(ground: Ground, { family, from }: Question): string | Fate {
+  const destination = typeof from === "bigint" ? from : "unknown";
+  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  if (route.kind === "unicast") return route.dev;
+  return unknown("by which interface it would come; say so with --in");
+}
+
+/** Behind which port of a bridge the sender sits, and to whom it hands the frame. */
+function enterByPort(
+  ground: Ground,
+  { question, packet, bridge }: { question: Question; packet: Packet; bridge: string },
+): Entry | Fate {
+  const { host } = ground;
+  const sender = hopTo(ground, question, question.from);
+  const from = sender === undefined ? undefined : host.neighbour(bridge, sender);
+  const port = from === undefined ? undefined : host.portTo(bridge, from);
+  if (from === undefined || port === undefined || port === "self") {
+    return unknown(`behind which port of ${bridge} the sender is`);
+  }
+  const to = addressee(ground, question, bridge);
+  if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
+  return { packet: withLink(packet, { to, from }), iif: port };
+}
+
+/** The neighbour by whom somebody is reached. */
+function hopTo(ground: Ground, { family }: Question, end: Question["from"]): bigint | undefined {
+  if (end === "host") return undefined;
+  const destination = end === "world" ? "unknown" : end;
+  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  if (route.kind !== "unicast") return undefined;
+  if (route.via === undefined) return typeof end === "bigint" ? end : undefined;
+  return toBits(route.via);
+}
+
+/** The host is the router of a bridge on which it has an address and which is not its own way out. */
+function addressee(ground: Ground, question: Question, bridge: string): bigint | undefined {
+  const { host } = ground;
+  const { family, to } = question;
+  const own = host.interfaces.get(bridge);
+  const out = host.route({ family, source: "unknown", destination: "unknown", mark: 0n });
+  const destination = to === "world" ? "unknown" : to;
+  const route = host.route({ family, source: "unknown", destination, mark: 0n });
+  if (route.kind === "local") return own?.mac;
+  const isOnLink = route.kind === "unicast" && route.dev === bridge && route.via === undefined;
+  if (isOnLink && to !== "world") return host.neighbour(bridge, to);
+  const isRouter = own?.addresses.some((address) => address.family === family) === true;
+  const isWayOut = out.kind === "unicast" && out.dev === bridge;
+  return isRouter && !isWayOut ? own?.mac : undefined;
+}
+
+/** The host's address that somebody finds first: that of the interface by which he comes. */
+export function addressFacing(
+  ground: Ground,
+  { family, from, iif }: Pick<Question, "family" | "from" | "iif">,
+): bigint | undefined {
+  const destination = typeof from === "bigint" ? from : "unknown";
+  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  const device = iif ?? (route.kind === "unicast" ? route.dev : undefined);
+  return ground.host.interfaces
+    .get(device ?? "")
+    ?.addresses.find((address) => address.family === family)?.bits;
+}

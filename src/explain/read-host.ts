@@ -1,0 +1,152 @@
+import { type Family, parseAddress, toBits } from "../base/address.ts";
+import { answerFib } from "./fib.ts";
+import type { Host, Interface } from "./host.ts";
+import { findRoute, type RouteTables } from "./routes.ts";
+
+/** A row of `ip -j -d addr` (iproute2 6.1), as far as it is asked for. */
+export interface LinkRow {
+  readonly ifname: string;
+  readonly flags?: readonly string[];
+  readonly address?: string;
+  readonly master?: string;
+  readonly group?: string;
+  readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string };
+  readonly addr_info?: readonly {
+    readonly local?: string;
+    readonly prefixlen?: number;
+    readonly scope?: string;
+  }[];
+}
+
+/** A row of `ip -j neigh`. */
+export interface NeighbourRow {
+  readonly dst?: string;
+  readonly dev?: string;
+  readonly lladdr?: string;
+}
+
+/** A row of `bridge -j fdb`. */
+export interface ForwardingRow {
+  readonly mac?: string;
+  readonly ifname?: string;
+  readonly master?: string;
+  readonly state?: string;
+}
+
+/** What the host's own programs and settings say of its network. */
+export interface HostListing {
+  readonly links: readonly LinkRow[];
+  readonly routing: RouteTables;
+  readonly neighbours: readonly NeighbourRow[];
+  readonly forwarding: readonly ForwardingRow[];
+  /** By path below /proc/sys; a setting that the kernel has not is absent. */
+  readonly settings: ReadonlyMap<string, string>;
+  /** Nics of guests: what idles is forgotten by neighbour and forwarding tables. */
+  readonly nics: readonly KnownNic[];
+}
+
+export interface KnownNic {
+  readonly guest: string;
+  readonly mac: string;
+  readonly tap?: string;
+  readonly bridge?: string;
+  readonly addresses: readonly string[];
+}
+
+/** The settings that {@link readHost} asks for. */
+export function settingsOf(names: readonly string[]): string[] {
+  const each = ["all", ...names].flatMap((name) => [
+    `net/ipv4/conf/${name}/forwarding`,
+    `net/ipv4/conf/${name}/rp_filter`,
+  ]);
+  const bridge = ["iptables", "ip6tables"].map((name) => `net/bridge/bridge-nf-call-${name}`);
+  return [...each, ...bridge, "net/ipv6/conf/all/forwarding"];
+}
+
+export function readHost(listing: HostListing): Host {
+  const { links, routing, settings } = listing;
+  const interfaces = new Map(links.map((link) => [link.ifname, readLink(link)]));
+  const ports = new Map(
+    links
+      .filter(({ linkinfo }) => linkinfo?.info_slave_kind === "bridge")
+      .map(({ ifname, master }) => [ifname, master]),
+  );
+  const isOn = (path: string) => settings.get(path) === "1";
+  return {
+    interfaces,
+    route: (query) => findRoute(routing, query),
+    fib: (query) => answerFib(routing, query),
+    forwards: (family, iif) =>
+      isOn(family === 4 ? `net/ipv4/conf/${iif}/forwarding` : "net/ipv6/conf/all/forwarding"),
+    refuses: (family, source, iif) => refusal(listing, family, { source, iif }),
+    filtersBridged: (family) =>
+      isOn(`net/bridge/bridge-nf-call-${family === 4 ? "iptables" : "ip6tables"}`),
+    bridgeOf: (port) => ports.get(port),
+    portTo: (bridge, mac) => portTo(listing, bridge, mac),
+    neighbour: (device, address) => neighbour(listing, device, address),
+  };
+}
+
+function readLink({ ifname, flags, linkinfo, group, address, addr_info }: LinkRow): Interface {
+  const isLoopback = flags?.includes("LOOPBACK") === true;
+  const kind = linkinfo?.info_kind;
+  return {
+    name: ifname,
+    isLoopback,
+    ...(kind !== undefined && { kind }),
+    ...(group === "default" ? { group: 0 } : {}),
+    mac: macBits(address ?? "") ?? 0n,
+    addresses: (addr_info ?? [])
+      .filter(({ scope }) => scope === "global")
+      .flatMap(({ local = "", prefixlen = 0 }) => {
+        const parsed = parseAddress(local);
+        if (parsed === undefined) return [];
+        const family: Family = parsed.includes(":") ? 6 : 4;
+        return [{ family, bits: toBits(parsed), length: prefixlen }];
+      }),
+  };
+}
+
+export function macBits(text: string): bigint | undefined {
+  return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)
+    ? BigInt(`0x${text.replaceAll(":", "")}`)
+    : undefined;
+}
+
+/** IPv4 alone looks back (fib_validate_source): at its own addresses, and as strictly as rp_filter says. */
+function refusal(
+  { routing, settings }: HostListing,
+  family: Family,
+  { source, iif }: { source: bigint; iif: string },
+): string | undefined {
+  if (family === 6) return undefined;
+  const back = findRoute(routing, { family, source: 0n, destination: source, mark: 0n });
+  if (back.kind === "local") return "its source is the host's own address";
+  const path = (name: string) => Number(settings.get(`net/ipv4/conf/${name}/rp_filter`) ?? 0);
+  const strictness = Math.max(path("all"), path(iif));
+  if (strictness === 0 || back.kind === "unknown") return undefined;
+  if (back.kind !== "unicast") return `rp_filter of ${iif}: there is no way back to its source`;
+  return strictness === 1 && back.dev !== iif
+    ? `rp_filter of ${iif}: the way back to its source is ${back.dev}`
+    : undefined;
+}
+
+function portTo(listing: HostListing, bridge: string, mac: bigint): string | undefined {
+  const own = listing.links.find(({ ifname }) => ifname === bridge);
+  if (macBits(own?.address ?? "") === mac) return "self";
+  const row = listing.forwarding.find(
+    (each) => each.master === bridge && macBits(each.mac ?? "") === mac,
+  );
+  // The addresses of the ports themselves lead up to the host.
+  if (row !== undefined) return row.state === "permanent" ? "self" : row.ifname;
+  return listing.nics.find((nic) => macBits(nic.mac) === mac)?.tap;
+}
+
+function neighbour(listing: HostListing, device: string, address: bigint): bigint | undefined {
+  const isIt = (text: string | undefined) => text !== undefined && toBits(text) === address;
+  const row = listing.neighbours.find(
+    ({ dst, dev, lladdr }) => dev === device && lladdr !== undefined && isIt(dst),
+  );
+  const mac = row?.lladdr ?? listing.nics.find(({ addresses }) => addresses.some(isIt))?.mac;
+  return mac === undefined ? undefined : macBits(mac);
+}

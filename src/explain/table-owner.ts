@@ -1,0 +1,32 @@
+import type { Table } from "../nft/ast.ts";
+
+/** Tables that a program keeps for itself, by name. */
+const owners: Readonly<Record<string, string>> = {
+  virtwall: "virtwall",
+  libvirt_network: "libvirt",
+  firewalld: "firewalld",
+  "docker-bridges": "Docker",
+};
+
+/** Chains that programs make in the tables of iptables, by the beginning of their names. */
+const chainOwners: readonly (readonly [beginning: string, owner: string])[] = [
+  ["LIBVIRT_", "libvirt"],
+  ["DOCKER", "Docker"],
+  ["ufw", "ufw"],
+];
+
+const iptablesTables = new Set(["filter", "nat", "mangle", "raw", "security"]);
+
+/** Who made a chain, as far as its names tell. */
+export function ownerOf({ family, name, chains }: Table, chain: string): string {
+  const owner = owners[name];
+  if (owner !== undefined) return owner;
+  const maker = chainOwners.find(([beginning]) => chain.startsWith(beginning));
+  if (maker !== undefined) return maker[1];
+  // iptables writes the names of its own chains in capitals.
+  const isIptables =
+    family !== "inet" &&
+    iptablesTables.has(name) &&
+    chains.some((each) => /^[A-Z]+$/.test(each.name));
+  return isIptables ? "iptables" : "the admin";
+}

@@ -1,0 +1,60 @@
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { runProgram } from "../world/run-program.ts";
+import { buildPrograms, nft, Site } from "./daemon-program.ts";
+
+let site: Site;
+
+beforeAll(buildPrograms);
+
+beforeEach(async () => {
+  site = new Site("{}\n");
+  const commands = ["front", "back"].flatMap((name, index) => [
+    `tuntap add dev ${name} mode tap`,
+    `link set ${name} up`,
+    `addr add 10.77.${String(index)}.1/24 dev ${name}`,
+  ]);
+  await runProgram("ip", ["-batch", "-"], commands.join("\n"));
+  const settings = ["ip_forward=1", "conf.all.rp_filter=0", "conf.front.rp_filter=0"];
+  await runProgram("sysctl", ["-q", "-w", ...settings.map((each) => `net.ipv4.${each}`)]);
+  nft("add table inet admin");
+  nft("add chain inet admin forward { type filter hook forward priority 0; policy accept; }");
+  nft("add rule inet admin forward tcp dport 22 drop");
+  nft("add rule inet admin forward ip dscp cs1 tcp dport 81 drop");
+});
+
+afterEach(async () => {
+  nft("delete table inet admin");
+  await runProgram("ip", ["-batch", "-"], "link del front\nlink del back\n");
+  await site.close();
+});
+
+test("explain names the rule that drops, and whose it is", () => {
+  const { status, stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:22"]);
+  expect(stdout).toContain("tcp 10.77.0.7 -> 10.77.1.7:22: dropped\n");
+  expect(stdout).toContain(
+    "  because of rule 1 of inet admin forward (the admin): tcp dport 22 drop\n",
+  );
+  expect(status).toBe(1);
+});
+
+test("explain follows the packet and its answer, and ends with 0", () => {
+  const { status, stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:80"]);
+  expect(stdout).toContain("tcp 10.77.0.7 -> 10.77.1.7:80: delivered, out by back\n");
+  expect(status).toBe(0);
+});
+
+test("explain does not know what a field that nobody told decides, and says so as JSON too", () => {
+  const { status, stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:81", "--json"]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    verdict: "unknown",
+    because: { family: "inet", table: "admin", chain: "forward", number: 2 },
+  });
+  expect(status).toBe(1);
+});
+
+test("explain tells what routing loses, and refuses words that ask nothing", () => {
+  expect(site.run(["explain", "udp", "10.77.0.7", "192.0.2.1:53"]).stdout).toContain(
+    ": lost, no route",
+  );
+  expect(site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7"]).status).toBe(2);
+});

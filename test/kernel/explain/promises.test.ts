@@ -1,0 +1,116 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { toBits } from "../../../src/base/address.ts";
+import { answer, type Answer } from "../../../src/explain/answer.ts";
+import { readHost, settingsOf, type LinkRow } from "../../../src/explain/read-host.ts";
+import type { Ground } from "../../../src/explain/walk.ts";
+import { readTables } from "../../../src/nft/read.ts";
+import { byInventory, caseFolders } from "../../world/case-folders.ts";
+import { soundCase } from "../../world/compile-case.ts";
+import { loadRuleset, readHostFirewall } from "../../world/host-firewall.ts";
+import { readWorldSpec } from "../../world/inventory-world.ts";
+import { parsePacketLines, type PacketLine } from "../../world/packet-lines.ts";
+import { PacketRunner } from "../../world/packet-runner.ts";
+import { createWorld, type World } from "../../world/world.ts";
+
+const worlds = [...byInventory(caseFolders("packets.txt"))].map(([folder, cases]) => {
+  return [basename(folder), folder, cases.map((one) => [one.name, one.folder] as const)] as const;
+});
+
+const total = { asked: 0, unknown: 0 };
+
+/*
+ * What each packets.txt promises, and the kernel keeps, asked of explain: its answer is the promise, or that it does not know.
+ */
+describe.each(worlds)("in the world of %s", (_, folder, cases) => {
+  let world: World;
+  let runner: PacketRunner;
+  beforeAll(async () => {
+    const spec = await readWorldSpec(folder);
+    world = await createWorld(spec);
+    runner = new PacketRunner(world, spec);
+  });
+  afterAll(() => world?.close());
+
+  describe.each(cases)("%s", (_name, caseFolder) => {
+    test.each(["0", "1"])("explain agrees, bridge-nf-call-iptables=%s", async (value) => {
+      const text = await readFile(join(caseFolder, "packets.txt"), "utf8");
+      const lines = parsePacketLines(text).filter(({ condition }) => {
+        return condition === "always" || condition === `bridge-nf-call-iptables=${value}`;
+      });
+      await runner.listen(lines);
+      const { tables, hairpinTaps } = await soundCase(caseFolder);
+      await world.setHairpin(hairpinTaps);
+      await loadRuleset(world, await readHostFirewall(caseFolder), tables);
+      await world.setBridgeNetfilter(value === "1");
+      // Neighbours and bridges learn who is where.
+      await runner.run(lines);
+      const ground = await readGround(world);
+      const answers = lines.map((line) => ({ line, found: ask(ground, runner, line) }));
+      const wrong = answers.filter(({ line, found }) => !agrees(runner, line, found));
+      expect(wrong.map(({ line, found }) => `${line.text}: ${JSON.stringify(found)}`)).toEqual([]);
+      total.asked += answers.length;
+      total.unknown += answers.filter(({ found }) => found.verdict === "unknown").length;
+    });
+  });
+});
+
+test("explain knows most answers", () => {
+  expect(total.unknown).toBeLessThan(0.15 * total.asked);
+});
+
+function ask(ground: Ground, runner: PacketRunner, line: PacketLine): Answer {
+  const { from, to } = runner.ends(line);
+  return answer(ground, {
+    protocol: line.protocol,
+    family: line.family,
+    from: toBits(from),
+    to: toBits(to),
+    ...(line.port > 0 && { port: line.port }),
+    ...(line.sourcePort !== undefined && { sourcePort: line.sourcePort }),
+  });
+}
+
+function agrees(runner: PacketRunner, { outcome }: PacketLine, found: Answer): boolean {
+  if (found.verdict === "unknown") return true;
+  if (outcome.kind === "blocked") return found.verdict !== "delivered";
+  if (found.verdict !== "delivered") return false;
+  if (outcome.kind !== "answered" || found.rewritten === undefined) return true;
+  return (
+    runner.ownerOf(found.rewritten.address) === outcome.by && found.rewritten.port === outcome.port
+  );
+}
+
+async function readGround(world: World): Promise<Ground> {
+  const list = async (...command: readonly string[]) => {
+    const text = await world.onHost(command);
+    return text.trim() === "" ? [] : (JSON.parse(text) as never[]);
+  };
+  const links: LinkRow[] = await list("ip", "-j", "-d", "addr");
+  const names = settingsOf(links.map(({ ifname }) => ifname)).map((path) => `/proc/sys/${path}`);
+  const values = await world.onHost([
+    "sh",
+    "-c",
+    'for f; do echo "$f $(cat $f)"; done',
+    "sh",
+    ...names,
+  ]);
+  const settings = values.split("\n").map((line) => line.replace("/proc/sys/", "").split(" "));
+  const routes = (family: string) => list("ip", "-j", family, "route", "show", "table", "all");
+  const ruleset: unknown = JSON.parse(await world.onHost(["nft", "-j", "list", "ruleset"]));
+  return {
+    tables: readTables(ruleset),
+    host: readHost({
+      links,
+      routing: {
+        rules: { 4: await list("ip", "-j", "-4", "rule"), 6: await list("ip", "-j", "-6", "rule") },
+        routes: { 4: await routes("-4"), 6: await routes("-6") },
+      },
+      neighbours: await list("ip", "-j", "neigh"),
+      forwarding: await list("bridge", "-j", "fdb"),
+      settings: new Map(settings.map(([path = "", value = ""]) => [path, value])),
+      nics: [],
+    }),
+  };
+}
