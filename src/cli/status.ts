@@ -5,6 +5,7 @@ import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import type { Ownership } from "../ports/kernel.ts";
 import { SourceError } from "../ports/sources.ts";
+import { listLearned } from "../reconcile/list-learned.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
 import type { DaemonStatus, ProtectionStatus } from "../wire/daemon-status.ts";
 import { countsOf, statusBody } from "../wire/status-body.ts";
@@ -51,7 +52,10 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
       ...(gatePid !== undefined && { gate: { pid: gatePid } }),
       protection: protectionOf(await kernel.ownership()),
       errors: [noDaemon(settings.daemonSocket)],
-      ...statusBody(desired?.compiled, countsOf(await kernel.readCounters())),
+      ...statusBody(desired?.compiled, {
+        counts: countsOf(await kernel.readCounters()),
+        learned: await listLearned(kernel),
+      }),
       integration: { mode: collected.written.policy.host.integration, chains: report },
       gaps: { tables: { count: 0 }, passRules: { count: 0 } },
     };

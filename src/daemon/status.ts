@@ -1,5 +1,6 @@
 import { KernelError, type Kernel } from "../ports/kernel.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
+import { listLearned } from "../reconcile/list-learned.ts";
 import { countsOf, statusBody, type Counts } from "../wire/status-body.ts";
 import type { Follower } from "./follower.ts";
 
@@ -13,7 +14,11 @@ export interface StatusInput {
 
 /** Counters are read now; all else is as of the last round. */
 export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
-  const [counts, { pid, silence }] = await Promise.all([readCounts(input.kernel), askGate(input)]);
+  const [counts, learned, { pid, silence }] = await Promise.all([
+    readCounts(input.kernel),
+    listLearned(input.kernel),
+    askGate(input),
+  ]);
   const { beliefs, upkeep, errors } = input.follower;
   const { decision, policyTexts } = beliefs;
   const desired = decision?.desired;
@@ -29,7 +34,7 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
       keepsFilters: decision?.keepsFilters ?? false,
     },
     errors: [...new Set([...errors, ...silence])],
-    ...statusBody(desired?.compiled, counts),
+    ...statusBody(desired?.compiled, { counts, learned }),
     integration: {
       mode: desired?.policy.host.integration ?? "auto",
       chains: upkeep.passRules,

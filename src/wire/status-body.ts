@@ -1,4 +1,4 @@
-import { formatPrefix } from "../base/address.ts";
+import { formatPrefix, type Address } from "../base/address.ts";
 import type { Intent } from "../model/intent.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
 import type { DaemonStatus, PublicationStatus } from "./daemon-status.ts";
@@ -7,6 +7,13 @@ export interface StatusParts {
   readonly intent: Intent;
   readonly guests: readonly GuestState[];
   readonly publications: readonly PublicationState[];
+}
+
+/** What the kernel has counted and learned. */
+export interface KernelFacts {
+  readonly counts: Counts;
+  /** Addresses that it learned of nics, by tap. */
+  readonly learned: ReadonlyMap<string, readonly Address[]>;
 }
 
 /** Packets by set and key; undefined where the kernel did not say. Only the first packet of a connection is counted. */
@@ -25,7 +32,7 @@ function countKey(set: string, key: string): string {
 /** What became of networks, guests and publications, for {@link DaemonStatus}. */
 export function statusBody(
   parts: StatusParts | undefined,
-  counts: Counts,
+  { counts, learned }: KernelFacts,
 ): Pick<DaemonStatus, "networks" | "guests" | "publications"> {
   if (!parts) return { networks: [], guests: [], publications: [] };
   return {
@@ -34,7 +41,9 @@ export function statusBody(
         return { name, mode, bridge, prefixes: subnets.map(formatPrefix) };
       })
       .toSorted((a, b) => compare(a.name, b.name)),
-    guests: parts.guests.toSorted((a, b) => compare(a.name, b.name)),
+    guests: parts.guests
+      .map((guest) => withLearned(guest, learned))
+      .toSorted((a, b) => compare(a.name, b.name)),
     publications: parts.publications
       .map((publication) => withConnections(publication, counts))
       .toSorted((a, b) => compare(a.guest, b.guest)),
@@ -43,6 +52,15 @@ export function statusBody(
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function withLearned(guest: GuestState, learned: KernelFacts["learned"]): GuestState {
+  const nics = guest.nics.map((nic) => {
+    const addresses = learned.get(nic.tap ?? "");
+    if (nic.filter === undefined || addresses === undefined) return nic;
+    return { ...nic, filter: { ...nic.filter, learned: addresses } };
+  });
+  return { ...guest, nics };
 }
 
 function withConnections(publication: PublicationState, counts: Counts): PublicationStatus {

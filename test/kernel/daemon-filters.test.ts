@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -101,4 +102,39 @@ test.each([
   write("web.xml", web(4003));
   await until(() => rulesOf(4003) === 2);
   expect(keepsFilters()).toBe(false);
+});
+
+test("an address that the kernel has learned is shown, and kept over a restart of the daemon", async () => {
+  const { nics = [] } = site.status().guests.find(({ name }) => name === "web2") ?? {};
+  const { tap = "", mac = "", bridge = "virbr20" } = nics[0] ?? {};
+  site.writePolicy(policy.replace("filter: outer", "filter: no-arp-ip-spoofing"));
+  const shown = () => site.status().guests.find(({ name }) => name === "web2")?.nics[0]?.filter;
+  await until(() => shown()?.name === "no-arp-ip-spoofing");
+  expect(shown()?.learned).toBeUndefined();
+  for (const words of [
+    "netns add learner",
+    `link add ${bridge} type bridge`,
+    `link set ${bridge} up`,
+    `link add ${tap} type veth peer name eth0 netns learner`,
+    `link set ${tap} master ${bridge} up`,
+    `-n learner link set eth0 address ${mac} up`,
+    "-n learner address add 10.20.0.77/24 dev eth0",
+  ]) {
+    execFileSync("ip", words.split(" "));
+  }
+  try {
+    const speak = "echo >/dev/udp/10.20.0.99/9";
+    await until(() => {
+      spawnSync("ip", ["netns", "exec", "learner", "bash", "-c", speak]);
+      return shown()?.learned !== undefined;
+    });
+    expect(shown()?.learned).toEqual(["10.20.0.77"]);
+    await daemon.kill("SIGTERM");
+    daemon = await site.start();
+    expect(shown()?.learned).toEqual(["10.20.0.77"]);
+  } finally {
+    execFileSync("ip", ["link", "del", bridge]);
+    execFileSync("ip", ["link", "del", tap]);
+    execFileSync("ip", ["netns", "del", "learner"]);
+  }
 });

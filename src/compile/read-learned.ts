@@ -1,0 +1,30 @@
+import { formatAddress, parseAddress, type Address } from "../base/address.ts";
+import type { Element, Expression, Table } from "../nft/ast.ts";
+import { tableName } from "./names.ts";
+
+/** What the kernel has learned by itself of the nics that filters bind, by tap. */
+export function readLearned(tables: readonly Table[]): ReadonlyMap<string, readonly Address[]> {
+  const learned = new Map<string, Address[]>();
+  const elements = tables
+    .filter(({ family, name }) => family === "bridge" && name === tableName)
+    .flatMap(({ sets }) => sets.filter(({ name }) => /^learned[46]$/.test(name)))
+    .flatMap((set) => set.elements);
+  for (const { tap, address } of elements.flatMap(readElement)) {
+    const known = learned.get(tap);
+    if (known === undefined) learned.set(tap, [address]);
+    else known.push(address);
+  }
+  return learned;
+}
+
+/** nft shows the tap of an index by its name; IPv4 addresses are bits without a type. */
+function readElement({ key }: Element): { tap: string; address: Address }[] {
+  const [tap, field] = key.kind === "concat" ? key.parts.map(valueOf) : [];
+  if (tap === undefined || field === undefined) return [];
+  const address = typeof field === "number" ? formatAddress(4, BigInt(field)) : parseAddress(field);
+  return address === undefined ? [] : [{ tap: String(tap), address }];
+}
+
+function valueOf(expression: Expression): string | number | undefined {
+  return expression.kind === "value" ? expression.value : undefined;
+}
