@@ -190,6 +190,9 @@ function randomRule(dice: Dice, layer: "ethernet" | "packet"): RandomRule {
 
 const chains = ["mac", "vlan", "arp", "rarp", "ipv4", "ipv6", "ipv4-more", "mac-more", "root"];
 
+/** None is a chain's own, or that of a rule. */
+const chainPriorities = [-850, -350, 50, 650];
+
 /** `layers`: whose rules it may have. */
 export function randomFilters(
   dice: Dice,
@@ -202,7 +205,9 @@ export function randomFilters(
   const parts = Array.from({ length: dice.number(4) }, (_, i): RandomFilter => {
     const chain = dice.pick(free);
     free.splice(free.indexOf(chain), 1);
-    const priority = dice.oneIn(3) ? { priority: dice.pick([-800, -300, 50, 600]) } : {};
+    // Of chains with one priority it is left to chance in libvirt which comes first.
+    const isPlaced = chain.endsWith("-more") || dice.oneIn(3);
+    const priority = isPlaced ? { priority: chainPriorities[i] ?? 0 } : {};
     return { name: `part-${i}`, chain, rules: rules(4), references: [], ...priority };
   });
   const last: RandomRule = { action: "drop", direction: "inout", fields: [], priority: 900 };
