@@ -36,6 +36,8 @@ function codeOf(fault: BindingFault): string {
       return "FILTER_TOO_LONG";
     case "unsupported":
       return "FILTER_NOT_ENFORCEABLE";
+    case "learning":
+      return "BAD_VARIABLE";
     case "values":
       return fault.fault.kind === "missing" ? "MISSING_VARIABLE" : "BAD_VARIABLE";
   }

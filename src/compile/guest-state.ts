@@ -1,3 +1,4 @@
+import { quote } from "../base/quote.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import { faultsOf, type BindingFault, type FilterWorld } from "../model/filter-faults.ts";
 import type { NicIntent } from "../model/intent.ts";
@@ -55,6 +56,8 @@ function reasonOf(fault: BindingFault): string {
       return "it has too many rules";
     case "unsupported":
       return fault.reason;
+    case "learning":
+      return `${quote(fault.value)} is no value for ${fault.variable}`;
     case "values":
       return fault.fault.kind === "missing"
         ? `no value for $${fault.fault.variable?.name ?? ""}`

@@ -37,6 +37,14 @@ export function describeFault(
         message: `${filter} has a rule that cannot be enforced here: ${fault.reason} (${placeText(fault.rule.rule.at)})`,
         hint: fault.hint,
       };
+    case "learning":
+      return {
+        message: `${quote(fault.value)} is no value for ${fault.variable}`,
+        hint:
+          fault.variable === "DHCPSERVER"
+            ? "give it IPv4 addresses: those of the servers that may give addresses"
+            : "give it one of any, dhcp and none",
+      };
     case "values":
       return sayValues(fault, `${filter}`);
   }

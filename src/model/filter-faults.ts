@@ -1,7 +1,7 @@
 import type { FilterReference } from "./filter.ts";
 import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
 import { expandFilter, type ExpandedRule, type Filters } from "./filter-expansion.ts";
-import { groupsWithLearned } from "./filter-learning.ts";
+import { groupsWithLearned, learningFault, type LearningFault } from "./filter-learning.ts";
 import { needsState } from "./packet-rule.ts";
 import { type Fault, isFault, tuplesOf, valuesOf } from "./filter-values.ts";
 
@@ -16,6 +16,7 @@ export type BindingFault =
       readonly reason: string;
       readonly hint?: string;
     }
+  | ({ readonly kind: "learning" } & LearningFault)
   | { readonly kind: "values"; readonly fault: Fault; readonly rule: ExpandedRule };
 
 /** What there is to enforce bindings with. */
@@ -47,8 +48,10 @@ function findFaults(
   const expansion = expandFilter(filters, binding.filter);
   if (expansion === undefined) return [{ kind: "unknown-filter" }];
   if (expansion.isTooLong) return [{ kind: "too-long" }];
+  const learning = learningFault(expansion.rules, binding.parameters);
   return [
     ...expansion.rules.flatMap((rule) => unsupported(rule, bridgeTracking)),
+    ...(learning === undefined ? [] : [{ kind: "learning", ...learning } as const]),
     ...expansion.broken.map((reference) => ({ kind: "broken-reference", reference }) as const),
     ...expansion.rules.flatMap((rule) =>
       ruleFaults(rule, binding).map((fault) => ({ kind: "values", fault, rule }) as const),

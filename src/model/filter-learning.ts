@@ -1,3 +1,4 @@
+import { parseAttributeValue } from "./attribute-value.ts";
 import type { FilterParameters } from "./filter.ts";
 import { type Condition, groupsOf } from "./filter-conditions.ts";
 import type { ExpandedRule } from "./filter-expansion.ts";
@@ -12,6 +13,29 @@ export function learningMode(parameters: FilterParameters): LearningMode | undef
   const [word = "any"] = parameters.get("CTRL_IP_LEARNING") ?? [];
   const mode = word.toLowerCase();
   return mode === "any" || mode === "dhcp" ? mode : undefined;
+}
+
+/** A parameter that says how addresses are learned, with a value that it cannot have. */
+export interface LearningFault {
+  readonly variable: "CTRL_IP_LEARNING" | "DHCPSERVER";
+  readonly value: string;
+}
+
+/** DHCPSERVER may mean anything where nothing is learned. */
+export function learningFault(
+  rules: readonly ExpandedRule[],
+  parameters: FilterParameters,
+): LearningFault | undefined {
+  const modes = parameters.get("CTRL_IP_LEARNING") ?? ["any"];
+  const isMode = modes.length === 1 && /^(any|dhcp|none)$/i.test(modes[0] ?? "");
+  if (!isMode) return { variable: "CTRL_IP_LEARNING", value: modes.join(", ") };
+  const servers = parameters.get("DHCPSERVER") ?? [];
+  const wrong = servers.find((text) => parseAttributeValue({ kind: "ipv4" }, text) === undefined);
+  if (wrong === undefined) return undefined;
+  const learns = rules.some((rule) =>
+    groupsWithLearned(rule, parameters).some((group) => group.isLearned),
+  );
+  return learns ? { variable: "DHCPSERVER", value: wrong } : undefined;
 }
 
 /** The condition compares one whole address with those that are learned. */

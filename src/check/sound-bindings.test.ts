@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { parseInventory } from "../parse/inventory.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { soundBindings } from "./sound-bindings.ts";
+
+const guest = `<domain><name>web1</name><devices>
+<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/><target dev='vnet0'/></interface>
+</devices></domain>`;
+
+const filter = `<filter name='own-ip'>
+<rule action='accept' direction='out'><ip srcipaddr='$IP'/></rule></filter>`;
+
+/** With these parameters of the one nic. */
+function breaches(parameters: string) {
+  const text = `guests:
+  web1: { filter: own-ip, nics: { "52:54:00:00:00:01": { parameters: ${parameters} } } }`;
+  const guests = [{ file: "web1.xml", text: guest }];
+  const filters = [{ file: "own-ip.xml", text: filter }];
+  const { inventory } = parseInventory({ networks: [], guests, leases: [], filters }, []);
+  return soundBindings(parsePolicy([{ file: "p", text }]).policy, inventory);
+}
+
+const wrong = (what: string, hint: string) => [
+  {
+    code: "BAD_VARIABLE",
+    severity: "error",
+    at: { file: "p", line: 2, column: 19 },
+    message: `nic 52:54:00:00:00:01 of guest 'web1': ${what}`,
+    hint,
+  },
+];
+
+test.each([
+  "{}",
+  "{ CTRL_IP_LEARNING: DHCP, DHCPSERVER: [10.0.0.1, 10.0.0.2] }",
+  "{ CTRL_IP_LEARNING: Any }",
+  "{ CTRL_IP_LEARNING: none, IP: 10.0.0.5 }",
+  "{ DHCPSERVER: whoever, IP: 10.0.0.5 }",
+])("parameters %s are no mistake", (parameters) => {
+  expect(breaches(parameters)).toEqual([]);
+});
+
+test.each([
+  ["{ CTRL_IP_LEARNING: dchp }", "'dchp'"],
+  ["{ CTRL_IP_LEARNING: [any, dhcp] }", "'any, dhcp'"],
+  ["{ CTRL_IP_LEARNING: dchp, IP: 10.0.0.5 }", "'dchp'"],
+])("no way of learning is %s", (parameters, value) => {
+  const hint = "give it one of any, dhcp and none";
+  expect(breaches(parameters)).toEqual(wrong(`${value} is no value for CTRL_IP_LEARNING`, hint));
+});
+
+test.each([
+  ["{ DHCPSERVER: '2001:db8::1' }", "'2001:db8::1'"],
+  ["{ CTRL_IP_LEARNING: dhcp, DHCPSERVER: [10.0.0.1, dhcp.example] }", "'dhcp.example'"],
+])("no server is %s", (parameters, value) => {
+  const hint = "give it IPv4 addresses: those of the servers that may give addresses";
+  expect(breaches(parameters)).toEqual(wrong(`${value} is no value for DHCPSERVER`, hint));
+});
