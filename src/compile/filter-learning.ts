@@ -1,3 +1,4 @@
+import { type Address, toBits } from "../base/address.ts";
 import type { LearningMode } from "../model/filter-learning.ts";
 import type { Chain, Element, Expression, Rule, SetDefinition, Statement } from "../nft/ast.ts";
 import {
@@ -5,6 +6,7 @@ import {
   anonymousSet,
   concat,
   equal,
+  iifname,
   jump,
   l4proto,
   leave,
@@ -187,8 +189,21 @@ function learnFromReply(): Rule[] {
 /** Far more than there are taps in a host's life; the memory is taken only as they are used. */
 const size = 1_048_576;
 
-/** `macs` are the nics whose addresses are learned. */
-export function learningSets(macs: readonly Element[]): SetDefinition[] {
+/** A nic, and an address that libvirt's DHCP server has given it: that is known from libvirt, and not learned. */
+export function leasedElement(tap: string, address: Address): Element {
+  return { key: concat(value(tap), value(Number(toBits(address)))) };
+}
+
+/** What a filter's rule asks of an IPv4 address where DHCP alone gives addresses, beside what was learned. */
+export function leasedKey(port: "from" | "to", field: Expression): Expression {
+  return concat(port === "from" ? iifname : oifname, field);
+}
+
+/** `macs` are the nics whose addresses are learned, `leased` what libvirt has given to some. */
+export function learningSets(
+  macs: readonly Element[],
+  leased: readonly Element[],
+): SetDefinition[] {
   const dynamic = { size, flags: ["dynamic"], counter: false, elements: [] } as const;
   return [
     {
@@ -203,6 +218,14 @@ export function learningSets(macs: readonly Element[]): SetDefinition[] {
       ...dynamic,
       type: ["iface_index"],
     })),
+    {
+      name: "leased4",
+      flags: [],
+      counter: false,
+      elements: leased,
+      type: ["ifname", "integer"],
+      keyLike: concat(iifname, raw("nh", 96, 32)),
+    },
     {
       name: "learning_macs",
       flags: [],

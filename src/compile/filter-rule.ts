@@ -1,5 +1,6 @@
 import type { FilterParameters } from "../model/filter.ts";
 import type { ExpandedRule } from "../model/filter-expansion.ts";
+import { learningMode } from "../model/filter-learning.ts";
 import type { Resolved } from "../model/filter-values.ts";
 import type { Expression, Rule, Statement } from "../nft/ast.ts";
 import {
@@ -13,7 +14,7 @@ import {
   reference,
 } from "../nft/build.ts";
 import { protocolMatches } from "./filter-context.ts";
-import { learnedKey } from "./filter-learning.ts";
+import { learnedKey, leasedKey } from "./filter-learning.ts";
 import {
   constantOf,
   type Field,
@@ -148,8 +149,13 @@ function learnedAlternatives(group: Group, site: Site): Placed[][] {
     const field = learnedField(group.protocol, attribute, site.isReversed);
     const set = reference(field.left.kind === "raw" ? "learned4" : "learned6");
     const compare = isNegated ? notEqual : equal;
-    const statement = compare(learnedKey(site.direction, field.left), set);
-    return [[{ order: field.order, statement }]];
+    const learned = compare(learnedKey(site.direction, field.left), set);
+    const placed = { order: field.order, statement: learned };
+    const isLeased = field.left.kind === "raw" && learningMode(site.parameters) === "dhcp";
+    if (!isLeased) return [[placed]];
+    const leased = compare(leasedKey(site.direction, field.left), reference("leased4"));
+    const other = { order: field.order, statement: leased };
+    return isNegated ? [[placed, other]] : [[placed], [other]];
   });
 }
 

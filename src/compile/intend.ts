@@ -1,9 +1,12 @@
+import { type Address, familyOf, parseAddress } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
+import type { FilterParameters } from "../model/filter.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import { bindingOf, bridgeTrackingOf, filtersOf } from "../model/filter-binding.ts";
-import { networkNamed } from "../model/inventory-index.ts";
+import { learningMode } from "../model/filter-learning.ts";
+import { currentLeases, networkNamed, networkOf } from "../model/inventory-index.ts";
 import { addressesOf } from "../model/nic-addresses.ts";
 import type { Given } from "./given.ts";
 import { intendNetworks } from "./intend-networks.ts";
@@ -61,8 +64,19 @@ function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
     ...(bridge !== undefined && { bridge }),
     addresses: addressesOf(guest, nic, given),
     groups: [...new Set(groups)].toSorted(),
-    ...(filter && { filter }),
+    ...(filter && { filter, leased: leasesFor(filter.parameters, nic, inventory) }),
   };
+}
+
+/** By DHCPSERVER the operator says which servers may give addresses; libvirt's answers from the network's gateway. */
+function leasesFor(parameters: FilterParameters, nic: Nic, inventory: Inventory): Address[] {
+  if (parameters.has("IP") || learningMode(parameters) !== "dhcp") return [];
+  const network = networkOf(nic, inventory);
+  const servers = parameters.get("DHCPSERVER")?.map(parseAddress);
+  const isServer = network?.subnets.some(({ gateway }) => servers?.includes(gateway));
+  if (servers !== undefined && !isServer) return [];
+  const leased = currentLeases(inventory, nic.mac, nic.bridge ?? network?.bridge);
+  return leased.filter((address) => familyOf(address) === 4);
 }
 
 function foreignTaps(inventory: Inventory, bridges: ReadonlySet<InterfaceName>): InterfaceName[] {

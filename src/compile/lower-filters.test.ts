@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Filter, FilterMatch, FilterRule } from "../model/filter.ts";
+import type { Lease } from "../model/inventory.ts";
+import { concat, value } from "../nft/build.ts";
 import { diffTables } from "../nft/diff.ts";
 import { compile } from "./compile.ts";
 import * as sample from "./sample.fake.ts";
@@ -42,6 +44,7 @@ const ports = filter(
 function tablesOf(
   definition: Filter,
   given: readonly Readonly<Record<string, readonly string[]>>[],
+  leases: readonly Lease[] = [],
 ) {
   const guests = given.map((_, index) => sample.guest(index + 1, "lan"));
   const policies = guests.map(({ name, nics }, index) => {
@@ -54,6 +57,7 @@ function tablesOf(
   const inventory = sample.inventory({
     networks: [sample.network("lan")],
     guests,
+    leases,
     filters: new Map([["f", definition]]),
   });
   return compile(sample.policy({ guests: new Map(policies) }), inventory).tables;
@@ -79,6 +83,55 @@ describe("a nic more in a filter that is in force", () => {
       tablesOf(option, [{ CLASS: ["46"] }, { CLASS: ["46"] }, { CLASS: ["10"] }]),
     );
     expect(script.match(/^add chain bridge virtwall from/gm)).toHaveLength(1);
+  });
+});
+
+describe("a lease of libvirt's own server, where addresses are learned from DHCP", () => {
+  const learning = filter(rule("ip", match("srcipaddr", "$IP")));
+  const lease = sample.lease(1, "10.0.0.2", "br-lan");
+  const leased = (
+    parameters: Readonly<Record<string, readonly string[]>>,
+    leases: readonly Lease[],
+  ) => {
+    const [, bridge] = tablesOf(learning, [{ CTRL_IP_LEARNING: ["dhcp"], ...parameters }], leases);
+    return bridge?.sets.find(({ name }) => name === "leased4")?.elements.map(({ key }) => key);
+  };
+  const element = concat(value("vnet1"), value(0x0a000002));
+
+  it("comes, changes and ends as an element", () => {
+    const dhcp = [{ CTRL_IP_LEARNING: ["dhcp"] }];
+    const other = sample.lease(1, "10.0.0.3", "br-lan");
+    const states = [[], [lease], [other], []].map((leases) => tablesOf(learning, dhcp, leases));
+    const scripts = states.slice(1).map((after, index) =>
+      diffTables(states[index] ?? [], after)
+        .trimEnd()
+        .split("\n"),
+    );
+    const set = "element bridge virtwall leased4";
+    expect(scripts).toEqual([
+      [`add ${set} { "vnet1" . 167772162 }`],
+      [`delete ${set} { "vnet1" . 167772162 }`, `add ${set} { "vnet1" . 167772163 }`],
+      [`delete ${set} { "vnet1" . 167772163 }`],
+    ]);
+  });
+
+  it("counts as long as it lasts", () => {
+    expect(leased({}, [lease])).toEqual([element]);
+    expect(leased({}, [{ ...lease, hasEnded: true }])).toEqual([]);
+  });
+
+  it("is that of another on another bridge, or with another MAC address", () => {
+    const others = [sample.lease(1, "10.0.0.2", "br-dmz"), sample.lease(2, "10.0.0.2", "br-lan")];
+    expect(leased({}, others)).toEqual([]);
+  });
+
+  it("counts only where its server may give addresses", () => {
+    expect(leased({ DHCPSERVER: ["10.20.0.1"] }, [lease])).toEqual([element]);
+    expect(leased({ DHCPSERVER: ["10.20.0.9"] }, [lease])).toEqual([]);
+  });
+
+  it("is nothing where the first address used is the nic's", () => {
+    expect(leased({ CTRL_IP_LEARNING: ["any"] }, [lease])).toEqual([]);
   });
 });
 

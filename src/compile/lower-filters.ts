@@ -1,3 +1,4 @@
+import type { Address } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
@@ -21,7 +22,7 @@ import {
 } from "../nft/build.ts";
 import { defineGatheredSet, interfaceSet } from "./define-set.ts";
 import { elementsOf } from "./filter-groups.ts";
-import { learningChains, learningSets } from "./filter-learning.ts";
+import { learningChains, learningSets, leasedElement } from "./filter-learning.ts";
 import type { Direction } from "./filter-rule.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
 import { answerRules, stampChains, stampEndRules, stampShift, trackingOf } from "./filter-state.ts";
@@ -82,7 +83,10 @@ function learningParts(bound: readonly BoundNic[]): Lowered {
   const macs = gather("learning_macs", learners, ({ tap, mac }) => [
     keyed({ key: concat(value(tap), value(Number(`0x${mac.replaceAll(":", "")}`))) }),
   ]);
-  return { sets: learningSets(macs), chains: learningChains() };
+  const leases = gather("leased4", learners, ({ tap, leased }) =>
+    leased.map((address) => keyed(leasedElement(tap, address))),
+  );
+  return { sets: learningSets(macs, leases), chains: learningChains() };
 }
 
 /** Where frames of nics go whose binding cannot be enforced. */
@@ -94,6 +98,7 @@ interface BoundNic {
   readonly mac: Mac;
   readonly bridge: InterfaceName | undefined;
   readonly parameters: FilterParameters;
+  readonly leased: readonly Address[];
   /** Absent where the binding cannot be enforced. */
   readonly shape: FilterShape | undefined;
 }
@@ -101,16 +106,20 @@ interface BoundNic {
 const known = new WeakMap<FilterBinding, BoundNic>();
 
 function boundNics(intent: Intent): BoundNic[] {
-  return intent.nics.flatMap(({ tap, mac, bridge, filter }) => {
+  return intent.nics.flatMap(({ tap, mac, bridge, filter, leased = [] }) => {
     if (tap === undefined || filter === undefined) return [];
     const shape = shapeOf(intent, filter);
     const before = known.get(filter);
-    const isSame = before?.tap === tap && before.bridge === bridge && before.shape === shape;
-    if (isSame) return [before];
-    const bound = { tap, mac, bridge, parameters: filter.parameters, shape };
+    const bound = { tap, mac, bridge, parameters: filter.parameters, leased, shape };
+    if (before !== undefined && isSame(before, bound)) return [before];
     known.set(filter, bound);
     return [bound];
   });
+}
+
+function isSame(a: BoundNic, b: BoundNic): boolean {
+  const isLeasedSame = a.leased.join() === b.leased.join();
+  return a.tap === b.tap && a.bridge === b.bridge && a.shape === b.shape && isLeasedSame;
 }
 
 type ElementsOf = (nic: BoundNic) => readonly KeyedElement[];

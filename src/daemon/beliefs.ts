@@ -241,6 +241,7 @@ export class Beliefs {
       networks: keepSame(old?.networks, texts.networks),
       guests: keepSame(old?.guests, texts.guests),
       leases: keepSame(old?.leases, texts.leases),
+      ...(texts.readAt !== undefined && { readAt: texts.readAt }),
     };
     this.#isStale = true;
   }

@@ -59,6 +59,8 @@ export interface NicIntent {
   /** Sorted. */
   readonly groups: readonly string[];
   readonly filter?: FilterBinding;
+  /** IPv4 addresses that libvirt's DHCP server has given it, where the filter takes its addresses from DHCP. */
+  readonly leased?: readonly Address[];
 }
 
 export interface NicAddress {

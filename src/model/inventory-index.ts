@@ -39,6 +39,18 @@ export function leasedAddresses(
   return bridge === undefined ? [] : (indexOf(inventory).leases.get(`${mac} ${bridge}`) ?? []);
 }
 
+/** Of them, what the network's server of libvirt's has not taken back. */
+export function currentLeases(
+  inventory: Inventory,
+  mac: Mac,
+  bridge: InterfaceName | undefined,
+): readonly Address[] {
+  const { ended } = indexOf(inventory);
+  return leasedAddresses(inventory, mac, bridge).filter(
+    (address) => !ended.has(`${mac} ${bridge ?? ""} ${address}`),
+  );
+}
+
 interface NumberedAddress {
   readonly index: number;
   readonly address: Address;
@@ -75,5 +87,10 @@ const indexOf = remembered(({ networks, leases }: Inventory) => {
     ),
     order: new Map(networks.map((network, index) => [network, index])),
     leases: byMac,
+    ended: new Set(
+      leases
+        .filter(({ hasEnded }) => hasEnded)
+        .map(({ mac, bridge, address }) => `${mac} ${bridge} ${address}`),
+    ),
   };
 });

@@ -104,6 +104,8 @@ export interface Lease {
   readonly bridge: InterfaceName;
   /** Seconds since the epoch. */
   readonly expires: number;
+  /** It had ended when it was read; libvirt's helper strikes such a lease out only when dnsmasq calls it the next time. */
+  readonly hasEnded?: true;
   readonly hostname?: string;
 }
 

@@ -12,6 +12,8 @@ export interface LibvirtTexts {
   readonly guests: readonly SourceText[];
   /** libvirt's dnsmasq helper's files `BRIDGE.status`. */
   readonly leases: readonly SourceText[];
+  /** When that was, in seconds since the epoch. Absent: texts that mean the same at any time. */
+  readonly readAt?: number;
   /** Filters: those of libvirt's own folder, and those defined through virtwall, which win. Absent: nobody looked. */
   readonly filters?: readonly SourceText[];
   readonly ownFilters?: readonly SourceText[];

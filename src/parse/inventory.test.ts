@@ -358,6 +358,23 @@ describe("leases", () => {
     ]);
   });
 
+  test("have ended by the time at which they were read, and those with 0 never", () => {
+    const entry = (last: number, expiry: number) => ({
+      "ip-address": `10.0.0.${last}`,
+      "mac-address": mac(last),
+      "expiry-time": expiry,
+    });
+    const text = JSON.stringify([entry(1, 1000), entry(2, 1001), entry(3, 0)]);
+    const file = "leases/virbr0.status";
+    const texts = { networks: [], guests: [], leases: [{ file, text }] };
+    const endedAt = (time: { readAt?: number }) =>
+      parseInventory({ ...texts, ...time }, []).inventory.leases.map(
+        ({ hasEnded = false }) => hasEnded,
+      );
+    expect(endedAt({ readAt: 1000 })).toEqual([true, false, false]);
+    expect(endedAt({})).toEqual([false, false, false]);
+  });
+
   test("of one address are the last one", () => {
     const entry = (last: number) => ({ "ip-address": "10.0.0.2", "mac-address": mac(last) });
     const { inventory } = leases(JSON.stringify([entry(1), entry(2)]));

@@ -5,7 +5,7 @@ import { mergeFilters } from "./merge-filters.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
 import { parseNetworkXml } from "./network-xml.ts";
-import type { Guest, HostInterface, Inventory, Network, Nic } from "../model/inventory.ts";
+import type { Guest, HostInterface, Inventory, Lease, Network, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { LibvirtTexts } from "../model/source-text.ts";
 
@@ -42,7 +42,7 @@ export function parseInventory(
   const leases = texts.leases.flatMap((text) => {
     const parsed = leasesIn(text);
     append(problems, parsed.problems);
-    return parsed.leases;
+    return parsed.leases.map((lease) => atTime(lease, texts.readAt));
   });
   const merged = mergeFilters(texts);
   append(problems, merged.problems);
@@ -56,6 +56,13 @@ export function parseInventory(
     },
     problems,
   };
+}
+
+/** Leases that never end are written with 0. */
+function atTime(lease: Lease, readAt: number | undefined): Lease {
+  const { expires } = lease;
+  const hasEnded = readAt !== undefined && expires > 0 && expires <= readAt;
+  return hasEnded ? { ...lease, hasEnded } : lease;
 }
 
 function distinctNetworks(networks: readonly Network[], problems: Problem[]): Network[] {

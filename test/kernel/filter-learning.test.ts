@@ -66,16 +66,21 @@ test("the first address that a guest uses is the one it keeps", async () => {
 
 test("with dhcp an address is the guest's once a server has given it to its MAC address", async () => {
   await load("{ CTRL_IP_LEARNING: [dhcp] }");
-  expect(await isHeard(own)).toBe(false);
-  await reply(2, own, "52:54:00:20:00:11");
-  await reply(5, own, "52:54:00:20:00:12");
-  expect(await isHeard(own)).toBe(false);
-  await reply(5, own, "52:54:00:20:00:11");
+  expect(await isHeard(other)).toBe(false);
+  await reply(2, other, "52:54:00:20:00:11");
+  await reply(5, other, "52:54:00:20:00:12");
+  expect(await isHeard(other)).toBe(false);
+  await reply(5, other, "52:54:00:20:00:11");
+  expect(await isHeard(other)).toBe(true);
+});
+
+test("with dhcp an address that libvirt's own server has leased is the guest's from the beginning", async () => {
+  await load("{ CTRL_IP_LEARNING: [dhcp] }");
   expect([await isHeard(own), await isHeard(other)]).toEqual([true, false]);
 });
 
 test("with a list of servers no other one gives addresses", async () => {
-  await load("{ CTRL_IP_LEARNING: [dhcp], DHCPSERVER: [10.20.0.1] }");
+  await load("{ CTRL_IP_LEARNING: [dhcp], DHCPSERVER: [10.20.0.250] }");
   await reply(5, own, "52:54:00:20:00:11");
   expect(await isHeard(own)).toBe(false);
 });

@@ -46,7 +46,7 @@ export class LiveLibvirt implements LibvirtSource {
     const reading = this.#reading.then(() => this.#readXml());
     this.#reading = reading.catch(() => undefined);
     const [xml, leases] = await Promise.all([reading, readFolder(this.#leaseFolder, ".status")]);
-    return { ...xml, leases };
+    return { ...xml, leases, readAt: Math.floor(Date.now() / 1000) };
   }
 
   expectChange(change: ExpectedChange): void {
