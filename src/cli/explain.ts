@@ -1,6 +1,7 @@
-import { readLegacyTables, readSettings } from "../edge/host/read-settings.ts";
+import { readSettings } from "../edge/host/read-settings.ts";
 import { runBridge, runIp } from "../edge/host/run-ip.ts";
 import { readRuleset } from "../edge/nft/read-ruleset.ts";
+import { legacyTablesInUse } from "../edge/xtables/xtables.ts";
 import { answer, type Answer, type NamedRule } from "../explain/answer.ts";
 import {
   readHost,
@@ -30,7 +31,7 @@ export async function runExplain(
   const nics = await readNics(settings, namesGuest);
   const ground = await readGround(nics);
   const question = readQuestion(asked, { ground, nics });
-  const found = doubtLegacy(answer(ground, question), await readLegacyTables());
+  const found = doubtLegacy(answer(ground, question), await legacyTablesInUse());
   if (settings.json) printJson(output, found);
   else output.out(printAnswer(found, asked.words));
   return found.verdict === "delivered" ? exitStatus.ok : exitStatus.problems;

@@ -10,13 +10,6 @@ export async function readSettings(paths: readonly string[]): Promise<ReadonlyMa
   );
 }
 
-/** Tables of iptables-legacy, which nft does not list. */
-export async function readLegacyTables(): Promise<readonly string[]> {
-  const files = ["ip_tables_names", "ip6_tables_names"];
-  const words = await Promise.all(files.map((file) => readWord(`/proc/net/${file}`)));
-  return words.flatMap((text) => (text ?? "").split("\n")).filter((name) => name !== "");
-}
-
 async function readWord(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, "utf8")).trim();

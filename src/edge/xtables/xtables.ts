@@ -78,11 +78,34 @@ export class XtablesPrograms implements Xtables {
 /** Two processes each time, on hosts that have legacy tables; elsewhere one look into /proc. */
 const lookMs = 1_000;
 
+/**
+ * Tables of the legacy variant that can change what becomes of a packet: once made, an empty one stays as long as its namespace. All
+ * that the kernel names where the programs that list them are missing.
+ */
+export async function legacyTablesInUse(): Promise<readonly string[]> {
+  const [named, saves] = await Promise.all([legacyTableNames(), legacySaves()]);
+  if (named.length === 0 || saves.length === 0) return named;
+  const tables = saves
+    .flatMap(readSave)
+    .filter(({ chains }) =>
+      chains.some(({ policy, rules }) => rules.length > 0 || (policy ?? "ACCEPT") !== "ACCEPT"),
+    );
+  return [...new Set(tables.map(({ name }) => name))];
+}
+
+async function legacyTableNames(): Promise<readonly string[]> {
+  const texts = await Promise.all([legacyNames("iptables"), legacyNames("ip6tables")]);
+  return [...new Set(texts.flatMap((text) => text.split("\n")).filter((name) => name !== ""))];
+}
+
 /** All rules of the legacy variant, less what counting changes. */
 async function legacyRules(): Promise<string> {
+  return (await legacySaves()).join("").replaceAll(/^#.*$| \[\d+:\d+\]$/gm, "");
+}
+
+async function legacySaves(): Promise<readonly string[]> {
   const legacy = (await variants()).filter(({ command }) => command.endsWith("-legacy"));
-  const texts = await Promise.all(legacy.map(({ save }) => run(save, [])));
-  return texts.join("").replaceAll(/^#.*$| \[\d+:\d+\]$/gm, "");
+  return Promise.all(legacy.map(({ save }) => run(save, [])));
 }
 
 async function variants(): Promise<readonly Variant[]> {
@@ -99,7 +122,7 @@ async function variantsOf(name: "iptables" | "ip6tables"): Promise<readonly Vari
   } else if (await isInstalled(`${name}-nft-save`)) {
     found.push({ command: name, save: `${name}-nft-save`, restore: `${name}-nft-restore` });
   }
-  if (!(await hasLegacyTables(name))) return found;
+  if ((await legacyNames(name)) === "") return found;
   const legacy = isPlainLegacy === true ? name : `${name}-legacy`;
   if (isPlainLegacy !== true && !(await isInstalled(`${legacy}-save`))) return found;
   return [
@@ -127,12 +150,13 @@ async function isInstalled(program: string): Promise<boolean> {
   return (await runIfInstalled(program, ["--version"])) !== undefined;
 }
 
-async function hasLegacyTables(name: "iptables" | "ip6tables"): Promise<boolean> {
+/** The tables that the kernel holds, one a line. */
+async function legacyNames(name: "iptables" | "ip6tables"): Promise<string> {
   const file = name === "iptables" ? "ip_tables_names" : "ip6_tables_names";
   try {
-    return (await readFile(`/proc/net/${file}`, "utf8")).trim() !== "";
+    return (await readFile(`/proc/net/${file}`, "utf8")).trim();
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (isMissing(error)) return "";
     throw new XtablesError(`cannot read /proc/net/${file}`, { command: name, cause: error });
   }
 }
