@@ -62,7 +62,7 @@ export function evaluate(
     case "map":
       return evaluateMap(expression, types, scope);
     case "raw":
-      return [loadBits(layers[expression.base], expression, packet)];
+      return [loadRaw(expression, packet)];
     case "unknown":
       return ["unknown"];
     default:
@@ -83,14 +83,38 @@ function operate(operation: Operation, type: string, scope: Scope): Loaded {
     const mask = flagsOfConstant(operation.right, type);
     return mask === undefined ? "unknown" : loadStatus(mask, scope.state.packet, scope.context);
   }
-  const [left = "unknown"] = evaluate(operation.left, [type], scope);
   const right =
     flagsOfConstant(operation.right, type) ?? evaluate(operation.right, [type], scope)[0];
+  if (operation.kind === "&" && typeof right === "bigint") {
+    return loadMasked(operation.left, right, { type, scope });
+  }
+  const [left = "unknown"] = evaluate(operation.left, [type], scope);
   if (left === "absent" || right === "absent") return "absent";
   if (typeof right !== "bigint") return "unknown";
-  if (typeof left !== "bigint") return operation.kind === "&" && right === 0n ? 0n : "unknown";
+  if (typeof left !== "bigint") return "unknown";
   if (operation.kind === "&") return left & right;
   return operation.kind === "|" ? left | right : left ^ right;
+}
+
+/** Of a header's field only those bits have to be known. */
+function loadMasked(
+  left: Expression,
+  mask: bigint,
+  { type, scope }: { type: string; scope: Scope },
+): Loaded {
+  const { packet } = scope.state;
+  if (left.kind === "raw") return loadRaw(left, packet, mask);
+  if (left.kind === "payload") {
+    return loadField(left.protocol, left.field, { packet, context: scope.context, mask });
+  }
+  const [whole = "unknown"] = evaluate(left, [type], scope);
+  if (typeof whole === "bigint") return whole & mask;
+  return whole === "unknown" && mask === 0n ? 0n : whole;
+}
+
+function loadRaw(raw: Extract<Expression, { kind: "raw" }>, packet: Packet, mask?: bigint): Loaded {
+  const { offset, length } = raw;
+  return loadBits({ base: layers[raw.base], offset, length, mask }, packet);
 }
 
 function evaluateMap(

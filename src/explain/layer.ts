@@ -23,18 +23,21 @@ export function openLayer(length: number): Layer {
   return { bytes: new Uint8Array(length), known: new Uint8Array(length), isOpen: true };
 }
 
-export function readBits(layer: Layer, span: Span): Loaded {
+/** Those bits, or with a mask those of them that it holds, the others as 0. */
+export function readBits(layer: Layer, span: Span, mask = allBits(span)): Loaded {
   if (span.offset + span.length > layer.bytes.length * 8) {
     return layer.isOpen ? "unknown" : "absent";
   }
-  const mask = (1n << BigInt(span.length)) - 1n;
-  return extract(layer.known, span) === mask ? extract(layer.bytes, span) : "unknown";
+  const isKnown = (extract(layer.known, span) & mask) === mask;
+  return isKnown ? extract(layer.bytes, span) & mask : "unknown";
 }
+
+const allBits = ({ length }: Span): bigint => (1n << BigInt(length)) - 1n;
 
 /** The layer with those bits written; `unknown` forgets what they were. Bits beyond the layer's end are let be. */
 export function writeBits(layer: Layer, span: Span, value: bigint | "unknown"): Layer {
   if (span.offset + span.length > layer.bytes.length * 8) return layer;
-  const mask = (1n << BigInt(span.length)) - 1n;
+  const mask = allBits(span);
   return {
     ...layer,
     bytes: replace(layer.bytes, span, value === "unknown" ? 0n : value & mask),

@@ -81,7 +81,7 @@ function loadKind(device: Interface, what: string): Loaded {
 export function loadField(
   protocol: string,
   name: string,
-  { packet, context }: { packet: Packet; context?: Context },
+  { packet, context, mask }: { packet: Packet; context?: Context; mask?: bigint },
 ): Loaded {
   const field = fieldOf(protocol, name);
   if (field === undefined) return "unknown";
@@ -94,17 +94,19 @@ export function loadField(
   if (transport !== undefined && packet.protocol !== transport) {
     return packet.protocol === undefined && packet.transport !== undefined ? "unknown" : "absent";
   }
-  return loadBits(field.base, field, packet);
+  return loadBits({ ...field, mask }, packet);
 }
 
-/** Bits of the packet, wherever they lie. */
+/** Bits of the packet, wherever they lie; with a mask, those of them that it holds. */
 export function loadBits(
-  base: "link" | "network" | "transport",
-  span: Span,
+  span: Span & {
+    readonly base: "link" | "network" | "transport";
+    readonly mask: bigint | undefined;
+  },
   packet: Packet,
 ): Loaded {
-  const layer: Layer | undefined = packet[base];
-  return layer === undefined ? "absent" : readBits(layer, span);
+  const layer: Layer | undefined = packet[span.base];
+  return layer === undefined ? "absent" : readBits(layer, span, span.mask);
 }
 
 /** `ct KEY`; keys but the state exist only for a packet whose flow is tracked. */

@@ -76,8 +76,17 @@ function addressed(packet: Packet, source: Known, destination: Known): Packet {
   const name = networkName(packet);
   const versioned = withField(packet, [name, "version"], name === "ip" ? 4n : 6n);
   const next: Field = name === "ip" ? ["ip", "protocol"] : ["ip6", "nexthdr"];
-  const typed = withField(versioned, next, BigInt(packet.protocol ?? 0));
+  const typed = whole(withField(versioned, next, BigInt(packet.protocol ?? 0)));
   return withField(withField(typed, [name, "saddr"], source), [name, "daddr"], destination);
+}
+
+/** IPv4's "more fragments" and the fragment's offset (RFC 791). */
+const fragmentBits = { offset: 50, length: 14 };
+
+/** No fragment of a packet. */
+function whole(packet: Packet): Packet {
+  if (familyOfPacket(packet) !== 4) return packet;
+  return { ...packet, network: writeBits(packet.network, fragmentBits, 0n) };
 }
 
 /** A TCP handshake, or an echo. */
