@@ -1,3 +1,4 @@
+import { familyOf } from "../base/address.ts";
 import { quote } from "../base/quote.ts";
 import type { Guest } from "./inventory.ts";
 import type { GuestPolicy, NicPolicy, Policy } from "./policy.ts";
@@ -45,10 +46,10 @@ export function curtailed(own: GuestPolicy, written: GuestPolicy | undefined): G
     publish: [],
     keysAt: keysWithout(own, written),
     nics: new Map(
-      [...own.nics].map(([mac, nic]) => [
-        mac,
-        { ...nic, keysAt: keysWithout(nic, written?.nics.get(mac)) },
-      ]),
+      [...own.nics].map(([mac, nic]) => {
+        const left = written === undefined ? nic : yielding(nic, written).nic;
+        return [mac, { ...left, keysAt: keysWithout(left, written?.nics.get(mac)) }];
+      }),
     ),
   };
 }
@@ -63,10 +64,13 @@ const nicKeys = ["address", "filter", "parameters"] as const;
 function mergeGuests(written: GuestPolicy, own: GuestPolicy, problems: Problem[]): GuestPolicy {
   const what = `guest ${quote(own.name)}`;
   const nics = new Map(written.nics);
-  for (const [mac, nic] of own.nics) {
+  for (const [mac, said] of own.nics) {
     const before = nics.get(mac);
+    const of = `nic ${mac} of ${what}`;
+    const { nic, clashes } = yielding(said, written);
+    problems.push(...clashes.map((clash) => givenTwice({ ...clash, what: of })));
     if (before === undefined) nics.set(mac, nic);
-    else nics.set(mac, mergeNics(before, nic, { what: `nic ${mac} of ${what}`, problems }));
+    else nics.set(mac, mergeNics(before, nic, { what: of, problems }));
   }
   problems.push(...conflicts(written, own, { keys: guestKeys, what }));
   const isOwn = (key: string) => own.keysAt?.has(key) === true && !written.keysAt?.has(key);
@@ -81,6 +85,54 @@ function mergeGuests(written: GuestPolicy, own: GuestPolicy, problems: Problem[]
     at: written.at,
     keysAt: new Map([...(own.keysAt ?? []), ...(written.keysAt ?? [])]),
   };
+}
+
+interface Clash {
+  readonly key: string;
+  readonly first: Place;
+  readonly second: Place;
+}
+
+/**
+ * A nic's own word without what would win over the files', though they say it elsewhere: a filter of the guest, and addresses, which
+ * are the values of IP and IPV6.
+ */
+function yielding(
+  own: NicPolicy,
+  written: GuestPolicy,
+): { readonly nic: NicPolicy; readonly clashes: readonly Clash[] } {
+  const clashes = [...filterClash(own, written), ...addressClashes(own, written)];
+  if (clashes.length === 0) return { nic: own, clashes };
+  const lost = new Set(clashes.map(({ key }) => key));
+  const { filter, ...rest } = own;
+  const isKept = ([key]: readonly [string, unknown]) => !lost.has(key);
+  const nic = {
+    ...rest,
+    ...(filter !== undefined && !lost.has("filter") && { filter }),
+    parameters: new Map([...own.parameters].filter(isKept)),
+    keysAt: new Map([...(own.keysAt ?? [])].filter(isKept)),
+  };
+  return { nic, clashes };
+}
+
+/** Where both name one for the nic itself that is seen as any key is. */
+function filterClash({ mac, filter }: NicPolicy, written: GuestPolicy): Clash[] {
+  const isOfGuest = written.filter !== undefined && !written.nics.get(mac)?.filter;
+  if (filter === undefined || !isOfGuest) return [];
+  return [{ key: "filter", first: keyOf(written, "filter"), second: filter.at }];
+}
+
+function addressClashes(own: NicPolicy, written: GuestPolicy): Clash[] {
+  const nic = written.nics.get(own.mac);
+  if (nic === undefined || nic.keysAt?.has("parameters")) return [];
+  const names = new Set(nic.addresses.map((one) => (familyOf(one) === 4 ? "IP" : "IPV6")));
+  return [...names]
+    .filter((key) => own.parameters.has(key))
+    .map((key) => ({ key, first: keyOf(nic, "address"), second: keyOf(own, "parameters") }));
+}
+
+function keyOf(words: Keyed & { readonly at: Place }, key: string): Place {
+  return words.keysAt?.get(key) ?? words.at;
 }
 
 function mergeNics(
@@ -116,15 +168,17 @@ function conflicts(
     const first = written.keysAt?.get(key);
     const second = own.keysAt?.get(key);
     if (first === undefined || second === undefined) return [];
-    const place = `${first.file}:${first.line}:${first.column}`;
-    return [
-      {
-        code: "DUPLICATE_KEY",
-        severity: "error",
-        at: second,
-        message: `'${key}' of ${what} is given twice: in its own XML and at ${place}`,
-        hint: "remove one of them",
-      },
-    ];
+    return [givenTwice({ key, first, second, what })];
   });
+}
+
+function givenTwice({ key, first, second, what }: Clash & { readonly what: string }): Problem {
+  const place = `${first.file}:${first.line}:${first.column}`;
+  return {
+    code: "DUPLICATE_KEY",
+    severity: "error",
+    at: second,
+    message: `'${key}' of ${what} is given twice: in its own XML and at ${place}`,
+    hint: "remove one of them",
+  };
 }
