@@ -112,6 +112,8 @@ export type Statement =
       readonly op: "add" | "update" | "delete";
       readonly set: string;
       readonly key: Expression;
+      /** Seconds that the element stays. */
+      readonly timeout?: number;
     }
   /** What this reader does not know, as nft's JSON. Never printed: it only occurs in foreign tables. */
   | { readonly kind: "unknown"; readonly json: string };

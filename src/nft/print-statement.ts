@@ -64,12 +64,29 @@ function printPlain(
     case "reject":
       return printReject(statement);
     case "set":
-      return `${statement.op} @${printName(statement.set)} { ${printExpression(statement.key)} }`;
+      return printSetChange(statement);
     case "unknown":
       throw new UnprintableText("statement", statement.json);
     default:
       return unreachable(statement);
   }
+}
+
+function printSetChange({ op, set, key, timeout }: Of<"set">): string {
+  const stay = timeout === undefined ? "" : ` timeout ${printDuration(timeout)}`;
+  return `${op} @${printName(set)} { ${printExpression(key)}${stay} }`;
+}
+
+/** `1d2h3m4s` */
+function printDuration(seconds: number): string {
+  const units: [string, number][] = [
+    ["d", seconds / 86_400],
+    ["h", (seconds / 3600) % 24],
+    ["m", (seconds / 60) % 60],
+    ["s", seconds % 60],
+  ];
+  const parts = units.map(([unit, count]) => `${Math.floor(count)}${unit}`);
+  return parts.filter((part) => !/^0\D/.test(part)).join("");
 }
 
 function printMatch(match: Of<"match">): string {

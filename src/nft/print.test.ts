@@ -167,6 +167,18 @@ describe("a statement is printed", () => {
       "add @seen { ip saddr }",
       [{ kind: "set", op: "add", set: "seen", key: nft.payload("ip", "saddr") }],
     ],
+    [
+      "update @seen { ip saddr timeout 8d1h5s }",
+      [
+        {
+          kind: "set",
+          op: "update",
+          set: "seen",
+          key: nft.payload("ip", "saddr"),
+          timeout: 694_805,
+        },
+      ],
+    ],
   ])("%s", (text, statements) => {
     expect(listed(...statements)).toBe(text);
   });

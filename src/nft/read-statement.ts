@@ -1,4 +1,4 @@
-import type { Rule, Statement } from "./ast.ts";
+import type { Expression, Rule, Statement } from "./ast.ts";
 import {
   asArray,
   asNumber,
@@ -72,10 +72,18 @@ const readers: Readonly<Record<string, StatementReader>> = {
       kind: "set",
       op: asWord(op, ["add", "update", "delete"]),
       set: asString(set).replace(/^@/, ""),
-      key: readExpression(elem),
+      ...readSetKey(elem),
     }),
   },
 };
+
+/** An element's other properties (comment ...) are not ours to know. */
+function readSetKey(json: Json): { key: Expression; timeout?: number } {
+  const element = isObject(json) ? json["elem"] : undefined;
+  const properties = isObject(element) ? Object.keys(element).toSorted().join() : "";
+  if (!isObject(element) || properties !== "timeout,val") return { key: readExpression(json) };
+  return { key: readExpression(element["val"]), timeout: asNumber(element["timeout"]) };
+}
 
 const matchOperators = ["==", "!=", "<", ">", "<=", ">=", "in"] as const;
 

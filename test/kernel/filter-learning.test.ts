@@ -36,18 +36,30 @@ async function isHeard(source: string): Promise<boolean> {
   return (await world.agent("web2").heard(9000)).includes(source);
 }
 
-/** A reply of a DHCP server to all, in the shape of RFC 2131: 5 is ACK, 2 OFFER. */
-async function reply(type: number, address: string, mac: string): Promise<void> {
+/** A reply of a DHCP server to all, in the shape of RFC 2131: 5 is ACK, 2 OFFER. With `seconds` options stand as dnsmasq sets them. */
+async function reply(type: number, address: string, mac: string, seconds = ""): Promise<void> {
   const script = `
     use IO::Socket::INET;
-    my ($type, $address, $mac) = @ARGV;
-    my $packet = pack("C4 N n2 N a4 N2 H12 x10 x64 x128 N C3 C", 2, 1, 6, 0, 7, 0, 0, 0,
-      pack("C4", split(/[.]/, $address)), 0, 0, $mac, 0x63825363, 53, 1, $type, 255);
+    my ($type, $address, $mac, $seconds) = @ARGV;
+    my $lease = $seconds eq "" ? "" : pack("C2 N C2 N", 54, 4, 0x0a140001, 51, 4, $seconds);
+    my $packet = pack("C4 N n2 N a4 N2 H12 x10 x64 x128 N C3 a* C", 2, 1, 6, 0, 7, 0, 0, 0,
+      pack("C4", split(/[.]/, $address)), 0, 0, $mac, 0x63825363, 53, 1, $type, $lease, 255);
     IO::Socket::INET->new(Proto => "udp", LocalPort => 67, PeerAddr => "10.20.0.255",
       PeerPort => 68, Broadcast => 1, ReuseAddr => 1)->send($packet);
   `;
   const hex = mac.replaceAll(":", "");
-  await world.inside("web2", ["perl", "-e", script, String(type), address, hex]);
+  await world.inside("web2", ["perl", "-e", script, String(type), address, hex, seconds]);
+}
+
+/** Seconds until each learned address is forgotten, by address. */
+async function remaining(): Promise<Record<string, number>> {
+  const list = ["nft", "-j", "list", "set", "bridge", "virtwall", "learned4"];
+  const { nftables } = JSON.parse(await world.onHost(list));
+  const elements: { elem: { val: { concat: [string, number] }; expires: number } }[] =
+    nftables.find((each: object) => "set" in each).set.elem ?? [];
+  return Object.fromEntries(
+    elements.map(({ elem: { val, expires } }) => [val.concat[1].toString(16), expires]),
+  );
 }
 
 test("without a ruleset both addresses of the guest are heard", async () => {
@@ -72,6 +84,29 @@ test("with dhcp an address is the guest's once a server has given it to its MAC 
   expect(await isHeard(other)).toBe(false);
   await reply(5, other, "52:54:00:20:00:11");
   expect(await isHeard(other)).toBe(true);
+});
+
+test("with dhcp what was learned ends with its lease, and each acknowledgement renews it", async () => {
+  await load("{ CTRL_IP_LEARNING: [dhcp] }");
+  const mac = "52:54:00:20:00:11";
+  const hour = 3600;
+  const day = 24 * hour;
+  await reply(5, "10.20.0.1", mac, String(hour));
+  await reply(5, "10.20.0.2", mac, String(day));
+  await reply(5, "10.20.0.3", mac, String(7 * day));
+  await reply(5, "10.20.0.4", mac, String(0xffffffff));
+  await reply(5, "10.20.0.5", mac);
+  const within = (before: number, most: number) =>
+    expect.toSatisfy((seconds: number) => seconds > before && seconds <= most);
+  expect(await remaining()).toEqual({
+    a140001: within(0, hour),
+    a140002: within(hour, day),
+    a140003: within(day, 8 * day),
+    a140004: within(day, 8 * day),
+    a140005: within(day, 8 * day),
+  });
+  await reply(5, "10.20.0.1", mac, String(day));
+  expect(await remaining()).toMatchObject({ a140001: within(hour, day) });
 });
 
 test("with dhcp an address that libvirt's own server has leased is the guest's from the beginning", async () => {
