@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Table } from "../../src/nft/ast.ts";
+import { readTables } from "../../src/nft/read.ts";
+import { isOwnTable, planTables } from "../../src/reconcile/plan-tables.ts";
 import { caseFolder } from "../world/case-folders.ts";
 import { tablesOfCase } from "../world/compile-case.ts";
 import { loadRuleset, readHostFirewall } from "../world/host-firewall.ts";
@@ -18,14 +21,16 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-async function load(parameters: string): Promise<void> {
+async function load(parameters: string): Promise<readonly Table[]> {
   const policy = `
 networks: { front: { mode: nat }, dmz: { mode: route } }
 guests:
   web1: { filter: clean-traffic, nics: { "52:54:00:20:00:11": { parameters: ${parameters} } } }
 `;
   await world.onHost(["nft", "flush", "ruleset"]);
-  await loadRuleset(world, await readHostFirewall(folder), await tablesOfCase(folder, policy));
+  const tables = await tablesOfCase(folder, policy);
+  await loadRuleset(world, await readHostFirewall(folder), tables);
+  return tables;
 }
 
 /** Whether web2 hears a datagram of web1 that bears the address. */
@@ -107,6 +112,15 @@ test("with dhcp what was learned ends with its lease, and each acknowledgement r
   });
   await reply(5, "10.20.0.1", mac, String(day));
   expect(await remaining()).toMatchObject({ a140001: within(hour, day) });
+});
+
+test("what the kernel has learned is no drift", async () => {
+  const tables = await load("{ CTRL_IP_LEARNING: [dhcp] }");
+  await reply(5, other, "52:54:00:20:00:11", "3600");
+  expect(Object.keys(await remaining())).toHaveLength(1);
+  const listing = await world.onHost(["nft", "-j", "list", "ruleset"]);
+  const own = readTables(JSON.parse(listing)).filter(isOwnTable);
+  expect(planTables(own, tables).script).toBe("");
 });
 
 test("with dhcp an address that libvirt's own server has leased is the guest's from the beginning", async () => {
