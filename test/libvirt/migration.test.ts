@@ -14,12 +14,8 @@ interface Host {
   readonly libvirt: Libvirt;
 }
 
-const guest = {
-  name: "web1",
-  mac: "52:54:00:00:00:01",
-  network: "lan",
-  address: "192.0.2.51",
-} as const;
+const guest = { name: "web1", mac: "52:54:00:00:00:01", network: "lan" } as const;
+const guestAddress = "192.0.2.51";
 const lan = `<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>`;
 const policy = `groups:
   web:
@@ -28,7 +24,7 @@ guests:
   web1:
     groups: [web]
     nics:
-      "${guest.mac}": { address: ${guest.address} }
+      "${guest.mac}": { address: ${guestAddress} }
 `;
 const asPeer = ["ip", "netns", "exec", "peer"] as const;
 
@@ -90,7 +86,7 @@ async function addPeer(world: World): Promise<void> {
   const leases = join(world.folder, "peer.leases");
   const options = ["--keep-in-foreground", "--port=0", "--interface=eth0", "--conf-file=/dev/null"];
   const range = ["--dhcp-range=192.0.2.50,192.0.2.60", `--dhcp-leasefile=${leases}`];
-  const host = [`--dhcp-host=${guest.mac},${guest.address}`, "--no-ping", "--pid-file="];
+  const host = [`--dhcp-host=${guest.mac},${guestAddress}`, "--no-ping", "--pid-file="];
   await world.start([...asPeer, "dnsmasq", ...options, ...range, ...host]);
 }
 
@@ -127,7 +123,7 @@ const tapsOf = ({ world }: Host) =>
 
 /** One connection to the guest's echo, kept for as long as the test wants. */
 const talker = `
-const socket = require("node:net").connect(7, "${guest.address}");
+const socket = require("node:net").connect(7, "${guestAddress}");
 socket.on("data", (text) => process.stdout.write(text));
 socket.on("error", (error) => console.log("error", error.code));
 socket.on("close", () => console.log("closed"));
@@ -136,7 +132,7 @@ process.stdin.on("data", (text) => socket.write(text));
 
 test("a guest moves to another host: its rules stand there before it runs, and are gone here", async () => {
   await source.libvirt.startGuest(guest);
-  const page = () => fetchPage(source.world, `http://${guest.address}/`, { from: asPeer });
+  const page = () => fetchPage(source.world, `http://${guestAddress}/`, { from: asPeer });
   await expect.poll(page, { timeout: 60_000 }).toContain("I am web1");
   const connection = await source.world.start([...asPeer, process.execPath, "-e", talker]);
   connection.stdin.write("before\n");
