@@ -1,3 +1,4 @@
+import { remembered } from "../base/remembered.ts";
 import type { FilterParameters } from "../model/filter.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import { variablesOf } from "../model/filter-conditions.ts";
@@ -9,7 +10,7 @@ import {
 } from "../model/filter-expansion.ts";
 import { faultsOf } from "../model/filter-faults.ts";
 import type { Intent } from "../model/intent.ts";
-import { learningMode, type LearningMode } from "../model/filter-learning.ts";
+import { learningMode, type LearningMode, rememberedByNames } from "../model/filter-learning.ts";
 import { isOfPackets, needsState } from "../model/packet-rule.ts";
 import type { Chain, Rule, Statement } from "../nft/ast.ts";
 import {
@@ -28,7 +29,7 @@ import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from ".
 import { learningRules } from "./filter-learning.ts";
 import { answers, type PacketContext, packetRules } from "./filter-packet-rules.ts";
 import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
-import { type Tracking, trackingOf } from "./filter-state.ts";
+import { trackingOf } from "./filter-state.ts";
 import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -52,14 +53,17 @@ export const directions: readonly Direction[] = ["from", "to"];
 /** Undefined where the binding cannot be enforced. */
 export function shapeOf(intent: Intent, binding: FilterBinding): FilterShape | undefined {
   const { filters } = intent;
-  const tracking = trackingOf(intent);
-  const circumstance = JSON.stringify([tracking, intent.bridgeTracking, intent.canReject]);
+  const circumstance = circumstanceOf(intent);
   const known = shapesOfBindings.get(binding);
   if (known?.filters === filters && known.circumstance === circumstance) return known.shape;
-  const shape = findShape(intent, binding, tracking);
+  const shape = findShape(intent, binding);
   shapesOfBindings.set(binding, { filters, circumstance, shape });
   return shape;
 }
+
+const circumstanceOf = remembered((intent: Intent) =>
+  JSON.stringify([trackingOf(intent), intent.bridgeTracking, intent.canReject]),
+);
 
 const shapesOfBindings = new WeakMap<
   FilterBinding,
@@ -70,11 +74,9 @@ const shapesOfBindings = new WeakMap<
   }
 >();
 
-function findShape(
-  { filters, bridgeTracking, canReject }: Intent,
-  binding: FilterBinding,
-  tracking: Tracking | undefined,
-): FilterShape | undefined {
+function findShape(intent: Intent, binding: FilterBinding): FilterShape | undefined {
+  const { filters, bridgeTracking, canReject } = intent;
+  const tracking = trackingOf(intent);
   if (faultsOf({ filters, bridgeTracking }, binding).length > 0) return undefined;
   const expansion = expandFilter(filters, binding.filter);
   if (expansion === undefined) return undefined;
@@ -97,15 +99,9 @@ function shapesOf(expansion: Expansion): Map<string, FilterShape> {
 }
 
 function contextOf(expansion: Expansion, parameters: FilterParameters): ShapeContext {
-  const supplied = (name: string) => parameters.has(name);
-  const inlined = new Set(
-    expansion.rules
-      .flatMap((each) => groupsIn(each, parameters))
-      .filter((group) => needsBinding(group, supplied) && valueSetOf(group, supplied) === undefined)
-      .flatMap(({ conditions }) => conditions.flatMap(variablesOf).map(({ name }) => name)),
-  );
+  const { inlined } = outlineOf(expansion, parameters);
   return {
-    supplied,
+    supplied: (name) => parameters.has(name),
     parameters,
     inlined: new Map([...parameters].filter(([name]) => inlined.has(name))),
     sets: new Map(),
@@ -113,16 +109,41 @@ function contextOf(expansion: Expansion, parameters: FilterParameters): ShapeCon
 }
 
 /** Empty where every variable is given by the binding, and none of them stands in the rules. */
-function tagOf(expansion: Expansion, context: ShapeContext): string {
-  const { supplied, inlined, parameters } = context;
+function tagOf(expansion: Expansion, { inlined, parameters }: ShapeContext): string {
+  const { missing, learning } = outlineOf(expansion, parameters);
+  const values = [...inlined].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const isPlain = missing.length === 0 && values.length === 0;
+  return isPlain ? "" : JSON.stringify([missing, values, learning]);
+}
+
+/** What a shape depends on beside values. */
+interface Outline {
+  /** Variables whose values cannot be elements. */
+  readonly inlined: ReadonlySet<string>;
+  /** Variables that the binding does not give. */
+  readonly missing: readonly string[];
+  /** Undefined where the binding gives every address that is asked for. */
+  readonly learning: Learning | undefined;
+}
+
+const outlineOf = rememberedByNames((expansion, parameters): Outline => {
+  const supplied = (name: string) => parameters.has(name);
+  const groups = expansion.rules.flatMap((each) => groupsIn(each, parameters));
+  const inlined = groups.filter(
+    (group) => needsBinding(group, supplied) && valueSetOf(group, supplied) === undefined,
+  );
   const used = expansion.rules.flatMap(({ rule: { matches } }) =>
     matches.flatMap(({ value: operand }) => (operand.kind === "variable" ? [operand.name] : [])),
   );
-  const missing = [...new Set(used)].filter((name) => !supplied(name)).toSorted();
-  const values = [...inlined].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const learning = learnedIn(expansion, parameters);
-  const isPlain = missing.length === 0 && values.length === 0;
-  return isPlain ? "" : JSON.stringify([missing, values, learning]);
+  return {
+    inlined: new Set(inlined.flatMap(namesIn)),
+    missing: [...new Set(used)].filter((name) => !supplied(name)).toSorted(),
+    learning: learningIn(groups, parameters),
+  };
+});
+
+function namesIn({ conditions }: Group): string[] {
+  return conditions.flatMap(variablesOf).map(({ name }) => name);
 }
 
 interface Learning {
@@ -131,12 +152,9 @@ interface Learning {
   readonly has6: boolean;
 }
 
-/** Undefined where the binding gives every address that is asked for. */
-function learnedIn(expansion: Expansion, parameters: FilterParameters): Learning | undefined {
+function learningIn(groups: readonly Group[], parameters: FilterParameters): Learning | undefined {
   const mode = learningMode(parameters);
-  const names = expansion.rules
-    .flatMap((each) => groupsIn(each, parameters).filter(({ isLearned }) => isLearned))
-    .flatMap(({ conditions }) => conditions.flatMap(variablesOf).map(({ name }) => name));
+  const names = groups.filter(({ isLearned }) => isLearned).flatMap(namesIn);
   if (mode === undefined || names.length === 0) return undefined;
   return { mode, has4: names.includes("IP"), has6: names.includes("IPV6") };
 }
@@ -161,7 +179,7 @@ function makeShape(parts: Parts): FilterShape {
     packets: packets.map(({ direction }) => direction),
     sets: [...context.sets.values()],
     needsState: expansion.rules.some(needsState),
-    learns: learnedIn(expansion, context.parameters) !== undefined,
+    learns: outlineOf(expansion, context.parameters).learning !== undefined,
     rejects: expansion.rules.some((each) => answers(each, context)),
   };
 }
@@ -244,7 +262,7 @@ function learningAhead(
   { parameters, sets, supplied }: ShapeContext,
   direction: Direction,
 ): Rule[] {
-  const learning = learnedIn(expansion, parameters);
+  const { learning } = outlineOf(expansion, parameters);
   if (learning === undefined) return [];
   const servers = supplied("DHCPSERVER") ? valueSetOf(dhcpServers, supplied) : undefined;
   if (servers !== undefined) sets.set(servers.name, servers);

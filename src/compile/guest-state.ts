@@ -1,4 +1,5 @@
 import { quote } from "../base/quote.ts";
+import { remembered } from "../base/remembered.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import { faultsOf, type BindingFault, type FilterWorld } from "../model/filter-faults.ts";
 import type { NicIntent } from "../model/intent.ts";
@@ -31,12 +32,12 @@ function nicState(
   };
 }
 
-function nicFilter({
-  filter,
-  parameters,
-}: Pick<FilterBinding, "filter" | "parameters">): NicFilter {
-  return { name: filter, parameters: Object.fromEntries(parameters) };
-}
+const nicFilter = remembered(
+  ({ filter, parameters }: Pick<FilterBinding, "filter" | "parameters">): NicFilter => ({
+    name: filter,
+    parameters: Object.fromEntries(parameters),
+  }),
+);
 
 function filterState(binding: FilterBinding, world: FilterWorld): NicFilterState {
   const [fault] = faultsOf(world, binding);

@@ -6,7 +6,7 @@ import { diffTables } from "../nft/diff.ts";
 import { printRuleset } from "../nft/print.ts";
 import type { HostInterface } from "../model/inventory.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
-import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { FakeFilters, FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { Beliefs } from "./beliefs.ts";
 
@@ -24,6 +24,13 @@ interface Wish {
   readonly publish: readonly string[];
   readonly from: readonly string[];
   readonly groups: readonly string[];
+  readonly binding: Binding | undefined;
+}
+
+/** A filter on the guest's nic, and what is given to it. */
+interface Binding {
+  readonly filter: string;
+  readonly parameters: Readonly<Record<string, readonly string[]>>;
 }
 
 interface PolicyPlan {
@@ -44,10 +51,25 @@ const guestPlan: fc.Arbitrary<GuestPlan> = fc.record({
   lease: fc.option(fc.integer({ min: 10, max: 13 }), { nil: undefined }),
 });
 
+/** `own` has values that are elements and values that stand in its rules. */
+const binding: fc.Arbitrary<Binding> = fc.record({
+  filter: fc.constantFrom("clean-traffic", "own"),
+  parameters: fc.record(
+    {
+      CLASS: fc.constantFrom(["10"], ["46"]),
+      PORT: fc.subarray(["22", "80"], { minLength: 1 }),
+      IP: fc.constantFrom(["10.0.0.10"], ["10.0.0.10", "10.0.0.11"]),
+      CTRL_IP_LEARNING: fc.constantFrom(["any"], ["dhcp"]),
+    },
+    { requiredKeys: ["CLASS", "PORT"] },
+  ),
+});
+
 const wish: fc.Arbitrary<Wish> = fc.record({
   publish: fc.subarray(["tcp/80", "tcp/81:80", "udp/5000-5002", "udp/6000-6002:7000-7002"]),
   from: fc.subarray(["192.0.2.0/24", "office"]),
   groups: fc.subarray(["web", "db"]),
+  binding: fc.option(binding, { nil: undefined }),
 });
 
 const policyPlan: fc.Arbitrary<PolicyPlan> = fc.record({
@@ -82,15 +104,28 @@ function policyOf({ guests, isolate }: PolicyPlan): SourceText[] {
     groups: { web: { ingress: [{ allow: ["tcp/80"] }] }, db: { egress: [{ deny: ["udp/53"] }] } },
     networks: { a: { mode: "nat", isolate } },
     guests: Object.fromEntries(
-      guests.map(({ publish, from, groups }, index) => [
+      guests.map(({ publish, from, groups, binding: nic }, index) => [
         `g${index}`,
         // Each has ports of its own: what is published twice is an error that nothing follows from.
-        { groups, publish: [{ address: `203.0.113.${index}`, ports: publish, from }] },
+        {
+          groups,
+          publish: [{ address: `203.0.113.${index}`, ports: publish, from }],
+          ...(nic && { nics: { [macOf(index)]: nic } }),
+        },
       ]),
     ),
   });
   return [{ file: "policy.yaml", text }];
 }
+
+const ownFilter = {
+  file: "own.xml",
+  text:
+    "<filter name='own'><rule action='accept' direction='inout'><ip srcipaddr='$IP'/></rule>" +
+    "<rule action='accept' direction='out'><ip dscp='$CLASS'/></rule>" +
+    "<rule action='accept' direction='in'><tcp dstportstart='$PORT'/></rule>" +
+    "<rule action='drop' direction='inout'><all/></rule></filter>",
+};
 
 function textsOf({ guests, reserved }: WorldPlan): LibvirtTexts {
   const hosts = reserved.map((index) => `<host mac='${macOf(index)}' ip='10.0.0.${index + 50}'/>`);
@@ -139,6 +174,7 @@ class Daemon {
     policy: this.#policy,
     libvirt: this.#libvirt,
     host: this.#host,
+    filters: new FakeFilters({ filters: [], ownFilters: [ownFilter] }),
   });
 
   decide(policy: PolicyPlan, world: WorldPlan) {
@@ -149,7 +185,8 @@ class Daemon {
   }
 
   async decideNow() {
-    for (const source of ["policy", "libvirt", "host"] as const) await this.#beliefs.read(source);
+    for (const source of ["policy", "libvirt", "host", "filters"] as const)
+      await this.#beliefs.read(source);
     this.#beliefs.reconsider();
     const { problems = [], desired } = this.#beliefs.decision ?? {};
     return { problems, compiled: desired?.compiled, tables: desired?.compiled.tables ?? [] };

@@ -38,9 +38,9 @@ export const conditionsOf = remembered((rule: FilterRule): readonly Condition[] 
     });
 });
 
-export function variablesOf({ value, more }: Condition): FilterVariable[] {
-  return [value, more?.value].flatMap((operand) => (operand?.kind === "variable" ? [operand] : []));
-}
+export const variablesOf = remembered(({ value, more }: Condition): readonly FilterVariable[] =>
+  [value, more?.value].flatMap((operand) => (operand?.kind === "variable" ? [operand] : [])),
+);
 
 /**
  * The conditions of a rule that must be looked at together, because an iterator of variables goes through them in step. A condition
@@ -68,9 +68,9 @@ export const groupsOf = remembered((rule: FilterRule): readonly (readonly Condit
 });
 
 /** Each once, in the order of appearance; `$V[2]` has none. */
-export function iteratorsOf(conditions: readonly Condition[]): number[] {
+export const iteratorsOf = remembered((conditions: readonly Condition[]): readonly number[] => {
   const ids = conditions
     .flatMap(variablesOf)
     .flatMap(({ iterator, element }) => (element === undefined ? [iterator ?? 0] : []));
   return [...new Set(ids)];
-}
+});

@@ -1,7 +1,13 @@
-import type { FilterReference } from "./filter.ts";
+import type { FilterParameters, FilterReference } from "./filter.ts";
 import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
+import { type Condition, variablesOf } from "./filter-conditions.ts";
 import { expandFilter, type ExpandedRule, type Filters } from "./filter-expansion.ts";
-import { groupsWithLearned, learningFault, type LearningFault } from "./filter-learning.ts";
+import {
+  groupsWithLearned,
+  learningFault,
+  type LearningFault,
+  rememberedByNames,
+} from "./filter-learning.ts";
 import { needsState } from "./packet-rule.ts";
 import { type Fault, isFault, tuplesOf, valuesOf } from "./filter-values.ts";
 
@@ -43,29 +49,62 @@ const memory = new WeakMap<
 
 function findFaults(
   { filters, bridgeTracking }: FilterWorld,
-  binding: FilterBinding,
+  { filter, parameters }: FilterBinding,
 ): BindingFault[] {
-  const expansion = expandFilter(filters, binding.filter);
+  const expansion = expandFilter(filters, filter);
   if (expansion === undefined) return [{ kind: "unknown-filter" }];
   if (expansion.isTooLong) return [{ kind: "too-long" }];
-  const learning = learningFault(expansion.rules, binding.parameters);
+  const learning = learningFault(expansion.rules, parameters);
   return [
     ...expansion.rules.flatMap((rule) => unsupported(rule, bridgeTracking)),
     ...(learning === undefined ? [] : [{ kind: "learning", ...learning } as const]),
     ...expansion.broken.map((reference) => ({ kind: "broken-reference", reference }) as const),
-    ...expansion.rules.flatMap((rule) =>
-      ruleFaults(rule, binding).map((fault) => ({ kind: "values", fault, rule }) as const),
-    ),
+    ...(demandsOf(expansion, parameters).some((demand) => faultOf(demand, parameters))
+      ? expansion.rules.flatMap((rule) => valueFaults(rule, parameters))
+      : []),
   ];
 }
 
-function ruleFaults(expanded: ExpandedRule, { parameters }: FilterBinding): Fault[] {
+/** Conditions of a rule that ask for values together. */
+interface Demand {
+  readonly conditions: readonly Condition[];
+  readonly protocol: string;
+  readonly given: FilterParameters;
+}
+
+/** What a binding can fail in, each demand once however many rules make it. Those that it has no part in are sound. */
+const demandsOf = rememberedByNames((expansion, parameters) => {
+  const demands = new Map<string, Demand>();
+  for (const demand of expansion.rules.flatMap((rule) => ruleDemands(rule, parameters))) {
+    const asked = demand.conditions.map(({ attribute, value, more }) => [attribute, value, more]);
+    demands.set(JSON.stringify([demand.protocol, asked, [...demand.given]]), demand);
+  }
+  const isBound = ({ conditions }: Demand) =>
+    conditions.flatMap(variablesOf).some(({ name }) => parameters.has(name));
+  return [...demands.values()].filter(
+    (demand) => isBound(demand) || faultOf(demand, parameters) !== undefined,
+  );
+});
+
+function ruleDemands(expanded: ExpandedRule, parameters: FilterParameters): Demand[] {
   const { rule, given } = expanded;
-  const values = valuesOf(parameters, given);
-  return groupsWithLearned(expanded, parameters).flatMap(({ conditions, isLearned }) => {
-    if (isLearned) return [];
-    const found = tuplesOf(conditions, rule.protocol ?? "mac", values);
-    return isFault(found) ? [found] : [];
+  return groupsWithLearned(expanded, parameters)
+    .filter(({ isLearned }) => !isLearned)
+    .map(({ conditions }) => ({ conditions, protocol: rule.protocol ?? "mac", given }));
+}
+
+function faultOf(
+  { conditions, protocol, given }: Demand,
+  parameters: FilterParameters,
+): Fault | undefined {
+  const found = tuplesOf(conditions, protocol, valuesOf(parameters, given));
+  return isFault(found) ? found : undefined;
+}
+
+function valueFaults(rule: ExpandedRule, parameters: FilterParameters): BindingFault[] {
+  return ruleDemands(rule, parameters).flatMap((demand) => {
+    const fault = faultOf(demand, parameters);
+    return fault === undefined ? [] : [{ kind: "values", fault, rule }];
   });
 }
 

@@ -99,7 +99,7 @@ function stepsOf(iterators: readonly number[], lengths: ReadonlyMap<number, numb
   return iterators.reduce<Step[]>(
     (steps, iterator) =>
       Array.from({ length: lengths.get(iterator) ?? 0 }, (_, index) => index).flatMap((index) =>
-        steps.map((step) => new Map([...step, [iterator, index]])),
+        steps.map((step) => new Map(step).set(iterator, index)),
       ),
     [new Map()],
   );
