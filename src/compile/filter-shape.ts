@@ -150,13 +150,20 @@ interface Learning {
   readonly mode: LearningMode;
   readonly has4: boolean;
   readonly has6: boolean;
+  /** The binding lists the servers that may give addresses. */
+  readonly hasServers: boolean;
 }
 
 function learningIn(groups: readonly Group[], parameters: FilterParameters): Learning | undefined {
   const mode = learningMode(parameters);
   const names = groups.filter(({ isLearned }) => isLearned).flatMap(namesIn);
   if (mode === undefined || names.length === 0) return undefined;
-  return { mode, has4: names.includes("IP"), has6: names.includes("IPV6") };
+  return {
+    mode,
+    has4: names.includes("IP"),
+    has6: names.includes("IPV6"),
+    hasServers: parameters.has("DHCPSERVER"),
+  };
 }
 
 interface Parts {
@@ -264,7 +271,7 @@ function learningAhead(
 ): Rule[] {
   const { learning } = outlineOf(expansion, parameters);
   if (learning === undefined) return [];
-  const servers = supplied("DHCPSERVER") ? valueSetOf(dhcpServers, supplied) : undefined;
+  const servers = learning.hasServers ? valueSetOf(dhcpServers, supplied) : undefined;
   if (servers !== undefined) sets.set(servers.name, servers);
   return learningRules(direction, learning.mode, {
     ...learning,

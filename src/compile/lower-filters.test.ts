@@ -143,3 +143,24 @@ it("a nic whose binding lacks a value passes nothing", () => {
     { kind: "goto", chain: "unfiltered" },
   ]);
 });
+
+describe("nics whose addresses are learned", () => {
+  const learns = filter(rule("ip", match("srcipaddr", "$IP")));
+  const dhcp = { CTRL_IP_LEARNING: ["dhcp"] };
+  const listed = { ...dhcp, DHCPSERVER: ["10.0.0.1"] };
+
+  /** Of each nic, whether the chain that frames to it come by asks for the server's address. */
+  const asksForServer = (...given: (typeof dhcp)[]) => {
+    const [, bridge] = tablesOf(learns, given);
+    const chains = new Map(bridge?.chains.map(({ name, rules }) => [name, JSON.stringify(rules)]));
+    const dispatch = bridge?.sets.find(({ name }) => name === "filter_to");
+    return dispatch?.elements.map(({ data }) =>
+      data?.kind === "goto" ? chains.get(data.chain)?.includes("DHCPSERVER") : undefined,
+    );
+  };
+
+  it("have chains of their own where servers are listed, in whatever order they come", () => {
+    expect(asksForServer(dhcp, listed)).toEqual([false, true]);
+    expect(asksForServer(listed, dhcp)).toEqual([true, false]);
+  });
+});
