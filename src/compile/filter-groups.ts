@@ -66,9 +66,10 @@ export function valueSetOf(group: Group, supplied: Supplied): ValueSet | undefin
   if (types.length < fields.length || iteratorsOf(conditions).length > 1) return undefined;
   if (conditions.length > 1 && (isNegated || hasMore)) return undefined;
   if (isMasked) return undefined;
-  const variables = [...new Set(conditions.flatMap(variablesOf).map(({ name }) => name))];
+  // A variable that is asked for twice stands there twice: another order of fields is another set.
+  const variables = conditions.flatMap(variablesOf).map(({ name }) => name);
   return {
-    name: variableSet(variables, types, detailOf(group, supplied, isNegated)),
+    name: variableSet(variables, fields.flatMap(typeInName), detailOf(group, supplied, isNegated)),
     group,
     form: {
       type: ["ifname", ...types],
@@ -80,6 +81,13 @@ export function valueSetOf(group: Group, supplied: Supplied): ValueSet | undefin
     },
     isNegated,
   };
+}
+
+/** The kernel takes an integer of the set's own length only, so that each length has a set of its own. */
+function typeInName(field: Field | undefined): string[] {
+  if (field?.setType === undefined) return [];
+  const { left, setType } = field;
+  return [left.kind === "raw" ? `${setType}${left.length}` : setType];
 }
 
 /** Empty for one plain variable a field; otherwise all that the elements depend on beside the nic's own values. */

@@ -135,6 +135,31 @@ describe("a lease of libvirt's own server, where addresses are learned from DHCP
   });
 });
 
+describe("values in sets", () => {
+  const setsOf = (definition: Filter, given: Readonly<Record<string, readonly string[]>>) =>
+    tablesOf(definition, [given])[1]?.sets.filter(({ name }) => name.startsWith("var/")) ?? [];
+
+  it("are apart where rules ask for the same variables in another order", () => {
+    const own = "52:54:00:00:00:01";
+    const ends = [match("srcmacaddr", "$A"), match("dstmacaddr", "$B")];
+    const orders = filter(
+      rule("arp", ...ends, match("arpsrcmacaddr", "$A")),
+      rule("arp", ...ends, match("arpsrcmacaddr", "$B")),
+    );
+    const sets = setsOf(orders, { A: [own], B: ["52:54:00:00:00:02"] });
+    expect(sets.map(({ elements }) => elements.length)).toEqual([1, 1]);
+    expect(new Set(sets.map(({ elements }) => JSON.stringify(elements))).size).toBe(2);
+  });
+
+  it("are apart where a number has another length", () => {
+    const mac = setsOf(filter(rule("rarp", match("arpsrcmacaddr", "$X"))), {
+      X: ["52:54:00:00:00:01"],
+    });
+    const ip = setsOf(filter(rule("rarp", match("arpsrcipaddr", "$X"))), { X: ["10.0.0.2"] });
+    expect(mac.map(({ name }) => name)).not.toEqual(ip.map(({ name }) => name));
+  });
+});
+
 it("a nic whose binding lacks a value passes nothing", () => {
   const [, bridge] = tablesOf(ports, [{ IP: ["10.0.0.2"] }]);
   const maps = bridge?.sets.filter(({ name }) => /^filter_(from|to)$/.test(name)) ?? [];
