@@ -4,6 +4,7 @@ import type { BridgeFacts, HostInterface, Inventory } from "../model/inventory.t
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
+import { printParsedTexts, readParsedTexts, type ParsedText } from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import type {
   FilterSource,
@@ -39,11 +40,13 @@ export class Beliefs {
   #learned: LearnedFacts | undefined;
   #filterTexts: FilterTexts = noFilters;
   #goodFilterTexts: FilterTexts = noFilters;
-  #policy: ReturnType<typeof parsePolicy> | undefined;
+  #policy: Pick<ReturnType<typeof parsePolicy>, "policy" | "problems"> | undefined;
+  /** Of the policy's files: to be saved, and then forgotten, since they are large. */
+  #parsedTexts: readonly ParsedText[] = [];
   #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
-  #remembered: Pick<SavedState, "policy" | "filters"> | undefined;
+  #remembered: Omit<SavedState, "ruleset"> | undefined;
   #decision: Decision | undefined;
   #isStale = false;
   #bridges: BridgeFacts | undefined;
@@ -69,8 +72,17 @@ export class Beliefs {
     return this.#goodFilterTexts;
   }
 
+  /** What the next process need not parse, and this one was not given; undefined when nothing of it is new. */
+  printParsed(): string | undefined {
+    return this.#parsedTexts.length === 0 ? undefined : printParsedTexts(this.#parsedTexts);
+  }
+
+  forgetParsed(): void {
+    this.#parsedTexts = [];
+  }
+
   /** What was in force before this process: it holds while what is written now has errors. */
-  remember(saved: Pick<SavedState, "policy" | "filters">): void {
+  remember(saved: Omit<SavedState, "ruleset">): void {
     this.#remembered = saved;
   }
 
@@ -186,8 +198,9 @@ export class Beliefs {
     if (saved === undefined) return undefined;
     const texts = saved.policy;
     const isWrittenNow = this.#policyTexts !== undefined && isSame(this.#policyTexts, texts);
-    const { policy, problems } = (isWrittenNow && this.#policy) || parsePolicy(texts);
-    if (problems.some((problem) => problem.severity === "error")) return undefined;
+    const { policy, problems } =
+      (isWrittenNow && this.#policy) || parsePolicy(texts, readParsedTexts(saved.parsed ?? ""));
+    if (hasError(problems)) return undefined;
     this.#goodFilterTexts = saved.filters ?? noFilters;
     const nothing = { networks: [], guests: [], leases: [] };
     return { policy, inventory: parseInventory({ ...nothing, ...saved.filters }, []).inventory };
@@ -210,9 +223,14 @@ export class Beliefs {
     if (before && isSame(before, texts)) return;
     const lost =
       texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered?.policy ?? []) : undefined;
-    const parsed = parsePolicy(texts);
+    const known = readParsedTexts(this.#remembered?.parsed ?? "");
+    const { policy, problems, parsedTexts } = parsePolicy(texts, known);
     this.#policyTexts = texts;
-    this.#policy = lost ? { ...parsed, problems: [lost] } : parsed;
+    this.#policy = { policy, problems: lost ? [lost] : problems };
+    const isAllKnown = parsedTexts.every(
+      ({ source, tree }) => known.get(source.file)?.tree === tree,
+    );
+    this.#parsedTexts = isAllKnown || hasError(problems) ? [] : parsedTexts;
     this.#isStale = true;
   }
 
@@ -281,6 +299,10 @@ function hostText(interfaces: readonly HostInterface[]): string {
   return JSON.stringify(interfaces, (key, value: unknown) =>
     key === "isHairpin" ? undefined : value,
   );
+}
+
+function hasError(problems: readonly Problem[]): boolean {
+  return problems.some(({ severity }) => severity === "error");
 }
 
 const noFilters: FilterTexts = { filters: [], ownFilters: [] };

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { defined } from "../base/defined.ts";
 import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { compile } from "../compile/compile.ts";
 import type { Table } from "../nft/ast.ts";
@@ -10,7 +11,7 @@ import { FakeLinks } from "../ports/links.fake.ts";
 import { FakeFilters, FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
 import { FakeState } from "../ports/state.fake.ts";
 import { FakeXtables } from "../ports/xtables.fake.ts";
-import { Follower } from "./follower.ts";
+import { Follower, type FollowerPorts } from "./follower.ts";
 import { Journal } from "./journal.ts";
 
 const noTexts = { networks: [], guests: [], leases: [] };
@@ -23,6 +24,7 @@ let state: FakeState;
 let firewalld: FakeFirewalld;
 let links: FakeLinks;
 let journal: Journal;
+let ports: () => FollowerPorts;
 let follower: Follower;
 
 beforeEach(() => {
@@ -36,7 +38,8 @@ beforeEach(() => {
   const xtables = new FakeXtables();
   links = new FakeLinks();
   firewalld = new FakeFirewalld();
-  follower = new Follower({ sources, kernel, xtables, firewalld, links, state, journal });
+  ports = () => ({ sources, kernel, xtables, firewalld, links, state, journal });
+  follower = new Follower(ports());
 });
 
 afterEach(() => follower.end());
@@ -97,6 +100,30 @@ test("what another program takes away is put back, and told with its name", asyn
   await expect.poll(events).toContain("restored");
   expect(journal.events.at(-1)?.message).toContain("nft (pid 4711)");
   expect(follower.upkeep.gaps.tables.gap.count).toBe(1);
+});
+
+test("nor does a gap in the events", async () => {
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  await follower.converge();
+  const readTables = vi.spyOn(kernel, "readTables");
+  kernel.emit({ kind: "lost" });
+  const next = `aliases: { a: [192.0.2.0/24] }\n${withMark(1)}`;
+  kernel.willBecome(tablesOf(next));
+  policy.setText(next);
+  await expect.poll(() => state.saved?.policy[0]?.text).toBe(next);
+  expect(readTables).not.toHaveBeenCalled();
+});
+
+test("after a gap in the events our tables are looked at, where others can change them", async () => {
+  kernel.owner = { mode: "restore", reason: "no gate" };
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  await follower.converge();
+  kernel.willBecome(tablesOf(withMark(1)));
+  kernel.tables = [];
+  kernel.emit({ kind: "lost" });
+  await expect.poll(() => kernel.scripts.length).toBe(1);
 });
 
 test("a source that fails keeps what was read before, is told once, and is asked again", async () => {
@@ -160,6 +187,44 @@ test("a policy with a mistake at the start falls back to the saved one", async (
   expect(kernel.tables).toEqual(tablesOf(withMark(4)));
   expect(state.saved.policy[0]?.text).toBe(withMark(4));
   expect(events()).toContain("policy-refused");
+});
+
+const bitOf = (bit: number) => String(bit * 0x10000000);
+
+test("what was understood of the policy is saved, and a restart decides the same by it", async () => {
+  await follower.start();
+  const { saved } = state;
+  const decided = follower.beliefs.decision?.desired?.compiled.tables;
+  expect(saved?.parsed).toContain(bitOf(1));
+  follower.end();
+  const tables = kernel.tables;
+  const restarted = new Follower({
+    ...ports(),
+    kernel: Object.assign(new FakeKernel(), { tables }),
+  });
+  await restarted.start();
+  restarted.end();
+  expect(restarted.beliefs.decision?.desired?.compiled.tables).toEqual(decided);
+  // Nothing was new.
+  expect(state.saved).toBe(saved);
+});
+
+test.each([
+  ["of the same text is believed", (parsed: string) => parsed, 2],
+  ["of another text is not", (parsed: string) => parsed.replace("host: {", "host:  {"), 1],
+  ["of another version is not", (parsed: string) => parsed.replace('"version":', '"version":9'), 1],
+  ["that is garbage is not", (parsed: string) => parsed.slice(1), 1],
+  ["that is not there is not", () => undefined, 1],
+])("what was understood %s, and what is not is saved anew", async (_, spoil, mark) => {
+  await follower.start();
+  follower.end();
+  const { parsed: good = "", ...rest } = state.saved ?? { policy: [], ruleset: "" };
+  const parsed = spoil(good.replace(bitOf(1), bitOf(2)));
+  state.saved = defined({ ...rest, parsed });
+  follower = new Follower(ports());
+  await follower.start();
+  expect(follower.beliefs.decision?.desired?.compiled.tables).toEqual(tablesOf(withMark(mark)));
+  expect(state.saved?.parsed).toBe(mark === 1 ? good : parsed);
 });
 
 test("without any good policy the kernel is left as it is", async () => {

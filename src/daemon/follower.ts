@@ -1,3 +1,4 @@
+import { defined } from "../base/defined.ts";
 import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
 import type { SavedState, StateStore } from "../ports/state.ts";
@@ -32,6 +33,7 @@ type Concern =
   | (typeof sourceNames)[number]
   | (typeof kernelNames)[number]
   | "flows"
+  | "lost"
   | "hooks"
   | "required"
   | "state";
@@ -170,7 +172,7 @@ export class Follower {
   }
 
   #hear(event: KernelEvent): void {
-    if (event.kind === "lost") return this.#mark(0, "tables", "pass rules");
+    if (event.kind === "lost") return this.#mark(0, "lost", "pass rules");
     const by = event.process && `${event.process.name} (pid ${event.process.pid})`;
     const disturbance = { at: performance.now(), ...(by !== undefined && { by }) };
     for (const table of event.tables) {
@@ -238,7 +240,8 @@ export class Follower {
 
   async #round(dirty: ReadonlySet<Concern>, serve: () => void): Promise<readonly string[]> {
     // Beside the sources, since both take their time; what changes in between is told by an event.
-    const listing = dirty.has("tables") ? this.#ports.kernel.readTables() : undefined;
+    const mayDiffer = dirty.has("tables") || (dirty.has("lost") && !this.upkeep.isOwner);
+    const listing = mayDiffer ? this.#ports.kernel.readTables() : undefined;
     listing?.catch(() => undefined);
     await this.#read(dirty);
     if (this.beliefs.reconsider()) {
@@ -383,9 +386,11 @@ export class Follower {
     const { policyTexts: policy, filterTexts: filters, decision } = this.beliefs;
     if (decision?.inForce !== "current" || !decision.desired) return;
     const key = keyOf({ policy, filters });
-    if (key === this.#saved) return;
+    const parsed = this.beliefs.printParsed();
+    if (key === this.#saved && parsed === undefined) return;
     const ruleset = printTables(decision.desired.compiled.tables);
-    await this.#ports.state.save({ policy, filters, ruleset });
+    await this.#ports.state.save(defined({ policy, filters, parsed, ruleset }));
+    this.beliefs.forgetParsed();
     this.#saved = key;
   }
 }

@@ -15,7 +15,7 @@ function actionsIn(filters: ReturnType<typeof mergeFilters>["filters"], name: st
 
 describe("of filters with one name", () => {
   test("without any text there are those in stock", () => {
-    expect(mergeFilters({})).toEqual({ filters: stockFilters, problems: [] });
+    expect(mergeFilters({})).toEqual({ filters: stockFilters(), problems: [] });
   });
 
   test("one defined through virtwall wins over libvirt's and over that in stock", () => {
@@ -42,7 +42,7 @@ describe("of filters with one name", () => {
         <rule action='return' direction='out' priority='500'><ipv6 srcipaddr='$IPV6'/></rule>
         <rule action='drop' direction='out' priority='1000'/></filter>`,
     };
-    const stock = stockFilters.get("no-ipv6-spoofing");
+    const stock = stockFilters().get("no-ipv6-spoofing");
     const { filters } = mergeFilters({ filters: [libvirts] });
     expect(filters.get("no-ipv6-spoofing")).toEqual({ ...stock, uuid });
 

@@ -45,7 +45,7 @@ function merge(filters: readonly SourceText[], ownFilters: readonly SourceText[]
   const libvirts = distinct(theirs, problems, "warning");
   return {
     filters: new Map([
-      ...stockFilters,
+      ...stockFilters(),
       ...[...libvirts].map(([name, filter]) => [name, stockFor(filter) ?? filter] as const),
       ...distinct(own, problems, "error"),
     ]),
@@ -82,7 +82,7 @@ function distinct(
  * down.
  */
 const stockFor = remembered((filter: Filter): Filter | undefined => {
-  const stock = stockFilters.get(filter.name);
+  const stock = stockFilters().get(filter.name);
   if (stock === undefined) return undefined;
   const meaning = meaningOf(filter);
   if (meaning !== meaningOf(stock) && !shipped.has(hash(meaning))) return undefined;

@@ -1,7 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml";
 import { defined } from "../base/defined.ts";
 import { quote } from "../base/quote.ts";
-import { parsePlainYaml } from "./plain-yaml.ts";
 import { placesOf } from "./text-places.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -16,8 +15,6 @@ const maxAliasValues = 100_000;
 
 /** One file as a tree; undefined for an empty file, and for one that is not YAML at all. */
 export function parseYaml(source: SourceText): { tree: Tree | undefined; problems: Problem[] } {
-  const plain = source.text.length > maxLength ? undefined : parsePlainYaml(source);
-  if (plain !== undefined) return { tree: plain, problems: [] };
   const placeAt = placesOf(source);
   const fail = (code: string, message: string, at = placeAt(0)) => ({
     tree: undefined,

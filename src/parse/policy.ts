@@ -4,6 +4,7 @@ import { buildPolicy } from "./policy-build.ts";
 import { faultsOf } from "./policy-issues.ts";
 import { mergeTrees } from "./policy-merge.ts";
 import { policySchema, type PolicyData } from "./policy-schema.ts";
+import type { ParsedText, ParsedTexts } from "./parsed-text.ts";
 import { parseYaml } from "./policy-yaml.ts";
 import { isNull, plainOf, walk, without } from "./tree.ts";
 import type { Policy } from "../model/policy.ts";
@@ -12,20 +13,32 @@ import type { SourceText } from "../model/source-text.ts";
 import type { TreeFault } from "./policy-issues.ts";
 import type { Tree } from "./tree.ts";
 
+interface ParsedPolicy {
+  readonly policy: Policy;
+  readonly problems: readonly Problem[];
+  /** Those of the files that are YAML without a mistake. */
+  readonly parsedTexts: readonly ParsedText[];
+}
+
 /** Mistakes inside each other's reach: a policy nests less deep than this. */
 const maxRounds = 20;
 
 /**
  * All files as one policy: mappings merge deeply, anything else given twice is a problem. With errors the policy holds what could
- * be read, so that more can be checked; it must not be applied, since what was left out may be what denies.
+ * be read, so that more can be checked; it must not be applied, since what was left out may be what denies. Texts that are `known`
+ * are not read as YAML again.
  */
-export function parsePolicy(files: readonly SourceText[]): { policy: Policy; problems: Problem[] } {
+export function parsePolicy(files: readonly SourceText[], known?: ParsedTexts): ParsedPolicy {
   const problems: Problem[] = [];
+  const parsedTexts: ParsedText[] = [];
   let tree: Tree = emptyTree(files[0]?.file ?? "policy");
   for (const file of files) {
-    const parsed = parseYaml(file);
+    const before = known?.get(file.file);
+    const parsed =
+      before?.source.text === file.text ? { tree: before.tree, problems: [] } : parseYaml(file);
     append(problems, parsed.problems);
     if (parsed.tree === undefined) continue;
+    if (parsed.problems.length === 0) parsedTexts.push({ source: file, tree: parsed.tree });
     if (parsed.tree.kind !== "map" && !isNull(parsed.tree)) {
       append(problems, takeWhatFits(parsed.tree).problems);
       continue;
@@ -37,7 +50,7 @@ export function parsePolicy(files: readonly SourceText[]): { policy: Policy; pro
   const { policy, problems: faults } = policyOf(tree);
   append(problems, faults);
   const names = files.map(({ file }) => file);
-  return { policy, problems: capProblems(sortProblems(problems, names)) };
+  return { policy, problems: capProblems(sortProblems(problems, names)), parsedTexts };
 }
 
 /** The policy that a tree holds, wherever its text came from; with problems it is what could be read. */

@@ -7,6 +7,8 @@ export interface SavedState {
   readonly policy: readonly SourceText[];
   /** The filters' files; absent where an earlier version saved. */
   readonly filters?: FilterTexts;
+  /** What was understood of the policy files, for a start that need not parse them. Absent: as it was; nobody relies on it. */
+  readonly parsed?: string;
   /** The ruleset in nft's listing form, for people. */
   readonly ruleset: string;
 }

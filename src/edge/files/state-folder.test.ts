@@ -68,6 +68,21 @@ test("filters are saved beside the policy, and what is none is a refusal", async
   await expect(store.load()).rejects.toThrow(StateError);
 });
 
+test("what was understood of the policy is kept beside it, and is not missed", async () => {
+  const store = new StateFolder(join(folder, "state"));
+  await store.save({ ...state, parsed: "{}" });
+  expect(await store.load()).toEqual({ ...state, parsed: "{}" });
+  await store.save(state);
+  expect((await store.load())?.parsed).toBe("{}");
+  await rm(join(folder, "state/parsed-policy.json"));
+  await mkdir(join(folder, "state/parsed-policy.json"));
+  expect(await store.load()).toEqual(state);
+  await rm(join(folder, "state/parsed-policy.json"), { recursive: true });
+  await store.save({ ...state, parsed: "{}" });
+  await store.clear();
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test("adopted guests are kept beside them", async () => {
   const store = new StateFolder(join(folder, "state"));
   const guest = {

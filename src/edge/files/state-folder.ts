@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { defined } from "../../base/defined.ts";
 import {
   StateError,
   type AdoptionStore,
@@ -15,6 +16,8 @@ import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
 const filtersName = "last-good-filters.json";
+/** What anybody may remove, and nobody need believe. */
+const parsedName = "parsed-policy.json";
 const rulesetName = "last-good.nft";
 const adoptedName = "adopted";
 const adoptedGuestsName = "adopted-guests";
@@ -37,7 +40,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       const policy: unknown = JSON.parse(await readFile(join(this.#folder, policyName), "utf8"));
       if (!isTexts(policy)) throw new Error("not a list of files");
       const ruleset = await readFile(join(this.#folder, rulesetName), "utf8");
-      return { policy, ruleset, ...(await this.#loadFilters()) };
+      return { policy, ruleset, ...(await this.#loadFilters()), ...(await this.#loadParsed()) };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new StateError(
@@ -59,9 +62,15 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     return { filters };
   }
 
+  async #loadParsed(): Promise<Pick<SavedState, "parsed">> {
+    const parsed = await readFile(join(this.#folder, parsedName), "utf8").catch(() => undefined);
+    return defined({ parsed });
+  }
+
   async save(state: SavedState): Promise<void> {
     await this.#write([
       ...(state.filters ? [[filtersName, JSON.stringify(state.filters)] as const] : []),
+      ...(state.parsed === undefined ? [] : [[parsedName, state.parsed] as const]),
       [rulesetName, state.ruleset],
       [policyName, JSON.stringify(state.policy)],
     ]);
@@ -137,7 +146,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
     try {
-      for (const name of [policyName, filtersName, rulesetName, requiredFileName]) {
+      for (const name of [policyName, parsedName, filtersName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
     } catch (cause) {

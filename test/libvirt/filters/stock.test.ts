@@ -18,6 +18,6 @@ test.each([
   }));
   const { filters, problems } = mergeFilters({ filters: await Promise.all(texts) });
   expect(problems).toEqual([]);
-  const inStock = [...stockFilters.values()].map(({ name, at }) => [name, at]);
+  const inStock = [...stockFilters().values()].map(({ name, at }) => [name, at]);
   expect([...filters.values()].map(({ name, at }) => [name, at])).toEqual(inStock);
 });
