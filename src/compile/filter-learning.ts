@@ -71,11 +71,7 @@ export function learningRules(
   return [
     ...(families.has4
       ? [
-          rule(
-            equal(concat(iif, raw("nh", 96, 32)), reference("learned4")),
-            ...udp(68, 67),
-            jump("learn_release"),
-          ),
+          ...(mode === "dhcp" ? [release] : []),
           rule(unlocked, equal(payload("ip", "saddr"), value("0.0.0.0")), ...udp(68, 67), accept),
           ...(mode === "any"
             ? [rule(unlocked, isIp, jump("learn_ip")), rule(unlocked, isArp, jump("learn_arp"))]
@@ -87,12 +83,19 @@ export function learningRules(
           rule(
             notEqual(concat(iif, payload("ip6", "saddr")), reference("learned6")),
             isIp6,
-            jump("learn_ip6"),
+            jump(mode === "any" ? "learn_ip6" : "learn_link6"),
           ),
         ]
       : []),
   ];
 }
+
+/** With `any` a guest would take one address after the other by it. */
+const release = rule(
+  equal(concat(iif, raw("nh", 96, 32)), reference("learned4")),
+  ...udp(68, 67),
+  jump("learn_release"),
+);
 
 /** With `any` there is one address; DHCP alone may give several. */
 function replies(mode: LearningMode, servers: string | undefined): Rule {
@@ -127,7 +130,8 @@ export function learningChains(): Chain[] {
       rules: [rule(oneHost(raw("nh", 96, 32)), ...learn(iif, raw("nh", 96, 32)))],
     },
     { name: "learn_arp", rules: [learnFromArp()] },
-    { name: "learn_ip6", rules: learnFromIp6() },
+    { name: "learn_ip6", rules: [...learnLink6(), ...learnGlobal6()] },
+    { name: "learn_link6", rules: learnLink6() },
     { name: "learn_release", rules: [forget()] },
     { name: "learn_reply", rules: [learnFromReply(), otherReply] },
     { name: "learn_lease", rules: [...learnFromLease(), otherReply] },
@@ -145,22 +149,27 @@ function learnFromArp(): Rule {
   return rule(isOfIp, oneHost(sender), ...learn(iif, sender));
 }
 
-/** Who has no address yet may see whether one is free. */
-function learnFromIp6(): Rule[] {
-  const source = payload("ip6", "saddr");
-  const linkLocal = prefix("fe80::", 10);
-  const notGlobal = anonymousSet(value("::"), linkLocal, prefix("ff00::", 8));
-  const learn6 = (slot: string): Statement[] => [
-    notEqual(iif, reference(slot)),
-    add("learned6", iif, source),
-    add(slot, iif),
-    leave,
-  ];
+const source6 = payload("ip6", "saddr");
+const linkLocal = prefix("fe80::", 10);
+
+const learn6 = (slot: string): Statement[] => [
+  notEqual(iif, reference(slot)),
+  add("learned6", iif, source6),
+  add(slot, iif),
+  leave,
+];
+
+/** Who has no address yet may see whether one is free. With `dhcp` there is no more than that: the guest's own word gives no address. */
+function learnLink6(): Rule[] {
   return [
-    rule(equal(source, value("::")), neighbourDiscovery, accept),
-    rule(equal(source, linkLocal), ...learn6("locked6_link")),
-    ...slots6.map((slot) => rule(notEqual(source, notGlobal), ...learn6(slot))),
+    rule(equal(source6, value("::")), neighbourDiscovery, accept),
+    rule(equal(source6, linkLocal), ...learn6("locked6_link")),
   ];
+}
+
+function learnGlobal6(): Rule[] {
+  const notGlobal = anonymousSet(value("::"), linkLocal, prefix("ff00::", 8));
+  return slots6.map((slot) => rule(notEqual(source6, notGlobal), ...learn6(slot)));
 }
 
 function forget(): Rule {

@@ -188,4 +188,24 @@ describe("nics whose addresses are learned", () => {
     expect(asksForServer(dhcp, listed)).toEqual([false, true]);
     expect(asksForServer(listed, dhcp)).toEqual([true, false]);
   });
+
+  /** The chains of learning that what one nic sends may come to. */
+  const ways = (definition: Filter, mode: string) => {
+    const [, bridge] = tablesOf(definition, [{ CTRL_IP_LEARNING: [mode] }]);
+    const from = bridge?.chains.filter(({ name }) => name.startsWith("from/"));
+    return [...JSON.stringify(from).matchAll(/"(learn_\w+)"/g)]
+      .map(([, name = ""]) => name)
+      .toSorted();
+  };
+
+  it("give an address back with dhcp only, or a guest would take one after the other", () => {
+    expect(ways(learns, "any")).toEqual(["learn_arp", "learn_ip"]);
+    expect(ways(learns, "dhcp")).toEqual(["learn_release"]);
+  });
+
+  it("have no address of IPv6 but the link-local one by their own word with dhcp", () => {
+    const learns6 = filter(rule("ipv6", match("srcipaddr", "$IPV6")));
+    expect(ways(learns6, "any")).toEqual(["learn_ip6"]);
+    expect(ways(learns6, "dhcp")).toEqual(["learn_link6"]);
+  });
 });
