@@ -88,7 +88,7 @@ function demandSame(daemon: DaemonStatus["daemon"], settings: Settings): void {
 }
 
 async function applyAlone(settings: Settings, texts: Map<string, string>): Promise<ApplyResult> {
-  const { decision, policyTexts, texts: read } = await collect(settings);
+  const { decision, policyTexts, filterTexts, texts: read } = await collect(settings);
   for (const [file, text] of read) texts.set(file, text);
   const { problems, desired } = decision;
   if (!desired) return { state: "refused", by: "command", changes: [], problems, warnings: [] };
@@ -110,7 +110,8 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     const bridges = judgedBridges(desired);
     const passRules = await keeper.keep({ mark, integration, bridges });
     warnings.push(...passRules.failures);
-    await save(settings, { policy: policyTexts, ruleset: printRuleset(tables) }, warnings);
+    const ruleset = printRuleset(tables);
+    await save(settings, { policy: policyTexts, filters: filterTexts, ruleset }, warnings);
     const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
     const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
     const changes = [...plan.changes, ...cut.changes, ...put];

@@ -16,6 +16,7 @@ export interface Collected {
   readonly written: Written;
   readonly decision: Decision;
   readonly policyTexts: readonly SourceText[];
+  readonly filterTexts: FilterTexts;
   readonly texts: ReadonlyMap<string, string>;
   /** Names of the texts that define network filters. */
   readonly filterFiles: ReadonlySet<string>;
@@ -60,10 +61,8 @@ async function collectFrom(
     sources.host.read(),
     sources.learned.read(),
   ]);
-  const libvirt = {
-    ...(network ? withNetworks(found, network) : found),
-    ...withFilter(filters, filter),
-  };
+  const filterTexts = withFilter(filters, filter);
+  const libvirt = { ...(network ? withNetworks(found, network) : found), ...filterTexts };
   if (settings.isPolicyNamed && read.length === 0 && !replaced) {
     throw new UsageError(`there is no policy file ${settings.policyFile}`);
   }
@@ -89,6 +88,7 @@ async function collectFrom(
     written,
     decision,
     policyTexts,
+    filterTexts,
     filterFiles: new Set([...libvirt.filters, ...ownFilters].map(({ file }) => file)),
     texts: new Map(
       [...policyTexts, ...inventoryTexts, ...ownFilters].map(({ file, text }) => [file, text]),

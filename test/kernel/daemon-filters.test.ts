@@ -104,6 +104,16 @@ test.each([
   expect(keepsFilters()).toBe(false);
 });
 
+test("filters that apply has put in force without a daemon are those of before to the next daemon", async () => {
+  await daemon.kill("SIGTERM");
+  write("web.xml", web(4002));
+  expect(site.run(["apply"]).status).toBe(0);
+  write("web.xml", "<filter name='web'><oops/></filter>");
+  daemon = await site.start();
+  expect(keepsFilters()).toBe(true);
+  expect([rulesOf(4001), rulesOf(4002)]).toEqual([0, 2]);
+});
+
 test("an address that the kernel has learned is shown, and kept over a restart of the daemon", async () => {
   const { nics = [] } = site.status().guests.find(({ name }) => name === "web2") ?? {};
   const { tap = "", mac = "", bridge = "virbr20" } = nics[0] ?? {};

@@ -59,13 +59,18 @@ test("adopted networks are kept, whatever their names, and removed without a tra
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("filters are saved beside the policy, and what is none is a refusal", async () => {
+test("filters are saved with the policy, and what is none is a refusal", async () => {
   const store = new StateFolder(folder);
   const saved = { policy: [], ruleset: "", filters: { filters: [], ownFilters: [] } };
   await store.save(saved);
   expect(await store.load()).toEqual(saved);
-  await writeFile(join(folder, "last-good-filters.json"), "[]");
-  await expect(store.load()).rejects.toThrow(StateError);
+  const { policy } = state;
+  await writeFile(join(folder, "last-good-policy.json"), JSON.stringify(policy));
+  expect(await store.load()).toEqual({ policy, ruleset: "" });
+  for (const filters of [[], null, { filters: [] }]) {
+    await writeFile(join(folder, "last-good-policy.json"), JSON.stringify({ policy, filters }));
+    await expect(store.load()).rejects.toThrow(StateError);
+  }
 });
 
 test("what was understood of the policy is kept beside it, and is not missed", async () => {

@@ -15,7 +15,6 @@ import { readFolder } from "./read-folder.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
-const filtersName = "last-good-filters.json";
 /** What anybody may remove, and nobody need believe. */
 const parsedName = "parsed-policy.json";
 const rulesetName = "last-good.nft";
@@ -25,7 +24,7 @@ const adoptedGuestsName = "adopted-guests";
 export const requiredFileName = "required";
 
 /**
- * The folder of `--state`: the last good policy as JSON, its ruleset as nft would list it, and a file for each adopted network and
+ * The folder of `--state`: the last good policy and filters as JSON, its ruleset as nft would list it, and a file for each adopted network and
  * guest.
  */
 export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStore {
@@ -37,10 +36,12 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
 
   async load(): Promise<SavedState | undefined> {
     try {
-      const policy: unknown = JSON.parse(await readFile(join(this.#folder, policyName), "utf8"));
-      if (!isTexts(policy)) throw new Error("not a list of files");
+      const written: unknown = JSON.parse(await readFile(join(this.#folder, policyName), "utf8"));
+      // An earlier version saved no filters, and the list of policy files alone.
+      const texts = isTexts(written) ? { policy: written } : written;
+      if (!isSavedTexts(texts)) throw new Error("not lists of files");
       const ruleset = await readFile(join(this.#folder, rulesetName), "utf8");
-      return { policy, ruleset, ...(await this.#loadFilters()), ...(await this.#loadParsed()) };
+      return { ...texts, ruleset, ...(await this.#loadParsed()) };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new StateError(
@@ -50,29 +51,17 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     }
   }
 
-  async #loadFilters(): Promise<Pick<SavedState, "filters">> {
-    const file = join(this.#folder, filtersName);
-    const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT") return undefined;
-      throw cause;
-    });
-    if (text === undefined) return {};
-    const filters = readJson(text);
-    if (!isFilterTexts(filters)) throw new Error(`${file} is not two lists of files`);
-    return { filters };
-  }
-
   async #loadParsed(): Promise<Pick<SavedState, "parsed">> {
     const parsed = await readFile(join(this.#folder, parsedName), "utf8").catch(() => undefined);
     return defined({ parsed });
   }
 
-  async save(state: SavedState): Promise<void> {
+  /** Policy and filters are one file: one is never of another time than the other. */
+  async save({ policy, filters, parsed, ruleset }: SavedState): Promise<void> {
     await this.#write([
-      ...(state.filters ? [[filtersName, JSON.stringify(state.filters)] as const] : []),
-      ...(state.parsed === undefined ? [] : [[parsedName, state.parsed] as const]),
-      [rulesetName, state.ruleset],
-      [policyName, JSON.stringify(state.policy)],
+      ...(parsed === undefined ? [] : [[parsedName, parsed] as const]),
+      [rulesetName, ruleset],
+      [policyName, JSON.stringify({ policy, filters })],
     ]);
   }
 
@@ -146,7 +135,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
     try {
-      for (const name of [policyName, parsedName, filtersName, rulesetName, requiredFileName]) {
+      for (const name of [policyName, parsedName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
     } catch (cause) {
@@ -168,9 +157,13 @@ function isTexts(value: unknown): value is SourceText[] {
   );
 }
 
-function isFilterTexts(value: unknown): value is FilterTexts {
-  const texts = value as Partial<FilterTexts> | null | undefined;
-  return isTexts(texts?.filters) && isTexts(texts?.ownFilters);
+function isSavedTexts(value: unknown): value is Pick<SavedState, "policy" | "filters"> {
+  const texts = value as Partial<SavedState> | null;
+  return isTexts(texts?.policy) && (texts.filters === undefined || isFilterTexts(texts.filters));
+}
+
+function isFilterTexts(texts: Partial<FilterTexts> | null): boolean {
+  return isTexts(texts?.filters) && isTexts(texts.ownFilters);
 }
 
 /** A name is no path, and may begin with the dot of a hidden file. */
