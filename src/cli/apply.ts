@@ -91,7 +91,9 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
   const { decision, policyTexts, filterTexts, texts: read } = await collect(settings);
   for (const [file, text] of read) texts.set(file, text);
   const { problems, desired } = decision;
-  if (!desired) return { state: "refused", by: "command", changes: [], problems, warnings: [] };
+  // Who applies by hand is there to mend it: no nic is closed under his hands.
+  if (!desired || decision.lacksFilters)
+    return { state: "refused", by: "command", changes: [], problems, warnings: [] };
   const { tables } = desired.compiled;
   const warnings: string[] = [];
   const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });

@@ -26,11 +26,16 @@ export function describeDecision(decision: Decision): DecisionEvent {
   return { key, event: { level: "error", name, message: `${before}${place}${more}` } };
 }
 
-function wordsOf({ inForce, keepsFilters }: Decision): readonly [name: string, before: string] {
+function wordsOf({
+  inForce,
+  keepsFilters,
+  lacksFilters,
+}: Decision): readonly [name: string, before: string] {
   switch (inForce) {
     case "current":
-      return keepsFilters
-        ? ["filters-refused", "all filters stay as they were: "]
+      if (keepsFilters) return ["filters-refused", "all filters stay as they were: "];
+      return lacksFilters
+        ? ["filters-refused", "only the nics that need it pass nothing: "]
         : ["guest-refused", ""];
     case "last-good":
       return ["policy-refused", "the last good one stays: "];

@@ -187,8 +187,39 @@ describe("filters", () => {
     expect(decision.desired?.policy.host.mark).toBe(0x20000000);
   });
 
-  test("with a mistake leave nothing in force where nobody knows what they were", () => {
-    expect(decide(written("{}", web, [broken]), undefined).inForce).toBe("none");
+  test("with a mistake are missing where nobody knows what they were: who needs one is closed, and no other", () => {
+    const policy = "guests: { web: { filter: a }, db: { filter: allow-arp } }";
+    const now = written(policy, web, [broken]);
+    const first = decide(now, undefined);
+    expect(first).toMatchObject({ inForce: "current", keepsFilters: false, lacksFilters: true });
+    expect(codes(first.problems)).toContain("UNKNOWN_FILTER");
+    const states = ({ desired }: typeof first) =>
+      desired?.compiled.guests.flatMap(({ nics }) => nics.map((nic) => nic.filter?.state));
+    expect(states(first)?.toSorted()).toEqual(["closed", "enforced"]);
+    // The next event changes nothing about that, and a change of something else is taken.
+    const more = written(`host: { mark: 0x20000000 }\n${policy}`, web, [broken]);
+    const second = decide(more, first.desired);
+    expect(second.inForce).toBe("current");
+    expect(states(second)).toEqual(states(first));
+    // A nic that is open is not closed by a change.
+    const worse = decide(
+      written("guests: { db: { filter: nope } }", web, [broken]),
+      second.desired,
+    );
+    expect(worse.inForce).toBe("last-good");
+    const mended = decide(written(policy, web, [drop]), second.desired);
+    expect(mended).toMatchObject({ inForce: "current", keepsFilters: false, problems: [] });
+  });
+
+  test("that cannot be enforced close their nic alone at the first start", () => {
+    const sets =
+      "<filter name='a'><rule action='drop' direction='in'><all ipset='x' ipsetflags='src,dst'/></rule></filter>";
+    const first = decide(written("guests: { web: { filter: a } }", web, [sets]), undefined);
+    expect(first.inForce).toBe("current");
+    expect(codes(first.problems)).toEqual(["FILTER_NOT_ENFORCEABLE"]);
+    expect(
+      decide(written("guests: { web: { filter: a } }", web, [sets]), first.desired).inForce,
+    ).toBe("current");
   });
 
   test("stay what they were while the policy does", () => {

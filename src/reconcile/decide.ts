@@ -33,10 +33,13 @@ export interface Decision {
   readonly keptGuests: readonly string[];
   /** The filters are those that were in force last, since those of now have errors, or a nic could not be bound to them. */
   readonly keepsFilters: boolean;
+  /** What is in force is in force without filters that have errors: the nics that need one pass nothing. */
+  readonly lacksFilters: boolean;
 }
 
 /**
- * A policy with errors leaves the last good one in force. Filters change all together, or with errors not at all. A guest or network
+ * A policy with errors leaves the last good one in force. Filters change all together, or with errors not at all; where none were
+ * before, one with errors counts as missing, and only the nics that need it pass nothing. A guest or network
  * with errors keeps its last good description, or has none and passes nothing; either way it stops nobody else's update.
  */
 export function decide(
@@ -47,11 +50,15 @@ export function decide(
   const decision = decideOn(written, last);
   const fresh = problems.filter((problem) => !isAmong(problem, decision.problems));
   const filters = decision.desired?.inventory.filters;
-  return {
-    ...decision,
-    problems: [...decision.problems, ...fresh],
-    keepsFilters: filters !== undefined && !hasSame(told.inventory.filters, filters),
-  };
+  const keepsFilters = filters !== undefined && !hasSame(told.inventory.filters, filters);
+  const all = [...decision.problems, ...fresh];
+  const isFiltersOwn = (problem: Problem) =>
+    isError(problem) && !told.inventoryFiles.has(problem.at.file) && filterCodes.has(problem.code);
+  const lacksFilters =
+    decision.inForce === "current" &&
+    !keepsFilters &&
+    (filterErrors(told).length > 0 || all.some(isFiltersOwn));
+  return { ...decision, problems: all, keepsFilters, lacksFilters };
 }
 
 /** With the filters of before where those of now have errors, or bring errors that were not there with them: what they are. */
@@ -90,19 +97,19 @@ function filterErrors({ inventoryProblems, inventoryFiles }: Written): Problem[]
 function decideOn(
   written: Written,
   last: Pick<Desired, "policy" | "inventory"> | undefined,
-): Omit<Decision, "keepsFilters"> {
+): Omit<Decision, "keepsFilters" | "lacksFilters"> {
   const mended = mend(written, last?.inventory);
-  const isUnfiltered = last?.inventory.filters === undefined && filterErrors(written).length > 0;
   const present = examine(written.policy, mended, { written, last: last?.inventory });
   const policyErrors = [...written.policyProblems, ...present.problems].filter(
     (problem) => isError(problem) && !written.inventoryFiles.has(problem.at.file),
   );
+  const isRefused = policyErrors.length > closedNics(policyErrors, mended.inventory, last).length;
   const problems = [
     ...written.policyProblems,
     ...written.inventoryProblems,
     ...present.problems.filter((problem) => !isRepeated(problem, written)),
   ];
-  if (policyErrors.length === 0 && !isUnfiltered) {
+  if (!isRefused) {
     return outcome("current", { policy: written.policy, ...present, problems });
   }
   if (last === undefined) return { problems, inForce: "none", keptGuests: [] };
@@ -110,6 +117,34 @@ function decideOn(
   const unchanged = { ...mended, inventory: defined({ ...mended.inventory, filters }) };
   const former = examine(last.policy, unchanged, { written, last: last.inventory });
   return outcome("last-good", { policy: last.policy, ...former, problems });
+}
+
+/** What filters of which some nic's cannot be enforced make wrong: that nic alone passes nothing. */
+const filterCodes: ReadonlySet<string> = new Set([
+  "UNKNOWN_FILTER",
+  "FILTER_CYCLE",
+  "FILTER_TOO_LONG",
+  "FILTER_NOT_ENFORCEABLE",
+  "MISSING_VARIABLE",
+  "BAD_VARIABLE",
+]);
+
+/**
+ * Errors that close a nic and keep nothing else from being applied: where nothing was in force before, or the nic was closed for
+ * the same reason then. A nic that was open keeps the policy under which it was.
+ */
+function closedNics(
+  errors: readonly Problem[],
+  inventory: Inventory,
+  last: Pick<Desired, "policy" | "inventory"> | undefined,
+): readonly Problem[] {
+  const ofFilters = errors.filter(({ code }) => filterCodes.has(code));
+  if (last === undefined || ofFilters.length === 0) return ofFilters;
+  const { filters = inventory.filters } = last.inventory;
+  const before = check(last.policy, defined({ ...inventory, filters }));
+  return ofFilters.filter(({ code, message }) =>
+    before.some((problem) => problem.code === code && problem.message === message),
+  );
 }
 
 interface Examined {
@@ -121,7 +156,7 @@ interface Examined {
 function outcome(
   inForce: "current" | "last-good",
   found: Examined & { readonly policy: Policy },
-): Omit<Decision, "keepsFilters"> {
+): Omit<Decision, "keepsFilters" | "lacksFilters"> {
   const { policy, inventory, problems, keptGuests } = found;
   return {
     problems,

@@ -104,6 +104,19 @@ test.each([
   expect(keepsFilters()).toBe(false);
 });
 
+test("a broken definition at the first start closes the nics that need it, and all else is applied", async () => {
+  await daemon.kill("SIGTERM");
+  rmSync(site.state, { recursive: true });
+  write("web.xml", "<filter name='web'><oops/></filter>");
+  expect(site.run(["apply"])).toMatchObject({ status: 1 });
+  site.writePolicy(policy.replace("filter: outer", "filter: allow-arp"));
+  daemon = await site.start();
+  await daemon.said("only the nics that need it pass nothing");
+  const { stdout } = site.run(["status"]);
+  expect(stdout).toMatch(/web1 +vnet0 +web +CLOSED/);
+  expect(stdout).toMatch(/web2 +vnet\d+ +allow-arp +by virtwall/);
+});
+
 test("filters that apply has put in force without a daemon are those of before to the next daemon", async () => {
   await daemon.kill("SIGTERM");
   write("web.xml", web(4002));
