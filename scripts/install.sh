@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="nftables iptables iproute2 dnsmasq-base conntrack
+packages="nftables netbase iptables iproute2 dnsmasq-base conntrack
   libvirt-daemon-system libvirt-daemon-config-network libvirt-daemon-config-nwfilter libvirt-daemon-driver-qemu
   libvirt-clients qemu-system-x86 busybox-static cpio xz-utils debootstrap"
 guard=/usr/sbin/policy-rc.d

@@ -52,6 +52,8 @@ const ranks = { raw: 1, th: 2, nh: 3, l4proto: 4, ll: 5 };
 const rank = (base: keyof typeof ranks, offset = 0) => ranks[base] * 1000 - offset;
 
 export const orderOfType = rank("ll", 96);
+/** Behind all that is asked: what comes so far counts. */
+export const orderOfCount = rank("ll", 0) + 1;
 export const orderOfProtocol = rank("l4proto");
 
 const ethernet = (side: Side): Field => ({

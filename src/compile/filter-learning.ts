@@ -200,10 +200,10 @@ const longestLease = 8 * 86_400;
 const leaseSteps = [3600, 86_400];
 
 function learnFromLease(): Rule[] {
-  const isTime = equal(raw("th", 2056, 16), value(0x3304));
+  const isTime = equal(raw("ih", 1992, 16), value(0x3304));
   const steps = leaseSteps.map((seconds) =>
     rule(
-      equal(raw("th", 2072, 32), range(0, seconds)),
+      equal(raw("ih", 2008, 32), range(0, seconds)),
       isTime,
       ...givesAddress,
       ...lease(seconds),
@@ -220,7 +220,7 @@ const lease = (seconds: number): Statement[] => [
 ];
 
 /** Far more than there are taps in a host's life; the memory is taken only as they are used. */
-const size = 1_048_576;
+export const dynamicSize = 1_048_576;
 
 /** A nic, and an address that libvirt's DHCP server has given it: that is known from libvirt, and not learned. */
 export function leasedElement(tap: string, address: Address): Element {
@@ -238,7 +238,7 @@ export function learningSets(
   leased: readonly Element[],
 ): SetDefinition[] {
   const leasable = { flags: ["dynamic", "timeout"] } as const;
-  const dynamic = { size, flags: ["dynamic"], counter: false, elements: [] } as const;
+  const dynamic = { size: dynamicSize, flags: ["dynamic"], counter: false, elements: [] } as const;
   return [
     {
       name: "learned4",

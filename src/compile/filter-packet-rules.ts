@@ -1,6 +1,7 @@
 import type { ExpandedRule } from "../model/filter-expansion.ts";
-import { packetRendering } from "../model/packet-rule.ts";
+import { countsConnections, packetRendering } from "../model/packet-rule.ts";
 import type { Rule, Statement } from "../nft/ast.ts";
+import { type ConnectionCount, countedMatch } from "./filter-connections.ts";
 import { familyOfProtocol } from "./filter-fields.ts";
 import { type Direction, matchingRules, type ShapeContext, verdictOf } from "./filter-rule.ts";
 import { stateMatches, type Tracking } from "./filter-state.ts";
@@ -9,6 +10,10 @@ export interface PacketContext extends ShapeContext {
   /** Undefined for filters that need none. */
   readonly tracking: Tracking | undefined;
   readonly canReject: boolean;
+  /** The filter's shape, for what it counts. */
+  readonly shape: string;
+  /** By name; all that counts connections is put here. */
+  readonly counts: Map<string, ConnectionCount>;
 }
 
 /** The rule has the bridge answer in the addressee's name. It can to guests alone, in prerouting (Linux 6.1 nft_reject_bridge.c). */
@@ -39,6 +44,9 @@ export function packetRules(
       verdict,
       // libvirt knows the sender's MAC address on the way that the rule is written for only.
       without: isReversed ? ["state", "srcmacaddr"] : ["state"],
+      ...(countsConnections(expanded.rule) && {
+        count: (limit) => countedMatch(limit, { ...context, expanded, direction, verdict }),
+      }),
       also: matches.map((statement) => ({ order: -1, statement })),
     },
     context,

@@ -71,6 +71,8 @@ export interface Rendering {
   /** Attributes that are not asked. */
   readonly without?: readonly string[];
   readonly also?: readonly Placed[];
+  /** Leads to what counts connections and decides, for a rule that has a limit of them. */
+  readonly count?: (limit: Resolved) => Placed;
 }
 
 /** One rule of nft for each combination of values that has no shorter form. */
@@ -79,15 +81,15 @@ export function matchingRules(
   rendering: Rendering,
   context: ShapeContext,
 ): Rule[] {
-  const { direction, isReversed, verdict, without = [], also = [] } = rendering;
+  const { direction, isReversed, verdict, without = [], also = [], count } = rendering;
   const port = direction === "from" ? iifname : oifname;
-  const site: Site = { ...context, expanded, direction, port, isReversed };
+  const site: Site = { ...context, expanded, direction, port, isReversed, count };
   const alternatives = groupsIn(expanded, context.parameters, without).map((group) =>
     alternativesOf(group, site),
   );
   const always = [...protocolMatches(expanded), ...also];
   return combinations(alternatives).map((placed) => ({
-    statements: [...inOrder([...placed, ...always]), ...verdict],
+    statements: [...inOrder([...placed, ...always]), ...(count ? [] : verdict)],
     ...commentOf(expanded),
   }));
 }
@@ -97,6 +99,7 @@ interface Site extends ShapeContext {
   readonly direction: Direction;
   readonly port: Expression;
   readonly isReversed: boolean;
+  readonly count: Rendering["count"];
 }
 
 /** `out` is from the guest. */
@@ -137,7 +140,8 @@ function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[
   }
   const tuples = tuplesIn(group, site.inlined);
   const [only, ...more] = fieldsOf(group, site);
-  if (only !== undefined && more.length === 0 && tuples.length > 1) {
+  const isAlone = more.length === 0 && group.conditions.length === 1;
+  if (only !== undefined && isAlone && tuples.length > 1) {
     const joined = joinedMatch(only, tuples, group);
     if (joined !== undefined) return [[joined]];
   }
@@ -180,7 +184,9 @@ function joinedMatch(
   return { order: field.order, statement: equal(field.left, values) };
 }
 
-function placedMatch(resolved: Resolved, { protocol }: Group, { isReversed }: Site): Placed[] {
+function placedMatch(resolved: Resolved, { protocol }: Group, site: Site): Placed[] {
+  const { isReversed, count } = site;
+  if (count && resolved.condition.attribute === "connlimit-above") return [count(resolved)];
   const field = fieldFor(resolved.condition, protocol, isReversed);
   const statement = field && matchOf(field, resolved, protocol);
   return field === undefined || statement === undefined ? [] : [{ order: field.order, statement }];

@@ -12,7 +12,7 @@ import { faultsOf } from "../model/filter-faults.ts";
 import type { Intent } from "../model/intent.ts";
 import { learningMode, type LearningMode, rememberedByNames } from "../model/filter-learning.ts";
 import { isOfPackets, needsState } from "../model/packet-rule.ts";
-import type { Chain, Rule, Statement } from "../nft/ast.ts";
+import type { Chain, Rule, SetDefinition, Statement } from "../nft/ast.ts";
 import {
   concat,
   equal,
@@ -40,6 +40,8 @@ export interface FilterShape {
   readonly tag: string;
   readonly sets: readonly ValueSet[];
   readonly chains: readonly Chain[];
+  /** In which the kernel counts connections. */
+  readonly counts: readonly SetDefinition[];
   /** Directions in which it asks about packets. */
   readonly packets: readonly Direction[];
   readonly needsState: boolean;
@@ -80,8 +82,10 @@ function findShape(intent: Intent, binding: FilterBinding): FilterShape | undefi
   if (faultsOf({ filters, bridgeTracking }, binding).length > 0) return undefined;
   const expansion = expandFilter(filters, binding.filter);
   if (expansion === undefined) return undefined;
-  const context = { ...contextOf(expansion, binding.parameters), tracking, canReject };
-  const tag = tagOf(expansion, context);
+  const own = contextOf(expansion, binding.parameters);
+  const tag = tagOf(expansion, own);
+  const shapeName = JSON.stringify([binding.filter, tag]);
+  const context = { ...own, tracking, canReject, shape: shapeName, counts: new Map() };
   const key = JSON.stringify([binding.filter, tag, tracking, canReject]);
   const known = shapesOf(expansion);
   const shape =
@@ -178,11 +182,13 @@ function makeShape(parts: Parts): FilterShape {
   const { key, filter, tag, expansion, context } = parts;
   const frames = directions.flatMap((direction) => frameChains(parts, direction));
   const packets = directions.flatMap((direction) => packetChainOf(parts, direction));
+  const counts = [...context.counts.values()];
   return {
     key,
     filter,
     tag,
-    chains: [...frames, ...packets.map(({ chain }) => chain)],
+    chains: [...frames, ...packets.map(({ chain }) => chain), ...counts.map(({ chain }) => chain)],
+    counts: counts.map(({ set }) => set),
     packets: packets.map(({ direction }) => direction),
     sets: [...context.sets.values()],
     needsState: expansion.rules.some(needsState),

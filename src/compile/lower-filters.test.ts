@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Filter, FilterMatch, FilterRule } from "../model/filter.ts";
-import type { Lease } from "../model/inventory.ts";
+import type { BridgeFacts, Lease } from "../model/inventory.ts";
 import { concat, value } from "../nft/build.ts";
 import { diffTables } from "../nft/diff.ts";
 import { compile } from "./compile.ts";
@@ -44,7 +44,7 @@ const ports = filter(
 function tablesOf(
   definition: Filter,
   given: readonly Readonly<Record<string, readonly string[]>>[],
-  leases: readonly Lease[] = [],
+  { leases = [], bridges }: { leases?: readonly Lease[]; bridges?: BridgeFacts } = {},
 ) {
   const guests = given.map((_, index) => sample.guest(index + 1, "lan"));
   const policies = guests.map(({ name, nics }, index) => {
@@ -59,6 +59,7 @@ function tablesOf(
     guests,
     leases,
     filters: new Map([["f", definition]]),
+    host: { interfaces: [], ...(bridges && { bridges }) },
   });
   return compile(sample.policy({ guests: new Map(policies) }), inventory).tables;
 }
@@ -93,7 +94,9 @@ describe("a lease of libvirt's own server, where addresses are learned from DHCP
     parameters: Readonly<Record<string, readonly string[]>>,
     leases: readonly Lease[],
   ) => {
-    const [, bridge] = tablesOf(learning, [{ CTRL_IP_LEARNING: ["dhcp"], ...parameters }], leases);
+    const [, bridge] = tablesOf(learning, [{ CTRL_IP_LEARNING: ["dhcp"], ...parameters }], {
+      leases,
+    });
     return bridge?.sets.find(({ name }) => name === "leased4")?.elements.map(({ key }) => key);
   };
   const element = concat(value("vnet1"), value(0x0a000002));
@@ -101,7 +104,7 @@ describe("a lease of libvirt's own server, where addresses are learned from DHCP
   it("comes, changes and ends as an element", () => {
     const dhcp = [{ CTRL_IP_LEARNING: ["dhcp"] }];
     const other = sample.lease(1, "10.0.0.3", "br-lan");
-    const states = [[], [lease], [other], []].map((leases) => tablesOf(learning, dhcp, leases));
+    const states = [[], [lease], [other], []].map((leases) => tablesOf(learning, dhcp, { leases }));
     const scripts = states.slice(1).map((after, index) =>
       diffTables(states[index] ?? [], after)
         .trimEnd()
@@ -207,5 +210,40 @@ describe("nics whose addresses are learned", () => {
     const learns6 = filter(rule("ipv6", match("srcipaddr", "$IPV6")));
     expect(ways(learns6, "any")).toEqual(["learn_ip6"]);
     expect(ways(learns6, "dhcp")).toEqual(["learn_link6"]);
+  });
+});
+
+describe("connections above a limit", () => {
+  const limited = filter(
+    rule("tcp", match("dstportstart", "22"), match("connlimit-above", "$MAX")),
+  );
+  const tracked: BridgeFacts = { filtered: [], isTracked: true, canReject: false };
+  const counting = (...limits: readonly string[]) => {
+    const given = limits.map((MAX) => ({ MAX: [MAX] }));
+    const [, bridge] = tablesOf(limited, given, { bridges: tracked });
+    return (bridge?.sets ?? []).filter(({ name }) => name.startsWith("over/"));
+  };
+
+  it("are counted in a set for each limit, whatever the number of nics", () => {
+    expect(counting("2", "2", "2")).toHaveLength(1);
+    expect(counting("2", "3", "2")).toHaveLength(2);
+  });
+
+  it("are no drift as the kernel counts them", () => {
+    const wanted = tablesOf(limited, [{ MAX: ["2"] }], { bridges: tracked });
+    const counted = wanted.map((table) => ({
+      ...table,
+      sets: table.sets.map((set) =>
+        set.name.startsWith("over/") ? { ...set, elements: [{ key: value("9 . 7") }] } : set,
+      ),
+    }));
+    expect(diffTables(counted, wanted)).toBe("");
+  });
+
+  it("cannot be told where the bridge does not track: the nic passes nothing", () => {
+    const stamps: BridgeFacts = { filtered: [4, 6], isTracked: false, canReject: false };
+    const [, bridge] = tablesOf(limited, [{ MAX: ["2"] }], { bridges: stamps });
+    const led = bridge?.sets.find(({ name }) => name === "filter_to")?.elements;
+    expect(led?.map(({ data }) => data)).toEqual([{ kind: "goto", chain: "unfiltered" }]);
   });
 });

@@ -59,6 +59,7 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
         ...packetMaps(bound, lowered),
         ...learning.sets,
         ...valueSets(bound, lowered),
+        ...lowered.flatMap(({ counts }) => counts),
       ],
       chains: [
         ...lowered.flatMap(({ chains }) => chains),

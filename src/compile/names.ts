@@ -70,6 +70,9 @@ export function variableSet(
   return shorten(`var/${name}${detail === "" ? "" : `.${shortHash(detail)}`}`);
 }
 
+/** The chain and the set of what counts connections for one rule; `counted` says which. */
+export const connectionCount = (counted: string) => `over/${hash(counted)}`;
+
 const shortHash = (text: string) => hash(text).slice(0, 8);
 
 /** nft 1.0.6 prints names of any length, but tools in front of it cut at 31 bytes. */

@@ -113,8 +113,9 @@ function loadMasked(
 }
 
 function loadRaw(raw: Extract<Expression, { kind: "raw" }>, packet: Packet, mask?: bigint): Loaded {
-  const { offset, length } = raw;
-  return loadBits({ base: layers[raw.base], offset, length, mask }, packet);
+  const { offset, length, base } = raw;
+  if (base === "ih") return "unknown";
+  return loadBits({ base: layers[base], offset, length, mask }, packet);
 }
 
 function evaluateMap(

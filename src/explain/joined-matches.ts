@@ -37,6 +37,8 @@ function differingField(
   if (statement.kind !== "match" || statement.op !== "!=") return undefined;
   const { left, right } = statement;
   if (right.kind !== "value") return undefined;
-  if (left.kind === "raw") return { ...left, base: layers[left.base] };
+  if (left.kind === "raw") {
+    return left.base === "ih" ? undefined : { ...left, base: layers[left.base] };
+  }
   return left.kind === "payload" ? fieldOf(left.protocol, left.field) : undefined;
 }

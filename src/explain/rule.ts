@@ -243,7 +243,7 @@ function runVmap(
 }
 
 function runSet(
-  { op, set, key }: Extract<Statement, { kind: "set" }>,
+  { op, set, key, over }: Extract<Statement, { kind: "set" }>,
   scope: Scope,
   place: RulePlace,
 ): Outcome[] {
@@ -252,6 +252,9 @@ function runSet(
   if (fields.includes("absent")) return [{ state, end: "break" }];
   const change = { table: context.table, set, op, key: fields };
   const changed = { ...state, sets: [...state.sets, change] };
+  if (over !== undefined) {
+    return fork("maybe", changed, { place, reason: `how many connections ${set} counts` });
+  }
   const definition = namedSet({ kind: "reference", name: set }, context);
   if (op === "delete" || definition?.unknown?.includes('"size"') !== true) {
     return [{ state: changed, end: "next" }];

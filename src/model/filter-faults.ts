@@ -8,7 +8,7 @@ import {
   type LearningFault,
   rememberedByNames,
 } from "./filter-learning.ts";
-import { needsState } from "./packet-rule.ts";
+import { countsConnections, needsState } from "./packet-rule.ts";
 import { type Fault, isFault, tuplesOf, valuesOf } from "./filter-values.ts";
 
 /** Why a binding cannot be enforced. */
@@ -113,7 +113,6 @@ const inexpressible: Readonly<Record<string, string>> = {
   gratuitous: "'gratuitous' compares two fields of a frame",
   option: "'option' asks for an option of TCP",
   ipset: "nftables reads no ipsets",
-  "connlimit-above": "the kernel counts no connections on bridges",
 };
 
 function unsupported(rule: ExpandedRule, bridgeTracking: BridgeTracking): BindingFault[] {
@@ -122,6 +121,11 @@ function unsupported(rule: ExpandedRule, bridgeTracking: BridgeTracking): Bindin
     return inexpressible[attribute] ?? [];
   });
   const faults = reasons.map((reason) => ({ kind: "unsupported", rule, reason }) as const);
+  if (bridgeTracking !== "connections" && countsConnections(rule.rule)) {
+    const reason = "'connlimit-above' needs a kernel that tracks connections on bridges";
+    const hint = "load the module nf_conntrack_bridge (Linux 5.3 or newer)";
+    return [...faults, { kind: "unsupported", rule, reason, hint }];
+  }
   if (bridgeTracking !== "none" || !needsState(rule)) return faults;
   return [
     ...faults,

@@ -29,6 +29,11 @@ export function packetRendering(
   { rule }: ExpandedRule,
   way: "from" | "to",
 ): PacketRendering | undefined {
+  const rendering = renderingOf(rule, way);
+  return rendering?.isReversed && countsConnections(rule) ? undefined : rendering;
+}
+
+function renderingOf(rule: ExpandedRule["rule"], way: "from" | "to"): PacketRendering | undefined {
   const isOwn = rule.direction === (way === "from" ? "out" : "in");
   const isBoth = rule.direction === "inout";
   const isReversed = way === "from" ? !isOwn : !isOwn && !isBoth;
@@ -37,7 +42,7 @@ export function packetRendering(
     if (!isOwn && !isBoth) return undefined;
     return stated === "none" ? { isReversed } : { isReversed, test: { states: stated } };
   }
-  if (isBoth) return { isReversed };
+  if (isBoth || countsConnections(rule)) return { isReversed };
   if (rule.action !== "accept") return isOwn ? { isReversed } : undefined;
   const test = openingTest(rule, isOwn);
   if (test === undefined) return undefined;
@@ -62,6 +67,11 @@ function statedIn({ matches }: ExpandedRule["rule"]): StateTest["states"] | "non
   return stated.text === "NONE"
     ? "none"
     : (stated.text.toLowerCase().split(",") as StateTest["states"]);
+}
+
+/** It holds as it is written only, since what begins a connection is counted and no answer. */
+export function countsConnections({ matches }: ExpandedRule["rule"]): boolean {
+  return matches.some(({ attribute }) => attribute === "connlimit-above");
 }
 
 /** The rule is told by the state of a connection on some way. */

@@ -114,6 +114,8 @@ export type Statement =
       readonly key: Expression;
       /** Seconds that the element stays. */
       readonly timeout?: number;
+      /** The element counts the connections that come here, and the rule goes on where there are more (`ct count over`). */
+      readonly over?: number;
     }
   /** What this reader does not know, as nft's JSON. Never printed: it only occurs in foreign tables. */
   | { readonly kind: "unknown"; readonly json: string };
@@ -123,10 +125,13 @@ export type Expression =
   | { readonly kind: "meta"; readonly key: string }
   | { readonly kind: "ct"; readonly key: string; readonly direction?: "original" | "reply" }
   | { readonly kind: "payload"; readonly protocol: string; readonly field: string }
-  /** `@nh,48,16`: bits of the packet, counted from the beginning of a header. */
+  /**
+   * `@nh,48,16`: bits of the packet, counted from the beginning of a header; `ih` is what follows the transport header. Linux 6.1
+   * takes no place beyond 255 bytes.
+   */
   | {
       readonly kind: "raw";
-      readonly base: "ll" | "nh" | "th";
+      readonly base: "ll" | "nh" | "th" | "ih";
       readonly offset: number;
       readonly length: number;
     }

@@ -19,7 +19,11 @@ export const payload = (protocol: string, field: string): Expression => ({
   protocol,
   field,
 });
-export const raw = (base: "ll" | "nh" | "th", offset: number, length: number): Expression => ({
+export const raw = (
+  base: "ll" | "nh" | "th" | "ih",
+  offset: number,
+  length: number,
+): Expression => ({
   kind: "raw",
   base,
   offset,

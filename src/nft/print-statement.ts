@@ -72,9 +72,10 @@ function printPlain(
   }
 }
 
-function printSetChange({ op, set, key, timeout }: Of<"set">): string {
+function printSetChange({ op, set, key, timeout, over }: Of<"set">): string {
   const stay = timeout === undefined ? "" : ` timeout ${printDuration(timeout)}`;
-  return `${op} @${printName(set)} { ${printExpression(key)}${stay} }`;
+  const count = over === undefined ? "" : ` ct count over ${printNumber(over)}`;
+  return `${op} @${printName(set)} { ${printExpression(key)}${stay}${count} }`;
 }
 
 /** `1d2h3m4s` */

@@ -179,6 +179,10 @@ describe("a statement is printed", () => {
         },
       ],
     ],
+    [
+      "add @seen { ip saddr ct count over 2 }",
+      [{ kind: "set", op: "add", set: "seen", key: nft.payload("ip", "saddr"), over: 2 }],
+    ],
   ])("%s", (text, statements) => {
     expect(listed(...statements)).toBe(text);
   });

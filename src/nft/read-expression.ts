@@ -75,7 +75,7 @@ function ct(object: JsonObject): Expression {
 function raw(object: JsonObject): Expression {
   return {
     kind: "raw",
-    base: asWord(object["base"], ["ll", "nh", "th"]),
+    base: asWord(object["base"], ["ll", "nh", "th", "ih"]),
     offset: asNumber(object["offset"]),
     length: asNumber(object["len"]),
   };

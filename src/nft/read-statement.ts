@@ -66,15 +66,7 @@ const readers: Readonly<Record<string, StatementReader>> = {
   log: { properties: ["prefix", "group", "level"], read: readLog },
   limit: { properties: ["rate", "per", "burst", "inv"], read: readLimit },
   reject: { properties: ["type", "expr"], read: readReject },
-  set: {
-    properties: ["op", "set", "elem"],
-    read: ({ op, set, elem }) => ({
-      kind: "set",
-      op: asWord(op, ["add", "update", "delete"]),
-      set: asString(set).replace(/^@/, ""),
-      ...readSetKey(elem),
-    }),
-  },
+  set: { properties: ["op", "set", "elem", "stmt"], read: readSet },
 };
 
 /** An element's other properties (comment ...) are not ours to know. */
@@ -133,6 +125,29 @@ function readLimit({ rate, per, burst, inv }: JsonObject): Statement {
     burst: asNumber(burst),
     ...(inv === true ? { over: true } : {}),
   };
+}
+
+function readSet(body: JsonObject): Statement {
+  const { op, set, elem, stmt } = body;
+  const over = stmt === undefined ? undefined : readCount(stmt);
+  if (stmt !== undefined && over === undefined) {
+    return { kind: "unknown", json: JSON.stringify({ set: body }) };
+  }
+  return {
+    kind: "set",
+    op: asWord(op, ["add", "update", "delete"]),
+    set: asString(set).replace(/^@/, ""),
+    ...readSetKey(elem),
+    ...(over === undefined ? {} : { over }),
+  };
+}
+
+/** Elements may hold other statements too. */
+function readCount(json: Json): number | undefined {
+  const [only, ...more] = asArray(json);
+  const [tag, body] = asTagged(only) ?? ["", undefined];
+  if (more.length > 0 || tag !== "ct count" || !isObject(body)) return undefined;
+  return body["inv"] === true ? asNumber(body["val"]) : undefined;
 }
 
 function readReject({ type, expr }: JsonObject): Statement {

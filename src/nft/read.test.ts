@@ -119,6 +119,16 @@ describe("rules are read", () => {
     },
   );
 
+  it("with elements that count connections, and kept as JSON where they do anything else", () => {
+    const set = (stmt: unknown) => ({ set: { op: "add", elem: "10.0.0.1", set: "@s", stmt } });
+    const read = (stmt: unknown) => onlyRule(JSON.parse(JSON.stringify(set(stmt))));
+    const known = { kind: "set", op: "add", set: "s", key: nft.value("10.0.0.1"), over: 2 };
+    expect(read([{ "ct count": { val: 2, inv: true } }])).toEqual([known]);
+    for (const other of [[{ "ct count": { val: 2 } }], [{ counter: null }]]) {
+      expect(read(other)).toMatchObject([{ kind: "unknown" }]);
+    }
+  });
+
   it("with operators of more than two operands, as later versions write them", () => {
     const mark = nft.meta("mark");
     const value = { "|": [{ meta: { key: "mark" } }, 1, 2] };

@@ -10,6 +10,7 @@ import {
   type GateRequest,
   type GateStatus,
 } from "../../wire/gate-protocol.ts";
+import { missingBehind } from "./run-nft.ts";
 
 /** A byte stream to a gate: its socket, or the standard input and output of one started with `--once`. */
 export interface GateStream {
@@ -183,7 +184,8 @@ export class GateClient {
     this.#awaitFirst();
     if (reply.kind === "flows") return waiting.resolve({ ...reply, flows: waiting.flows });
     if (reply.kind !== "refused") return waiting.resolve(reply);
-    waiting.reject(new KernelError(reply.message, scriptOf(waiting.request)));
+    const evidence = { ...scriptOf(waiting.request), ...missingBehind(reply.message) };
+    waiting.reject(new KernelError(reply.message, evidence));
   }
 
   #end(stream: GateStream, message: string, cause: unknown): void {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isAtLeast } from "./run-nft.ts";
+import { isAtLeast, refusal } from "./run-nft.ts";
 
 it.each([
   [[1, 0, 6], true],
@@ -11,4 +11,11 @@ it.each([
   [[1], false],
 ])("version %j against 1.0.6: %s", (version, expected) => {
   expect(isAtLeast(version, [1, 0, 6])).toBe(expected);
+});
+
+it.each([
+  ["Error: Could not resolve protocol name", "netbase"],
+  ["Error: syntax error, unexpected junk", undefined],
+])("%s: the package that is missing is %s", (stderr, missing) => {
+  expect(refusal({ status: 1, stdout: "", stderr }, "nft -f -").missing).toBe(missing);
 });

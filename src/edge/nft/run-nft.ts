@@ -36,7 +36,13 @@ export async function nftOutput(args: readonly string[]): Promise<string> {
 
 export function refusal(result: NftResult, command: string): KernelError {
   const words = result.stderr.trim();
-  return new KernelError(words === "" ? `${command}: ended with ${result.status}` : words);
+  const message = words === "" ? `${command}: ended with ${result.status}` : words;
+  return new KernelError(message, missingBehind(message));
+}
+
+/** nft looks up most names of protocols in /etc/protocols, and says so in these words where they are not there (proto.c of 1.0.6). */
+export function missingBehind(words: string): { missing?: string } {
+  return words.includes("Could not resolve protocol name") ? { missing: "netbase" } : {};
 }
 
 /** nft prints the kernel's words in the language of the locale, and absence is told by words alone. */
