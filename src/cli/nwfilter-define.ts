@@ -207,7 +207,7 @@ interface Finish {
   readonly undo: () => Promise<void>;
 }
 
-/** A machine that refuses the new rules has the old ones, and the old file. */
+/** What is not in force where a daemon runs is not written either: then everything is as it was. */
 async function finish(
   settings: Settings,
   output: Output,
@@ -221,12 +221,28 @@ async function finish(
       `${daemon.error ?? "the daemon could not apply it"}; nothing was changed`,
     );
   }
+  if (daemon?.state === "last-good") {
+    await undo();
+    const kept = await reloadDaemon(settings, null);
+    if (settings.json) {
+      const { problems } = daemon;
+      printJson(output, { ...result, file: null, problems, daemon: kept } satisfies DefineResult);
+    } else {
+      output.err(printProblems(daemon.problems.filter(isError), new Map()));
+      output.err(`virtwall: ${outcomeOf(daemon, false)}; nothing was changed\n`);
+    }
+    return exitStatus.problems;
+  }
   if (settings.json) printJson(output, { ...result, daemon } satisfies DefineResult);
   else {
     output.out(`Network filter ${result.name} ${done}\n\n`);
     if (daemon?.state !== "converged") output.err(`${outcomeOf(daemon, false)}\n`);
   }
   return exitStatus.ok;
+}
+
+function isError({ severity }: Problem): boolean {
+  return severity === "error";
 }
 
 /** One that follows another policy would not read what is written here. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildPrograms, holds, nft, Site, until, type RunningDaemon } from "./daemon-program.ts";
@@ -67,6 +67,20 @@ test("a definition that some nic cannot live with is refused, and no nic changes
   expect(rulesOf(4001)).toBe(2);
   expect(site.run(["nwfilter", "undefine", "web"]).status).toBe(1);
   expect(rulesOf(4001)).toBe(2);
+});
+
+test("a definition that would not be in force is refused", () => {
+  write("other.xml", "<filter name='other'><oops/></filter>");
+  const refused = define(web(4002));
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("nothing was changed");
+  expect(readFileSync(join(site.folder, "nwfilter/web.xml"), "utf8")).toBe(web(4001));
+  write("spare.xml", "<filter name='spare'/>");
+  expect(site.run(["nwfilter", "undefine", "spare"]).status).toBe(1);
+  expect(existsSync(join(site.folder, "nwfilter/spare.xml"))).toBe(true);
+  rmSync(join(site.folder, "nwfilter/other.xml"));
+  expect(define(web(4002)).status).toBe(0);
+  expect(rulesOf(4002)).toBe(2);
 });
 
 test("bindings and status say who enforces what", () => {
