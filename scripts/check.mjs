@@ -1,4 +1,4 @@
-// Usage: node scripts/check.mjs [--root DIR] [--summary FILE] [GATE...]
+// Usage: node scripts/check.mjs [--root DIR] [--tally FILE] [GATE...]
 // Runs the gates (all of them unless some are named) on the tree in DIR, two at a time, each a line with its time. The output of a
 // gate that fails is printed in full. Exit status 1 if any failed.
 import { spawn } from "node:child_process";
@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 const { values, positionals } = parseArgs({
-  options: { root: { type: "string", default: "." }, summary: { type: "string" } },
+  options: { root: { type: "string", default: "." }, tally: { type: "string" } },
   allowPositionals: true,
 });
 const root = resolve(values.root);
@@ -102,20 +102,12 @@ console.log(
   `\ncheck: ${results.length - failed.length} of ${results.length} gates passed in ${seconds} s`,
 );
 
-if (values.summary !== undefined) {
+if (values.tally !== undefined) {
   const tests = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : {};
-  const gatesOnly = results.filter((result) => result.name !== "tests");
-  const testsBroke = failed.some((result) => result.name === "tests") && !tests.numFailedTests;
-  writeFileSync(
-    values.summary,
-    JSON.stringify({
-      passed: (tests.numPassedTests ?? 0) + gatesOnly.filter((result) => result.passed).length,
-      failed:
-        (tests.numFailedTests ?? 0) +
-        gatesOnly.filter((result) => !result.passed).length +
-        (testsBroke ? 1 : 0),
-    }),
-  );
+  const passed = results.length - failed.length + (tests.numPassedTests ?? 0);
+  const numbers = [passed, failed.length + (tests.numFailedTests ?? 0), 0];
+  const lines = failed.map(({ name }) => `failed: gate ${name}`);
+  writeFileSync(values.tally, [numbers.join(" "), ...lines, ""].join("\n"));
 }
 rmSync(report, { force: true });
 process.exitCode = failed.length > 0 ? 1 : 0;
