@@ -2,7 +2,7 @@ import { readSettings } from "../edge/host/read-settings.ts";
 import { runBridge, runIp } from "../edge/host/run-ip.ts";
 import { readRuleset } from "../edge/nft/read-ruleset.ts";
 import { legacyTablesInUse } from "../edge/xtables/xtables.ts";
-import { answer, type Answer, type NamedRule } from "../explain/answer.ts";
+import { answer, type Answer } from "../explain/answer.ts";
 import {
   readHost,
   settingsOf,
@@ -18,6 +18,7 @@ import { collect } from "./collect.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { readQuestion, type Words } from "./explain-words.ts";
 import { printJson, type Output } from "./output.ts";
+import { printAnswer } from "./print-answer.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 
 /** Exit status 0 only where the flow arrives, and its answer comes back. */
@@ -85,23 +86,4 @@ function doubtLegacy(found: Answer, tables: readonly string[]): Answer {
   const { because: _, ...rest } = found;
   const detail = `iptables-legacy has tables (${tables.join(", ")}) that explain does not read`;
   return { ...rest, verdict: "unknown", detail };
-}
-
-function printAnswer(found: Answer, { protocol, from, to }: Words): string {
-  const { verdict, way, detail, because, rewritten, path } = found;
-  const what = way === "there" ? `${protocol} ${from} -> ${to}` : `the answer of ${to} to ${from}`;
-  const target =
-    rewritten === undefined
-      ? ""
-      : `  leads to ${rewritten.address}${rewritten.port === undefined ? "" : ` port ${rewritten.port}`}\n`;
-  const reason = detail === "" ? "" : `, ${detail}`;
-  const decided = because === undefined ? "" : `  because of ${printRuleName(because)}\n`;
-  const steps = path.map((step) => `  ${step.verdict} by ${printRuleName(step)}\n`);
-  return `${what}: ${verdict}${reason}\n${decided}${target}${steps.join("")}`;
-}
-
-function printRuleName({ family, table, chain, number, owner, text }: NamedRule): string {
-  const which = number === undefined ? "the policy" : `rule ${number}`;
-  const words = text === undefined ? "" : `: ${text}`;
-  return `${which} of ${family} ${table} ${chain} (${owner})${words}`;
 }

@@ -1,29 +1,12 @@
 import { formatAddress } from "../base/address.ts";
-import type { Rule, Table } from "../nft/ast.ts";
-import { printRule } from "../nft/print-statement.ts";
-import { UnprintableText } from "../nft/text.ts";
 import { loadField } from "./load.ts";
 import { answerTo, withLink } from "./make-packet.ts";
+import { nameRule, nameStep, type NamedRule, type NamedStep, pathOf } from "./named-rule.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import { enter, type Question } from "./question.ts";
-import type { RulePlace, Step } from "./state.ts";
-import { ownerOf } from "./table-owner.ts";
 import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
 
 export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "unknown";
-
-/** A rule of the listing, or the policy of a chain. */
-export interface NamedRule {
-  readonly family: string;
-  readonly table: string;
-  readonly chain: string;
-  /** Whose table it is: `virtwall`, `libvirt`, `firewalld`, `Docker`, `iptables`, `the admin`. */
-  readonly owner: string;
-  /** Which rule of its chain, from 1; absent for the policy. */
-  readonly number?: number;
-  /** In nft's words, where this nft's AST has them. */
-  readonly text?: string;
-}
 
 /** What became of the question. */
 export interface Answer {
@@ -35,7 +18,7 @@ export interface Answer {
   /** What decided, or why it is not known. */
   readonly because?: NamedRule;
   /** The rules of the way there that took part in a verdict, in order. */
-  readonly path: readonly (NamedRule & { readonly verdict: string })[];
+  readonly path: readonly NamedStep[];
   /** Where the packet came to, where that is known and another address than was asked. */
   readonly rewritten?: { readonly address: string; readonly port?: number };
 }
@@ -109,40 +92,6 @@ function settled(fate: Fate): Pick<Answer, "verdict" | "detail"> & { path: [] } 
       return { verdict: fate.kind, detail: "", path: [] };
     default:
       return { verdict: fate.kind, detail: fate.reason, path: [] };
-  }
-}
-
-function pathOf(trail: readonly Step[]): Answer["path"] {
-  return trail
-    .filter(({ verdict }) => /^(accept|drop|reject|goto)/.test(verdict))
-    .map((step) => ({ ...nameStep(step), verdict: step.verdict }));
-}
-
-function nameStep({ table, chain, index }: Step): NamedRule {
-  return index === undefined ? nameChain(table, chain) : nameRule({ table, chain, index });
-}
-
-function nameChain(table: Table, chain: string): NamedRule {
-  return { family: table.family, table: table.name, chain, owner: ownerOf(table, chain) };
-}
-
-function nameRule({ table, chain, index }: RulePlace): NamedRule {
-  const rule = table.chains.find(({ name }) => name === chain)?.rules[index];
-  const text = rule === undefined ? undefined : textOf(rule);
-  return {
-    ...nameChain(table, chain),
-    number: index + 1,
-    ...(text !== undefined && { text }),
-  };
-}
-
-/** Undefined for a rule that says what the AST has no words for. */
-function textOf(rule: Rule): string | undefined {
-  try {
-    return printRule(rule);
-  } catch (error) {
-    if (error instanceof UnprintableText) return undefined;
-    throw error;
   }
 }
 

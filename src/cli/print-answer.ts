@@ -1,0 +1,23 @@
+import type { Answer } from "../explain/answer.ts";
+import type { NamedRule } from "../explain/named-rule.ts";
+import type { Words } from "./explain-words.ts";
+
+/** What explain answers, for people. */
+export function printAnswer(found: Answer, { protocol, from, to }: Words): string {
+  const { verdict, way, detail, because, rewritten, path } = found;
+  const what = way === "there" ? `${protocol} ${from} -> ${to}` : `the answer of ${to} to ${from}`;
+  const target =
+    rewritten === undefined
+      ? ""
+      : `  leads to ${rewritten.address}${rewritten.port === undefined ? "" : ` port ${rewritten.port}`}\n`;
+  const reason = detail === "" ? "" : `, ${detail}`;
+  const decided = because === undefined ? "" : `  because of ${printRuleName(because)}\n`;
+  const steps = path.map((step) => `  ${step.verdict} by ${printRuleName(step)}\n`);
+  return `${what}: ${verdict}${reason}\n${decided}${target}${steps.join("")}`;
+}
+
+function printRuleName({ family, table, chain, number, owner, text }: NamedRule): string {
+  const which = number === undefined ? "the policy" : `rule ${number}`;
+  const words = text === undefined ? "" : `: ${text}`;
+  return `${which} of ${family} ${table} ${chain} (${owner})${words}`;
+}
