@@ -20,3 +20,14 @@ export function parsePortRange(text: string): PortRange | undefined {
 export function formatPortRange(range: PortRange): string {
   return range.first === range.last ? String(range.first) : `${range.first}-${range.last}`;
 }
+
+/** Overlapping and touching ranges become one. Sorted. */
+export function distinctRanges(ranges: readonly PortRange[]): PortRange[] {
+  const merged: PortRange[] = [];
+  for (const next of ranges.toSorted((a, b) => a.first - b.first || a.last - b.last)) {
+    const last = merged.at(-1);
+    if (last === undefined || next.first > last.last + 1) merged.push(next);
+    else merged[merged.length - 1] = { first: last.first, last: Math.max(last.last, next.last) };
+  }
+  return merged;
+}

@@ -96,7 +96,6 @@ guests:
 describe("each law tells its breach at its place", () => {
   test.each([
     // What this version cannot do.
-    ["host: { input: [{ allow: tcp/22 }] }", "1:9 error NOT_SUPPORTED_YET"],
     ["host: { topology: firewall-vm }", "1:9 error NOT_SUPPORTED_YET"],
     ["host: { firewallVm: { guest: fw, wan: br0 } }", "1:9 error NOT_SUPPORTED_YET"],
     // Filters.
@@ -177,6 +176,16 @@ describe("each law tells its breach at its place", () => {
       "{ groups: { g: { ingress: [{ deny: tcp/80 }] } }, guests: { a: { groups: g, publish: [{ ports: 'tcp/8080:80' }] } } }",
       "1:96 warning PUBLISH_CLOSED_BY_GROUP",
     ],
+    // The host's own input.
+    ["host: { input: [] }", "1:9 error INPUT_CUTS_FAILSAFE"],
+    ["host: { input: [{ allow: udp/22 }] }", "1:9 error INPUT_CUTS_FAILSAFE"],
+    ["host: { failsafe: tcp, input: [{ allow: tcp/22 }] }", "1:24 error INPUT_CUTS_FAILSAFE"],
+    ["host: { input: [{ allow: any }, { deny: tcp/20-30 }] }", "1:33 error INPUT_CUTS_FAILSAFE"],
+    ["host: { input: [{ allow: tcp/22, on: eht0 }] }", "1:38 warning UNKNOWN_INTERFACE"],
+    [
+      "host: { input: [{ allow: tcp, limit: 3/day }, { deny: udp, limit: 3/day }] }",
+      "1:47 error LIMIT_ON_DENY",
+    ],
     // Groups.
     ["groups: { a: { ingress: [{ deny: tcp/22, limit: 3/minute }] } }", "1:26 error LIMIT_ON_DENY"],
     // Networks.
@@ -192,6 +201,15 @@ describe("each law tells its breach at its place", () => {
     expect(
       breaches(text).map(({ at, severity, code }) => `${at.line}:${at.column} ${severity} ${code}`),
     ).toEqual([expected]);
+  });
+
+  test.each([
+    "[{ allow: tcp/21-22, from: 198.51.100.7 }]",
+    "[{ allow: any }, { deny: tcp/22, from: 198.51.100.7 }, { deny: tcp/22, on: eth0 }]",
+    "[{ allow: tcp/20-21 }, { allow: tcp/22-30 }, { deny: tcp/31 }]",
+  ])("an input of the host that leaves the failsafe open is right: %s", (input) => {
+    expect(breaches(`host: { failsafe: tcp/21-22, input: ${input} }`)).toEqual([]);
+    expect(breaches(`host: { failsafe: [], input: ${input} }`)).toEqual([]);
   });
 
   test("a mark of two bits, from whatever source, is refused", () => {

@@ -1,12 +1,14 @@
 import { addressesOnHost } from "./addresses-on-host.ts";
 import { distinctAddresses } from "./distinct-addresses.ts";
 import { distinctPublications } from "./distinct-publications.ts";
+import { failsafeInput } from "./failsafe-input.ts";
 import { failsafePublications } from "./failsafe-publications.ts";
 import { filteredTwice } from "./filtered-twice.ts";
 import { groupsOnBridges } from "./groups-on-bridges.ts";
 import { knownAliases } from "./known-aliases.ts";
 import { knownGroups } from "./known-groups.ts";
 import { knownGuests } from "./known-guests.ts";
+import { knownHostInterfaces } from "./known-host-interfaces.ts";
 import { knownNetworks } from "./known-networks.ts";
 import { knownNics } from "./known-nics.ts";
 import { knownUplinks } from "./known-uplinks.ts";
@@ -35,6 +37,7 @@ export const policyLaws: readonly PolicyLaw[] = [
   distinctPublications,
   openPublications,
   failsafePublications,
+  failsafeInput,
   sensibleLimits,
   usedParameters,
 ];
@@ -42,6 +45,7 @@ export const policyLaws: readonly PolicyLaw[] = [
 /** What a policy must keep beside what is there. */
 export const laws: readonly Law[] = [
   knownUplinks,
+  knownHostInterfaces,
   knownNetworks,
   knownGuests,
   knownNics,

@@ -10,7 +10,6 @@ export const supported: PolicyLaw = ({ host }) => {
     problems.push(breach("error", "NOT_SUPPORTED_YET", { at, message, hint: "remove it" }));
   };
   const keyAt = (key: string) => host.keysAt?.get(key) ?? host.at;
-  if (host.input !== undefined) refuse("input", keyAt("input"));
   if (host.topology !== "host") refuse(`topology: ${host.topology}`, keyAt("topology"));
   if (host.firewallVm !== undefined) refuse("firewallVm", keyAt("firewallVm"));
   return problems;

@@ -14,6 +14,7 @@ import { bridgeTable } from "./lower-bridge.ts";
 import { type Lowered, lowerFilters } from "./lower-filters.ts";
 import { filterChains } from "./lower-filter.ts";
 import { lowerGroups } from "./lower-groups.ts";
+import { hostChains } from "./lower-host.ts";
 import { natChains } from "./lower-nat.ts";
 import { admitElements, lowerPublications } from "./lower-publications.ts";
 import { networkSets, peerAddressSets } from "./lower-sets.ts";
@@ -66,7 +67,12 @@ function inetTable(intent: Intent, filters: Lowered): Table {
     chains: [
       ...natChains(intent),
       ...filterChains(intent),
-      ...[...publications.chains, ...groups.chains, ...filters.chains].toSorted(byName),
+      ...[
+        ...publications.chains,
+        ...groups.chains,
+        ...hostChains(intent),
+        ...filters.chains,
+      ].toSorted(byName),
     ],
   };
 }

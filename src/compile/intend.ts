@@ -1,13 +1,15 @@
 import { type Address, familyOf, parseAddress } from "../base/address.ts";
-import type { InterfaceName } from "../base/interface-name.ts";
+import { defined } from "../base/defined.ts";
+import { type InterfaceName, parseInterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
 import type { FilterParameters } from "../model/filter.ts";
-import type { Intent, NicIntent } from "../model/intent.ts";
+import type { HostRuleIntent, Intent, NetworkIntent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import { bindingOf, bridgeTrackingOf, filtersOf } from "../model/filter-binding.ts";
 import { learningMode } from "../model/filter-learning.ts";
 import { currentLeases, networkNamed, networkOf } from "../model/inventory-index.ts";
 import { addressesOf } from "../model/nic-addresses.ts";
+import type { HostRule } from "../model/policy.ts";
 import type { Given } from "./given.ts";
 import { intendNetworks } from "./intend-networks.ts";
 import { intendPublications, type IntendedPublication } from "./intend-publications.ts";
@@ -41,8 +43,18 @@ export function intend(given: Given): Intended {
         inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,
       aliases: policy.aliases,
       groups: policy.groups,
+      ...defined({ hostInput: policy.host.input?.map((rule) => intendHostRule(rule, networks)) }),
     },
   };
+}
+
+function intendHostRule(rule: HostRule, networks: readonly NetworkIntent[]): HostRuleIntent {
+  if (rule.on.length === 0) return { rule };
+  const interfaces = rule.on.flatMap(({ name }) => {
+    const bridge = networks.find((network) => network.name === name)?.bridge;
+    return bridge ?? parseInterfaceName(name) ?? [];
+  });
+  return { rule, interfaces: [...new Set(interfaces)].toSorted() };
 }
 
 const intentsOf = remembered((publications: readonly IntendedPublication[]) =>

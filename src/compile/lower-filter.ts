@@ -55,7 +55,7 @@ const unlessReach = notEqual(pair, reference("reach"));
 export function filterChains(intent: Intent): Chain[] {
   return [
     forward(intent.mark),
-    input(),
+    input(intent.hostInput !== undefined),
     output(),
     {
       name: "established",
@@ -126,13 +126,13 @@ function sourceRules(family: Family): Rule[] {
 }
 
 /** Guests reach the host's DHCP, DNS, TFTP and ICMP, what policy opens, and nothing else of it. */
-function input(): Chain {
+function input(isHostJudged: boolean): Chain {
   const services = concat(iifname, l4proto, payload("th", "dport"));
   return {
     name: "input",
     base: { type: "filter", hook: "input", priority: filterPriority, policy: "accept" },
     rules: [
-      rule(notEqual(iifname, reference("judged")), accept),
+      rule(notEqual(iifname, reference("judged")), isHostJudged ? goto("host_input") : accept),
       rule(established, goto("pass")),
       ...essentialsToHost(),
       ...egress(),
@@ -140,7 +140,7 @@ function input(): Chain {
       rule(equal(payload("tcp", "dport"), value(53)), goto("pass")),
       rule(equal(l4proto, anonymousSet(value("icmp"), value("ipv6-icmp"))), goto("pass")),
       rule(equal(services, reference("host_services")), goto("pass")),
-      rule(...refuse),
+      isHostJudged ? rule(goto("host_rules")) : rule(...refuse),
     ],
   };
 }

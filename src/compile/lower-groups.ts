@@ -1,10 +1,11 @@
 import { familyOf, type Family } from "../base/address.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Group, GroupRule } from "../model/policy.ts";
-import type { Chain, Rule, SetDefinition, Statement, Verdict } from "../nft/ast.ts";
+import type { Chain, Rule, SetDefinition, Verdict } from "../nft/ast.ts";
 import { concat, drop, goto, jump, leave, rule, value } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
-import { families, peerMatches, serviceMatches } from "./matches.ts";
+import { lowerRule } from "./lower-rule.ts";
+import { families } from "./matches.ts";
 import { egressChain, ingressChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -75,8 +76,8 @@ function groupChain(intent: Intent, groups: readonly string[], direction: Direct
     {
       name: direction === "egress" ? egressChain(groups) : ingressChain(groups),
       rules: [
-        ...denied.flatMap((origin) => lowerRule(intent, origin, drop)),
-        ...allowed.flatMap((origin) => lowerRule(intent, origin, allow)),
+        ...denied.flatMap((origin) => rulesFrom(intent, origin, drop)),
+        ...allowed.flatMap((origin) => rulesFrom(intent, origin, allow)),
         ...last,
       ],
     },
@@ -99,22 +100,14 @@ function rulesOf(intent: Intent, groups: readonly string[], direction: Direction
     );
 }
 
-function lowerRule(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {
+function rulesFrom(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {
   const { rule, group, direction, position } = origin;
-  const end = direction === "ingress" ? "saddr" : "daddr";
-  const limit: Statement[] = rule.limit
-    ? [{ kind: "limit", rate: rule.limit.count, per: rule.limit.per, burst: 5 }]
-    : [];
-  const log: Statement[] = rule.log
-    ? [{ kind: "log", prefix: `virtwall ${group.name} ${direction} ${rule.verdict} ` }]
-    : [];
-  const counter: Statement[] = rule.verdict === "deny" ? [{ kind: "counter" }] : [];
-  return peerMatches(rule.peers, end, intent.aliases).flatMap((peer) =>
-    serviceMatches(rule.services).map((service) => ({
-      statements: [...peer, ...service, ...limit, ...log, ...counter, verdict],
-      comment: `group ${group.name} ${direction} ${position}`,
-    })),
-  );
+  return lowerRule(rule, intent.aliases, {
+    end: direction === "ingress" ? "saddr" : "daddr",
+    verdict,
+    logPrefix: `virtwall ${group.name} ${direction} ${rule.verdict} `,
+    comment: `group ${group.name} ${direction} ${position}`,
+  });
 }
 
 /** Nics whose guests may not send whatever they like. */

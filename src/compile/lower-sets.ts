@@ -1,19 +1,13 @@
 import { familyOf, type Family } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
-import { portProtocols, type PortProtocol, type PortRange } from "../base/port.ts";
+import { distinctRanges, portProtocols, type PortProtocol, type PortRange } from "../base/port.ts";
 import type { Intent, NetworkIntent } from "../model/intent.ts";
 import type { Peer, Service } from "../model/policy.ts";
 import type { Expression, SetDefinition } from "../nft/ast.ts";
 import { concat, prefix, value } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { isDefaultNat } from "./lower-nat.ts";
-import {
-  distinctPrefixes,
-  distinctRanges,
-  families,
-  portExpression,
-  prefixExpression,
-} from "./matches.ts";
+import { distinctPrefixes, families, portExpression, prefixExpression } from "./matches.ts";
 import { aliasSet, groupSet } from "./names.ts";
 
 /** The sets in which networks are elements. */
@@ -161,7 +155,11 @@ function usedPeers(intent: Intent): Peer[] {
   const rules = [...intent.groups.values()]
     .filter(({ name }) => groups.has(name))
     .flatMap(({ ingress, egress }) => [...ingress, ...egress]);
-  return [...rules.flatMap((rule) => rule.peers), ...intent.publications.flatMap((p) => p.from)];
+  const hostRules = (intent.hostInput ?? []).map(({ rule }) => rule);
+  return [
+    ...[...rules, ...hostRules].flatMap((rule) => rule.peers),
+    ...intent.publications.flatMap((publication) => publication.from),
+  ];
 }
 
 function used(peers: readonly Peer[], kind: "alias" | "group"): string[] {

@@ -5,7 +5,7 @@ import {
   type Family,
   type Prefix,
 } from "../base/address.ts";
-import type { PortRange } from "../base/port.ts";
+import { distinctRanges, type PortRange } from "../base/port.ts";
 import type { Alias, Peer, Service } from "../model/policy.ts";
 import type { Element, Expression, Statement } from "../nft/ast.ts";
 import {
@@ -49,17 +49,6 @@ export function distinctPrefixes(prefixes: readonly Prefix[]): Prefix[] {
     if (!kept.some((wider) => prefixContains(wider, candidate.address))) kept.push(candidate);
   }
   return kept.toSorted((a, b) => compareAddresses(a.address, b.address));
-}
-
-/** Overlapping and touching ranges become one. Sorted. */
-export function distinctRanges(ranges: readonly PortRange[]): PortRange[] {
-  const merged: PortRange[] = [];
-  for (const next of ranges.toSorted((a, b) => a.first - b.first || a.last - b.last)) {
-    const last = merged.at(-1);
-    if (last === undefined || next.first > last.last + 1) merged.push(next);
-    else merged[merged.length - 1] = { first: last.first, last: Math.max(last.last, next.last) };
-  }
-  return merged;
 }
 
 /** The alternatives that together match any of the services; one without statements matches everything. */

@@ -4,7 +4,7 @@ import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
 import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
 import type { Filters } from "./filter-expansion.ts";
-import type { Alias, Group, Peer, Service } from "./policy.ts";
+import type { Alias, Group, HostRule, Peer, Service } from "./policy.ts";
 
 /** What is to hold on this host now: policy and inventory brought together, every name resolved, no firewall's word in it. */
 export interface Intent {
@@ -21,6 +21,14 @@ export interface Intent {
   readonly canReject: boolean;
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly groups: ReadonlyMap<string, Group>;
+  /** Absent: the hypervisor's own input is left alone. */
+  readonly hostInput?: readonly HostRuleIntent[];
+}
+
+export interface HostRuleIntent {
+  readonly rule: HostRule;
+  /** By which of the host's interfaces; absent: by any. */
+  readonly interfaces?: readonly InterfaceName[];
 }
 
 export interface NetworkIntent {

@@ -22,7 +22,7 @@ export interface HostPolicy {
   readonly uplinks?: readonly InterfaceName[];
   readonly failsafe: readonly Service[];
   /** Absent: the hypervisor's own input is left alone. */
-  readonly input?: readonly GroupRule[];
+  readonly input?: readonly HostRule[];
   readonly topology: "host" | "firewall-vm";
   readonly firewallVm?: { readonly guest: string; readonly wan: InterfaceName };
   readonly at: Place;
@@ -72,6 +72,12 @@ export interface GroupRule {
   /** New connections beyond it are not matched by this rule. */
   readonly limit?: Limit;
   readonly at: Place;
+}
+
+/** A rule of the hypervisor's own input; judged without order, as those of groups are. */
+export interface HostRule extends GroupRule {
+  /** Networks, and interfaces, by which a connection may come. Empty: by any. */
+  readonly on: readonly NameRef[];
 }
 
 export interface Limit {

@@ -18,6 +18,7 @@ import type {
   GroupRule,
   GuestPolicy,
   HostPolicy,
+  HostRule,
   NameRef,
   NatPolicy,
   NetworkPolicy,
@@ -81,7 +82,7 @@ class Builder {
       failsafe: data.failsafe === undefined ? [ssh] : this.words(data.failsafe, [], parseService),
       topology: data.topology ?? "host",
       ...defined({ uplinks: uplinks }),
-      ...defined({ input: data.input && this.rules(data.input, [...path, "input"]) }),
+      ...defined({ input: data.input && this.hostRules(data.input, [...path, "input"]) }),
       ...defined({ firewallVm: this.firewallVm(data.firewallVm) }),
       at: this.keyAt(path),
       keysAt: this.keysAt(data, path),
@@ -191,6 +192,16 @@ class Builder {
         at: walk(this.tree, here).tree.at,
       };
     });
+  }
+
+  private hostRules(
+    data: readonly (RuleData & { on?: string | string[] | undefined })[],
+    path: TreePath,
+  ): HostRule[] {
+    return this.rules(data, path).map((rule, index) => ({
+      ...rule,
+      on: this.names(data[index]?.on, [...path, index, "on"]),
+    }));
   }
 
   private publication(

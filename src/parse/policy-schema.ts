@@ -82,6 +82,16 @@ const ingressRule = z
   })
   .superRefine(hasOneVerdict)
   .meta(ruleMeta);
+const hostRule = z
+  .strictObject({
+    ...ruleShape,
+    from: oneOrMany(peer).describe("Who may connect; absent: anybody.").optional(),
+    on: oneOrMany(libvirtName)
+      .describe("Networks and interfaces by which; absent: by any.")
+      .optional(),
+  })
+  .superRefine(hasOneVerdict)
+  .meta(ruleMeta);
 const egressRule = z
   .strictObject({
     ...ruleShape,
@@ -99,7 +109,10 @@ const host = z.strictObject({
   uplinks: oneOrMany(interfaceName)
     .describe("Interfaces that face outside; absent: those with a default route.")
     .optional(),
-  input: z.array(ingressRule).describe("What may reach the hypervisor itself.").optional(),
+  input: z
+    .array(hostRule)
+    .describe("What may reach the hypervisor itself; the rest may not. Absent: left alone.")
+    .optional(),
   failsafe: oneOrMany(service).describe("Never cut by any apply.").optional(),
   topology: z.enum(["host", "firewall-vm"]).optional(),
   firewallVm: z.strictObject({ guest: libvirtName, wan: interfaceName }).optional(),

@@ -1,0 +1,68 @@
+import { distinctRanges, formatPortRange, portProtocols } from "../base/port.ts";
+import type { HostRule, Service } from "../model/policy.ts";
+import { breach } from "./law.ts";
+import type { PolicyLaw } from "./law.ts";
+
+/**
+ * `host.input` closes what it does not name, so it must name what the admin comes in by, if only for some peers or interfaces; and a
+ * `deny` for everybody must not take it back.
+ */
+export const failsafeInput: PolicyLaw = ({ host: { input, failsafe, at, keysAt } }) => {
+  if (input === undefined) return [];
+  const allowed = joined(input.flatMap((rule) => (rule.verdict === "allow" ? rule.services : [])));
+  const here = keysAt?.get("input") ?? at;
+  return failsafe.flatMap((service) => {
+    const text = serviceText(service);
+    const denied = input.find((rule) => isForEverybody(rule) && denies(rule, service));
+    if (denied !== undefined) {
+      const message = `this closes the failsafe service ${text} of the host to everybody`;
+      const hint = "say from whom, or take it out of host.failsafe";
+      return [breach("error", "INPUT_CUTS_FAILSAFE", { at: denied.at, message, hint })];
+    }
+    if (allowed.some((each) => holds(each, service))) return [];
+    const message = `host.input closes the failsafe service ${text} of the host: no rule allows it`;
+    const hint = `add { allow: ${text} }, with from if you like, or change host.failsafe`;
+    return [breach("error", "INPUT_CUTS_FAILSAFE", { at: here, message, hint })];
+  });
+};
+
+function denies({ verdict, services }: HostRule, wanted: Service): boolean {
+  return verdict === "deny" && services.some((s) => holds(s, wanted) || holds(wanted, s));
+}
+
+function isForEverybody({ peers, on }: HostRule): boolean {
+  return on.length === 0 && (peers.length === 0 || peers.some(({ kind }) => kind === "any"));
+}
+
+/** Whether all that `inner` stands for is in `outer`. */
+function holds(outer: Service, inner: Service): boolean {
+  if (outer.kind === "any") return true;
+  if (inner.kind === "any" || outer.protocol !== inner.protocol) return false;
+  if (outer.kind === "protocol") return true;
+  return (
+    inner.kind === "ports" &&
+    outer.ports.first <= inner.ports.first &&
+    inner.ports.last <= outer.ports.last
+  );
+}
+
+/** The same, with ports of one protocol that overlap or touch as one range. */
+function joined(services: readonly Service[]): Service[] {
+  const ports = portProtocols.flatMap((protocol) => {
+    const ranges = services.flatMap((service) =>
+      service.kind === "ports" && service.protocol === protocol ? [service.ports] : [],
+    );
+    return distinctRanges(ranges).map((range): Service => ({
+      kind: "ports",
+      protocol,
+      ports: range,
+    }));
+  });
+  return [...services, ...ports];
+}
+
+function serviceText(service: Service): string {
+  if (service.kind === "any") return "any";
+  if (service.kind === "protocol") return service.protocol;
+  return `${service.protocol}/${formatPortRange(service.ports)}`;
+}
