@@ -27,6 +27,7 @@ import {
 import { etherType, etherTypeOfChain } from "./filter-fields.ts";
 import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
 import { learningRules } from "./filter-learning.ts";
+import { packetGuards } from "./filter-packet-guards.ts";
 import { answers, type PacketContext, packetRules } from "./filter-packet-rules.ts";
 import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
 import { trackingOf } from "./filter-state.ts";
@@ -253,7 +254,8 @@ function packetChainOf(
     (each) => packetRules(each, direction, context),
   );
   if (rules.length === 0) return [];
-  return [{ direction, chain: { name: packetChain(direction, { filter, tag }), rules } }];
+  const name = packetChain(direction, { filter, tag });
+  return [{ direction, chain: { name, rules: [...packetGuards(expansion.rules), ...rules] } }];
 }
 
 const dhcpServers: Group = {

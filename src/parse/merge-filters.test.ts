@@ -51,6 +51,19 @@ describe("of filters with one name", () => {
     expect(own?.at.file).toBe("no-ipv6-spoofing.xml");
   });
 
+  test("so does its clean-traffic-gateway, which lets anything pass to the gateway's MAC address", () => {
+    const references = (...names: string[]) => names.map((name) => `<filterref filter='${name}'/>`);
+    const inside = [
+      ...references("no-mac-spoofing", "no-ip-spoofing", "no-arp-spoofing"),
+      "<rule action='accept' direction='inout' priority='-500'><mac protocolid='arp'/></rule>",
+      "<rule action='accept' direction='in'><mac match='yes' srcmacaddr='$GATEWAY_MAC'/></rule>",
+      "<rule action='accept' direction='out'><mac match='yes' dstmacaddr='$GATEWAY_MAC'/></rule>",
+      ...references("no-other-l2-traffic", "qemu-announce-self"),
+    ].join("");
+    const { filters } = mergeFilters({ filters: [text("clean-traffic-gateway", inside)] });
+    expect(filters.get("clean-traffic-gateway")).toBe(stockFilters().get("clean-traffic-gateway"));
+  });
+
   test("the first of two in one folder stays, and the second is told of", () => {
     const two = [text("a", dropAll), text("a", acceptAll, "second.xml")];
     const message = "filter 'a' is left out: a.xml holds one of that name";

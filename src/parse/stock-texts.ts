@@ -160,8 +160,8 @@ export const stockTexts: readonly string[] = [
     <filterref filter='no-ip-spoofing'/>
     <filterref filter='no-arp-spoofing'/>
     <rule action='accept' direction='inout' priority='-500'><mac protocolid='arp'/></rule>
-    <rule action='accept' direction='in'><mac srcmacaddr='$GATEWAY_MAC'/></rule>
-    <rule action='accept' direction='out'><mac dstmacaddr='$GATEWAY_MAC'/></rule>
+    <rule action='accept' direction='in'><mac protocolid='ipv4' srcmacaddr='$GATEWAY_MAC'/></rule>
+    <rule action='accept' direction='out'><mac protocolid='ipv4' dstmacaddr='$GATEWAY_MAC'/></rule>
     <filterref filter='no-other-l2-traffic'/>
     <filterref filter='qemu-announce-self'/>
   </filter>`,

@@ -8,6 +8,8 @@ export interface Packet {
   readonly to: string;
   /** 802.1Q. */
   readonly vlan?: number;
+  /** Of 802.1ad, around the other tag. */
+  readonly providerVlan?: number;
   readonly body: ArpBody | IpBody | StpBody | OtherBody;
 }
 
@@ -85,7 +87,10 @@ export const tcpFlag = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32 } as c
 /** The frame with a number at its end, by which it is known wherever it comes out. */
 export function frameOf(packet: Packet, tag: number): Buffer {
   const { type, payload } = etherPayload(packet.body, tagBytes(tag));
-  const tagged = packet.vlan === undefined ? [] : [numbers16(0x8100, packet.vlan)];
+  const tagged = [
+    ...(packet.providerVlan === undefined ? [] : [numbers16(0x88a8, packet.providerVlan)]),
+    ...(packet.vlan === undefined ? [] : [numbers16(0x8100, packet.vlan)]),
+  ];
   return Buffer.concat([
     macBytes(packet.to),
     macBytes(packet.from),
@@ -253,9 +258,10 @@ function icmpHeader(body: IpBody): Buffer {
 /** One line that a person can read. */
 export function packetText(packet: Packet): string {
   const { body } = packet;
+  const provider = packet.providerVlan === undefined ? "" : ` provider vlan ${packet.providerVlan}`;
   const tagged = packet.vlan === undefined ? "" : ` vlan ${packet.vlan}`;
   const { kind, payload, ...fields } = { payload: undefined, ...body };
   const shown = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
   const extra = payload === undefined ? [] : [`payload=${payload.toString("hex")}`];
-  return `${packet.from}>${packet.to}${tagged} ${[kind, ...shown, ...extra].join(" ")}`;
+  return `${packet.from}>${packet.to}${provider}${tagged} ${[kind, ...shown, ...extra].join(" ")}`;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { protocolNumber } from "../../world/packet.ts";
+import { type Packet, protocolNumber } from "../../world/packet.ts";
 import { type Oracle, startOracle } from "./oracle.ts";
 import { compileFilter } from "./our-filter.ts";
 import { ipStep, type Step } from "./stage.ts";
@@ -27,6 +27,13 @@ const asAnother: Step = (() => {
   const { from, packet } = ipStep("guest", "neighbour", web);
   return { from, packet: { ...packet, from: "52:54:00:00:00:66" } };
 })();
+
+const behind = (tags: Pick<Packet, "vlan" | "providerVlan">, { from, packet }: Step): Step => ({
+  from,
+  packet: { ...packet, ...tags },
+});
+/** The kernel takes a tag of VLAN 0 off, and knows two kinds of it. */
+const tags = [{ vlan: 0 }, { vlan: 5 }, { providerVlan: 0 }, { providerVlan: 0, vlan: 0 }];
 
 const differences: Readonly<Record<string, Difference>> = {
   "a filtered nic sends with its own MAC only, whatever the filter says": {
@@ -58,6 +65,26 @@ const differences: Readonly<Record<string, Difference>> = {
       [ipStep("guest", "neighbour", ping), "neighbour", ""],
       [ipStep("neighbour", "guest", ping), "guest", ""],
       [ipStep("guest", "neighbour", { protocol: icmp, type: 3 }), "neighbour", "neighbour"],
+    ],
+  },
+  "rules of packets let no frame with a VLAN's tag pass": {
+    rules: "<rule action='drop' direction='inout'><all/></rule>",
+    packets: [
+      [ipStep("guest", "neighbour", web), "", ""],
+      ...tags.flatMap((tag): Difference["packets"] => [
+        [behind(tag, ipStep("guest", "neighbour", web)), "neighbour", ""],
+        [behind(tag, ipStep("neighbour", "guest", web)), "guest", ""],
+      ]),
+      [behind({ vlan: 0 }, ipStep("guest", "host", web)), "host", ""],
+    ],
+  },
+  "a filter that has a rule about VLANs judges tagged frames by its rules about frames": {
+    rules: `<rule action='drop' direction='inout'><all/></rule>
+      <rule action='drop' direction='out'><vlan vlanid='6'/></rule>`,
+    packets: [
+      [behind({ vlan: 5 }, ipStep("guest", "neighbour", web)), "neighbour", "neighbour"],
+      [behind({ vlan: 6 }, ipStep("guest", "neighbour", web)), "", ""],
+      [behind({ providerVlan: 5 }, ipStep("guest", "neighbour", web)), "neighbour", ""],
     ],
   },
   "a chain that comes to no verdict leaves the frame to the rules after it": {

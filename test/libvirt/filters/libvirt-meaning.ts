@@ -14,13 +14,22 @@ import {
  * - A rule for both directions that names a type of ICMP is no rule at all in libvirt.
  * - A frame that meets no verdict in a chain other than root is accepted in libvirt, and root's later rules never see it: that is
  *   the standard policy of a chain in ebtables(8). A chain without a rule for the direction is not there.
+ * - Rules of packets look into no tag in either, and virtwall refuses tagged frames ahead of them, unless a rule names VLAN.
  */
 export function asLibvirtMeans(filters: RandomFilters): RandomFilters {
   return filters.map((filter) => ({
     ...filter,
-    rules: [...filter.rules.flatMap(meaningOf), ...chainEnds(filter)],
+    rules: [...filter.rules.flatMap(meaningOf), ...chainEnds(filter), namesVlan],
   }));
 }
+
+/** It decides nothing. */
+const namesVlan: RandomRule = {
+  action: "continue",
+  direction: "inout",
+  protocol: "vlan",
+  fields: [],
+};
 
 function chainEnds({ chain, rules }: RandomFilter): RandomRule[] {
   if (chain === "root") return [];

@@ -29,6 +29,29 @@ function boundStock(name: string): BoundFilter {
 const differences: Readonly<Record<string, readonly string[]>> = {
   // As in libvirt 12: no qemu has sent this since 2010, and any guest could.
   "clean-traffic": ["guest: qemu's old announcement"],
+  // Theirs lets any protocol pass to the gateway's MAC address and from it, and looks at sources of plain IPv4 only.
+  "clean-traffic-gateway": [
+    // TCP, UDP and ICMPv6 of IPv6.
+    ...["tcp", "udp", "icmpv6"].flatMap(() => [
+      "guest: own address, neighbour",
+      "neighbour: from neighbour",
+    ]),
+    "guest: another's address, neighbour",
+    "guest: another protocol",
+    "guest: qemu's old announcement",
+    "guest: IPv4 behind a VLAN tag",
+    "neighbour: another protocol to it",
+    "neighbour: qemu's old announcement to it",
+    "neighbour: BPDU to it",
+    "neighbour: IPv4 behind a VLAN tag to it",
+    "neighbour: DHCPv6 advertise",
+    "guest: plays DHCPv6 server",
+    "neighbour: IPv6 multicast to it",
+    "guest: ND: answers",
+    "neighbour: ND: is asked",
+    "neighbour: ND: is answered",
+    "neighbour: ND: hears a router",
+  ],
   // Without these a guest cannot find its neighbours, or whether its address is taken.
   "no-ipv6-spoofing": [
     "guest: ND: asks by its link-local address",
