@@ -255,7 +255,8 @@ function packetChainOf(
   );
   if (rules.length === 0) return [];
   const name = packetChain(direction, { filter, tag });
-  return [{ direction, chain: { name, rules: [...packetGuards(expansion.rules), ...rules] } }];
+  const guards = packetGuards(expansion.rules, context);
+  return [{ direction, chain: { name, rules: [...guards, ...rules] } }];
 }
 
 const dhcpServers: Group = {

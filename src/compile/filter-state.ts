@@ -20,6 +20,7 @@ import {
   goto,
   value,
 } from "../nft/build.ts";
+import { refuse } from "./verdicts.ts";
 
 /**
  * How bridge chains know the state of connections: from the kernel itself where it tracks on bridges (nf_conntrack_bridge, since 5.3),
@@ -44,9 +45,11 @@ const stamps = [
   { stamp: 1, state: "new", direction: "original" },
   { stamp: 2, state: "established", direction: "original" },
   { stamp: 3, state: "established", direction: "reply" },
-  { stamp: 4, state: "related", direction: "original" },
-  { stamp: 5, state: "related", direction: "reply" },
+  // No rule asks for its direction.
+  { stamp: 4, state: "related" },
 ] as const;
+/** Of no connection at all, as neighbour discovery is. */
+const statelessStamp = 5;
 const invalidStamp = 6;
 /** On its way out of a bridge: the state has been asked, and br_netfilter comes by once more (its postrouting is the last of all). */
 const doneStamp = 7;
@@ -59,7 +62,7 @@ export function stateMatches(test: StateTest, tracking: Tracking): Statement[] {
     ];
   }
   const wanted = stamps
-    .filter(({ state, direction }) => test.states.includes(state) && direction !== opposite(test))
+    .filter((each) => test.states.includes(each.state) && isOfDirection(each, test))
     .map(({ stamp }) => stamp);
   const all = test.states.includes("invalid") ? [...wanted, invalidStamp] : wanted;
   const values = all.map((stamp) => value(stampBits(stamp, tracking.shift)));
@@ -68,9 +71,8 @@ export function stateMatches(test: StateTest, tracking: Tracking): Statement[] {
   return [equal(masked(meta("mark"), value(maskOf(tracking.shift))), right)];
 }
 
-function opposite({ direction }: StateTest): string | undefined {
-  if (direction === undefined) return undefined;
-  return direction === "original" ? "reply" : "original";
+function isOfDirection(each: (typeof stamps)[number], { direction }: StateTest): boolean {
+  return direction === undefined || !("direction" in each) || each.direction === direction;
 }
 
 const stampBits = (stamp: number, shift: number) => stamp * 2 ** shift;
@@ -100,20 +102,27 @@ export function stampChains(shift: number): Chain[] {
     {
       name: "stamp",
       rules: [
-        ...stamps.map(({ stamp, state, direction }) =>
+        ...stamps.map((each) =>
           rule(
-            has(ct("state"), value(state)),
-            equal(ct("direction"), value(direction)),
-            setStamp(stamp, shift),
+            has(ct("state"), value(each.state)),
+            ...("direction" in each ? [equal(ct("direction"), value(each.direction))] : []),
+            setStamp(each.stamp, shift),
             leave,
           ),
         ),
         rule(has(ct("state"), value("invalid")), setStamp(invalidStamp, shift), leave),
-        // Of no connection at all, as neighbour discovery is.
-        rule(setStamp(0, shift)),
+        rule(setStamp(statelessStamp, shift)),
       ],
     },
   ];
+}
+
+/**
+ * Ahead of rules that ask for stamps: br_netfilter has not seen the packet, be it that somebody has switched it off, so that no rule
+ * could tell its state, and a drop of some state would let it pass.
+ */
+export function unstampedRule(shift: number): Rule {
+  return rule(equal(marked(shift), value(0)), isIp, ...refuse);
 }
 
 /** In `bridge virtwall`: nothing but the bridge sees the state, so that it decides no route. */
@@ -130,7 +139,6 @@ export function stampEndRules(shift: number): { input: Rule; postrouting: Rule }
  * routes has a route there. It is the guest's answer, and no filter's matter on its way to the guest.
  */
 export function answerRules(shift: number): { output: readonly Rule[]; postrouting: Rule } {
-  const isIp = equal(payload("ether", "type"), anonymousSet(value("ip"), value("ip6")));
   return {
     output: [
       rule(equal(meta("rtclassid"), value("0")), leave),
@@ -143,6 +151,8 @@ export function answerRules(shift: number): { output: readonly Rule[]; postrouti
     ),
   };
 }
+
+const isIp = equal(payload("ether", "type"), anonymousSet(value("ip"), value("ip6")));
 
 const marked = (shift: number): Expression => masked(meta("mark"), value(maskOf(shift)));
 

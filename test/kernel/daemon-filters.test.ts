@@ -131,6 +131,23 @@ test("a broken definition at the first start closes the nics that need it, and a
   expect(stdout).toMatch(/web2 +vnet\d+ +allow-arp +by virtwall/);
 });
 
+test("where br_netfilter is switched off nics that need states are closed, and open again with it", async () => {
+  const stated =
+    "<filter name='web'><rule action='accept' direction='in'><tcp state='NEW'/></rule></filter>";
+  const settings = ["iptables", "ip6tables"].map((name) => `net.bridge.bridge-nf-call-${name}`);
+  const filterBridges = (value: number) =>
+    execFileSync("sysctl", ["-q", "-w", ...settings.map((name) => `${name}=${value}`)]);
+  const web1 = () => site.status().guests.find(({ name }) => name === "web1")?.nics[0]?.filter;
+  filterBridges(1);
+  expect(define(stated).status).toBe(0);
+  expect(web1()?.state).toBe("enforced");
+  filterBridges(0);
+  await until(() => web1()?.state === "closed");
+  expect(web1()).toMatchObject({ reason: /state of connections/ });
+  filterBridges(1);
+  await until(() => web1()?.state === "enforced");
+});
+
 test("filters that apply has put in force without a daemon are those of before to the next daemon", async () => {
   await daemon.kill("SIGTERM");
   write("web.xml", web(4002));

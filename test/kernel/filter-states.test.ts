@@ -289,6 +289,16 @@ describe.each(Object.entries(ways))("%s", (way, { facts }) => {
   });
 });
 
+test("where br_netfilter is switched off behind our back, a drop of some state lets nothing pass", async () => {
+  const shut = `<rule action='drop' direction='in'><tcp dstportstart='7' state='NEW'/></rule>
+    <rule action='drop' direction='in'><tcp-ipv6 dstportstart='7' state='NEW'/></rule>`;
+  const lines = ["tcp4 b -> a:7 => silent", "tcp6 b -> a:7 => silent", "tcp4 a -> c:7 => ok"];
+  const each = { name: "shut", filters: { a: shut }, lines };
+  const facts: BridgeFacts = { filtered: [4, 6], isTracked: false, canReject: false };
+  const wanted = { ...each, ruleset: printRuleset(tablesOf(each, facts)) };
+  expect((await playExchanges([wanted], "here", false)).get("shut")).toEqual(lines);
+});
+
 test("a kernel that tracks on bridges lists the tables so that nothing is to be changed", async () => {
   const facts: BridgeFacts = { filtered: [], isTracked: true, canReject: true };
   // Its address is not known, so that it is learnt.

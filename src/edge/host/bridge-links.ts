@@ -1,29 +1,20 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import type { Family } from "../../base/address.ts";
 import { defined } from "../../base/defined.ts";
 import type { InterfaceName } from "../../base/interface-name.ts";
 import type { BridgeFacts } from "../../model/inventory.ts";
 import { KernelError } from "../../ports/kernel.ts";
 import { LinkError, type BridgePort, type Links } from "../../ports/links.ts";
 import { runNft } from "../nft/run-nft.ts";
+import { filteredFamilies } from "./bridge-filtering.ts";
 
 /** The bridge ports of the namespace this process runs in, through iproute2's `bridge`. */
 export class BridgeLinks implements Links {
   #abilities: Promise<KernelAbilities> | undefined;
 
   async bridges(): Promise<BridgeFacts> {
-    const [ipv4, ipv6] = await Promise.all([
-      readSetting("bridge-nf-call-iptables"),
-      readSetting("bridge-nf-call-ip6tables"),
-    ]);
-    const filtered: Family[] = [
-      ...(ipv4 === "1" ? [4 as const] : []),
-      ...(ipv6 === "1" ? [6 as const] : []),
-    ];
     // Settings come and go; a kernel stays what it is.
     this.#abilities ??= readAbilities();
-    return { filtered, ...(await this.#abilities) };
+    return { filtered: await filteredFamilies(), ...(await this.#abilities) };
   }
 
   setHairpin(ports: readonly InterfaceName[]): Promise<void> {
@@ -89,13 +80,4 @@ function refusals(words: string): readonly string[] {
   return words
     .split("\n")
     .filter((line) => !/^Cannot find (bridge )?device|^Command failed -:\d+$/.test(line));
-}
-
-/** Empty where br_netfilter is not loaded. */
-async function readSetting(name: string): Promise<string> {
-  try {
-    return (await readFile(`/proc/sys/net/bridge/${name}`, "utf8")).trim();
-  } catch {
-    return "";
-  }
 }

@@ -2,6 +2,7 @@ import { parseAddress } from "../../base/address.ts";
 import { parseInterfaceName } from "../../base/interface-name.ts";
 import type { HostInterface } from "../../model/inventory.ts";
 import type { HostSource } from "../../ports/sources.ts";
+import { watchFilteredFamilies } from "./bridge-filtering.ts";
 import { runIp } from "./run-ip.ts";
 import { watchChild } from "./watch-child.ts";
 
@@ -39,11 +40,15 @@ export class IpHost implements HostSource {
   }
 
   watch(listener: () => void): () => void {
-    return watchChild({
-      command: "ip",
-      args: ["-o", "monitor", "link", "address", "route"],
-      onChange: listener,
-    });
+    const stops = [
+      watchChild({
+        command: "ip",
+        args: ["-o", "monitor", "link", "address", "route"],
+        onChange: listener,
+      }),
+      watchFilteredFamilies(listener),
+    ];
+    return () => stops.forEach((stop) => stop());
   }
 }
 
