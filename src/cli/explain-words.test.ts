@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "./exit-status.ts";
+import { outsiderOf } from "../explain/outsider.ts";
 import { readQuestion } from "./explain-words.ts";
 
 const ground = {
@@ -10,6 +11,7 @@ const ground = {
     route: () => ({ kind: "none" as const, reason: "no route" }),
     forwards: () => true,
     refuses: () => undefined,
+    outsider: (family: 4 | 6) => outsiderOf(family, []),
     filtersBridged: () => false,
     bridgeOf: () => undefined,
     portTo: () => undefined,

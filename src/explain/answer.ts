@@ -4,6 +4,7 @@ import { answerTo, withLink } from "./make-packet.ts";
 import { nameRule, nameStep, type NamedRule, type NamedStep, pathOf } from "./named-rule.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import { enter, type Question } from "./question.ts";
+import type { Loaded } from "./value.ts";
 import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
 
 export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "unknown";
@@ -53,8 +54,8 @@ function goBack(ground: Ground, { state: { packet }, fate }: Way): Way[] {
   return walkReceived(ground, withLink(reply, link), fate.dev);
 }
 
-const knownOr = (loaded: bigint | "unknown" | "absent"): bigint | "unknown" =>
-  loaded === "absent" ? "unknown" : loaded;
+const knownOr = (loaded: Loaded): bigint | "unknown" =>
+  typeof loaded === "bigint" ? loaded : "unknown";
 
 type Result = Pick<Answer, "verdict" | "detail" | "because" | "path">;
 

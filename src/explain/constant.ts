@@ -1,17 +1,20 @@
 import { parseAddress, toBits } from "../base/address.ts";
 import type { Expression } from "../nft/ast.ts";
 import { symbolValue } from "./symbols.ts";
-import { type Answer, answerOf, every, type Loaded, nameBits, nameInterval } from "./value.ts";
-
-/** The numbers that a constant stands for. */
-export interface Interval {
-  readonly first: bigint;
-  readonly last: bigint;
-}
+import { isWithin } from "./outsider.ts";
+import {
+  type Answer,
+  answerOf,
+  every,
+  type Interval,
+  type Loaded,
+  nameBits,
+  nameInterval,
+} from "./value.ts";
 
 const nameTypes = new Set(["ifname", "iface_index", "ifkind"]);
 
-/** Undefined for what is no constant, or a word that this evaluator does not know. */
+/** The numbers that a constant stands for; undefined for what is no constant, or a word that this evaluator does not know. */
 export function intervalOfConstant(constant: Expression, type: string): Interval | undefined {
   switch (constant.kind) {
     case "value":
@@ -105,8 +108,9 @@ export function matchesKey(
 }
 
 function within(field: Loaded, constant: Expression, type: string): Answer {
-  if (typeof field !== "bigint") return "maybe";
+  if (field === "unknown" || field === "absent") return "maybe";
   const interval = intervalOfConstant(constant, type);
   if (interval === undefined) return "maybe";
+  if (typeof field === "object") return isWithin(field, interval);
   return answerOf(field >= interval.first && field <= interval.last);
 }

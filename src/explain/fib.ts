@@ -13,6 +13,7 @@ export function answerFib(tables: RouteTables, query: FibQuery): Loaded {
 function addressType(tables: RouteTables, query: FibQuery): Loaded {
   const { family, device } = query;
   const address = query[query.end];
+  if (typeof address === "object") return word("unicast");
   if (typeof address !== "bigint") return "unknown";
   const fixed = fixedType(family, address);
   if (fixed !== undefined) return word(fixed);
@@ -51,10 +52,10 @@ function reversePath(tables: RouteTables, query: FibQuery): Loaded {
   const { family, device, mark, end } = query;
   const [from, to] =
     end === "source" ? [query.destination, query.source] : [query.source, query.destination];
-  if (typeof to !== "bigint" || family === 6) return "unknown";
+  if (to === "unknown" || to === "absent" || family === 6) return "unknown";
   const wanted: RouteQuery = {
     family,
-    source: typeof from === "bigint" ? from : "unknown",
+    source: from === "absent" ? "unknown" : from,
     destination: to,
     mark: mark ?? 0n,
   };

@@ -1,6 +1,6 @@
 import type { Family } from "../base/address.ts";
 import type { Route, RouteQuery } from "./routes.ts";
-import type { Loaded } from "./value.ts";
+import type { Known, Loaded, Outsider } from "./value.ts";
 
 /** An interface of the host, as far as rules ask. */
 export interface Interface {
@@ -29,7 +29,7 @@ export interface FibQuery {
   readonly end: "source" | "destination";
   readonly source: Loaded;
   readonly destination: Loaded;
-  readonly mark?: bigint | "unknown";
+  readonly mark?: Known;
   /** The interface that the answer is held to (`. iif`, `. oif`). */
   readonly device?: string;
 }
@@ -42,7 +42,9 @@ export interface Host {
   /** Whether it sends on what it receives there and is not for it. */
   forwards(family: Family, iif: string): boolean;
   /** Why it takes no packet from that source there (rp_filter, an address of its own); undefined where it does. */
-  refuses(family: Family, source: bigint, iif: string): string | undefined;
+  refuses(family: Family, source: bigint | Outsider, iif: string): string | undefined;
+  /** Anybody who is beyond the default route. */
+  outsider(family: Family): Outsider;
   /** Whether frames between ports of a bridge meet the chains of IP too (br_netfilter). */
   filtersBridged(family: Family): boolean;
   /** The bridge that an interface is a port of. */

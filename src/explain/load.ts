@@ -94,7 +94,12 @@ export function loadField(
   if (transport !== undefined && packet.protocol !== transport) {
     return packet.protocol === undefined && packet.transport !== undefined ? "unknown" : "absent";
   }
-  return loadBits({ ...field, mask }, packet);
+  const loaded = loadBits({ ...field, mask }, packet);
+  return loaded === "unknown" && mask === undefined ? loadOutsider(name, packet) : loaded;
+}
+
+function loadOutsider(name: string, { outsiders }: Packet): Loaded {
+  return (name === "saddr" || name === "daddr" ? outsiders?.[name] : undefined) ?? "unknown";
 }
 
 /** Bits of the packet, wherever they lie; with a mask, those of them that it holds. */

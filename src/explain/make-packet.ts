@@ -3,12 +3,13 @@ import { openLayer, writeBits } from "./layer.ts";
 import { loadField } from "./load.ts";
 import { withField } from "./mangle.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
+import type { Known } from "./value.ts";
 
 /** What is known of the first packet of a flow. */
 export interface FirstPacket {
   readonly protocol: "tcp" | "udp" | "icmp";
   readonly family: Family;
-  readonly to: bigint | "world";
+  readonly to: Known;
   readonly port?: number;
   /** Absent: an ordinary one. */
   readonly sourcePort?: number;
@@ -17,7 +18,7 @@ export interface FirstPacket {
 /** The first of those that are meant for clients (RFC 6335). */
 const ordinaryPort = 49152;
 
-type Known = bigint | "unknown";
+type Bits = bigint | "unknown";
 type Field = readonly [protocol: string, name: string];
 
 const headerBytes = { 4: 20, 6: 40 } as const;
@@ -27,11 +28,10 @@ const tcpFlags = { first: 2n, answer: 18n };
 /** The packet with only that known of it; the rest may be anything. */
 export function firstPacket(first: FirstPacket, source: Known): Packet {
   const { protocol, family, to, port } = first;
-  const destination: Known = to === "world" ? "unknown" : to;
   const destinationPort: Known = port === undefined ? "unknown" : BigInt(port);
   const sourcePort: Known =
     protocol === "icmp" ? "unknown" : BigInt(first.sourcePort ?? ordinaryPort);
-  const original = { source, destination, sourcePort, destinationPort };
+  const original = { source, destination: to, sourcePort, destinationPort };
   const empty: Packet = {
     etherType: family === 4 ? 0x0800 : 0x86dd,
     network: openLayer(headerBytes[family]),
@@ -47,7 +47,7 @@ export function firstPacket(first: FirstPacket, source: Known): Packet {
       direction: "original",
       original,
       reply: {
-        source: destination,
+        source: to,
         destination: source,
         sourcePort: destinationPort,
         destinationPort: sourcePort,
@@ -59,7 +59,7 @@ export function firstPacket(first: FirstPacket, source: Known): Packet {
       mark: 0n,
     },
   };
-  const begin = withUpper(addressed(empty, source, destination), "first");
+  const begin = withUpper(addressed(empty, source, to), "first");
   if (protocol === "icmp") return begin;
   const called = withField(begin, [protocol, "dport"], destinationPort);
   return withField(called, [protocol, "sport"], sourcePort);
@@ -145,7 +145,7 @@ export function answerTo(packet: Packet): Packet {
 const known = (loaded: Known | "absent"): Known => (loaded === "absent" ? "unknown" : loaded);
 
 /** The packet as the frame that carries it between those. */
-export function withLink(packet: Packet, { to, from }: { to: Known; from: Known }): Packet {
+export function withLink(packet: Packet, { to, from }: { to: Bits; from: Bits }): Packet {
   const empty = { ...openLayer(14), isOpen: false };
   const addressedFrame = writeBits(empty, { offset: 0, length: 48 }, to);
   const link = writeBits(addressedFrame, { offset: 48, length: 48 }, from);

@@ -6,7 +6,7 @@ import { loadField } from "./load.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Packet } from "./packet.ts";
 import type { RulePlace } from "./state.ts";
-import type { Loaded } from "./value.ts";
+import type { Known, Loaded } from "./value.ts";
 
 /** `KEY set VALUE`. */
 export function mangle(
@@ -63,7 +63,7 @@ function write(key: Expression, value: Exclude<Loaded, "absent">, scope: Scope):
 export function withField(
   packet: Packet,
   field: readonly [protocol: string, name: string],
-  value: bigint | "unknown",
+  value: Known,
 ): Packet {
   const changed = replaceField(packet, field, value);
   if (field[1] === "checksum" || changed === packet) return changed;
@@ -77,11 +77,18 @@ const upperProtocols: Readonly<Record<number, string>> = { 6: "tcp", 17: "udp", 
 function replaceField(
   packet: Packet,
   [protocol, name]: readonly [protocol: string, name: string],
-  value: bigint | "unknown",
+  value: Known,
 ): Packet {
   const field = fieldOf(protocol, name);
   const layer = field === undefined ? undefined : packet[field.base];
   if (field === undefined || layer === undefined) return packet;
   if (loadField(protocol, name, { packet }) === "absent") return packet;
-  return { ...packet, [field.base]: writeBits(layer, field, value) };
+  const isVague = typeof value === "object";
+  const changed = {
+    ...packet,
+    [field.base]: writeBits(layer, field, isVague ? "unknown" : value),
+  };
+  if (name !== "saddr" && name !== "daddr") return changed;
+  const { [name]: _, ...others } = packet.outsiders ?? {};
+  return { ...changed, outsiders: isVague ? { ...others, [name]: value } : others };
 }

@@ -4,13 +4,13 @@ import { withField } from "./mangle.ts";
 import type { Outcome } from "./outcome.ts";
 import { familyOfPacket, type Flow, type Packet, type Tuple } from "./packet.ts";
 import type { Hook, RulePlace } from "./state.ts";
-import type { Loaded } from "./value.ts";
+import type { Known, Loaded } from "./value.ts";
 
 type Nat = Extract<Statement, { kind: "dnat" | "snat" | "masquerade" | "redirect" }>;
 
 interface Target {
-  readonly address?: bigint | "unknown";
-  readonly port?: bigint | "unknown";
+  readonly address?: Known;
+  readonly port?: Known;
 }
 
 /** A rule of a nat chain that rewrites: its chain ends, and so does the search for one that does. */
@@ -130,7 +130,7 @@ const portProtocols: Readonly<Record<number, string>> = { 6: "tcp", 17: "udp" };
 function rewritePacket(
   packet: Packet,
   end: "source" | "destination",
-  { address, port }: { address: bigint | "unknown"; port: bigint | "unknown" | undefined },
+  { address, port }: { address: Known; port: Known | undefined },
 ): Packet {
   const protocol = familyOfPacket(packet) === 4 ? "ip" : "ip6";
   const name = end === "source" ? "s" : "d";

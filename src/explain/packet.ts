@@ -1,12 +1,13 @@
 import type { Family } from "../base/address.ts";
 import type { Layer } from "./layer.ts";
+import type { Known, Outsider } from "./value.ts";
 
 /** One direction of a flow as the kernel's connection tracking knows it. Ports are absent for protocols that have none. */
 export interface Tuple {
-  readonly source: bigint | "unknown";
-  readonly destination: bigint | "unknown";
-  readonly sourcePort?: bigint | "unknown";
-  readonly destinationPort?: bigint | "unknown";
+  readonly source: Known;
+  readonly destination: Known;
+  readonly sourcePort?: Known;
+  readonly destinationPort?: Known;
 }
 
 /** What connection tracking knows of the packet's flow. */
@@ -21,7 +22,7 @@ export interface Flow {
   /** Whether the chains of type nat were asked already; they are asked for the first packet of a flow only. */
   readonly isSourceSettled: boolean;
   readonly isDestinationSettled: boolean;
-  readonly mark: bigint | "unknown";
+  readonly mark: Known;
 }
 
 /**
@@ -34,10 +35,12 @@ export interface Packet {
   readonly network: Layer;
   /** Absent where the network layer carries none that the kernel could find. */
   readonly transport?: Layer;
+  /** What is known of addresses whose bits in `network` are not. */
+  readonly outsiders?: { readonly saddr?: Outsider; readonly daddr?: Outsider };
   readonly protocol?: number;
   readonly length: bigint | "unknown";
   readonly type: "host" | "broadcast" | "multicast" | "other" | "unknown";
-  readonly mark: bigint | "unknown";
+  readonly mark: Known;
   /** Whether a process of this host sends or is known to receive it. */
   readonly hasSocket: boolean;
   readonly flow: Flow;

@@ -1,6 +1,8 @@
 import { type Family, toBits } from "../base/address.ts";
 import { firstPacket, withLink } from "./make-packet.ts";
 import type { Packet } from "./packet.ts";
+import type { Route } from "./routes.ts";
+import type { Known, Outsider } from "./value.ts";
 import type { Fate, Ground } from "./walk.ts";
 
 /** Who asks whom, of a flow that is to begin. */
@@ -27,8 +29,8 @@ export interface Entry {
 /** The first packet of the flow, as it comes to the host. What the question does not say is unknown. */
 export function enter(ground: Ground, question: Question): Entry | Fate {
   const source = sourceOf(ground, question);
-  if (typeof source === "object") return source;
-  const packet = firstPacket(question, source);
+  if (typeof source === "object" && "kind" in source) return source;
+  const packet = firstPacket({ ...question, to: destinationOf(ground, question) }, source);
   if (question.from === "host" || isOwn(ground, question)) return { packet };
   const iif = question.iif ?? wayBack(ground, question);
   if (typeof iif === "object") return iif;
@@ -42,18 +44,25 @@ const unknown = (reason: string): Fate => ({ kind: "unknown", reason });
 
 function isOwn(ground: Ground, { family, from }: Question): boolean {
   if (typeof from !== "bigint") return false;
-  const query = { family, source: "unknown", destination: from, mark: 0n } as const;
-  return ground.host.route(query).kind === "local";
+  return routeTo(ground, family, from).kind === "local";
 }
 
-function sourceOf(ground: Ground, question: Question): bigint | "unknown" | Fate {
+function routeTo(ground: Ground, family: Family, end: bigint | "world"): Route {
+  const destination = end === "world" ? ground.host.outsider(family) : end;
+  return ground.host.route({ family, source: "unknown", destination, mark: 0n });
+}
+
+function destinationOf(ground: Ground, { to, family }: Question): bigint | Outsider {
+  return to === "world" ? ground.host.outsider(family) : to;
+}
+
+function sourceOf(ground: Ground, question: Question): Known | Fate {
   const { from, to, family } = question;
-  if (from === "world") return "unknown";
+  if (from === "world") return ground.host.outsider(family);
   if (from !== "host") return from;
-  const destination = to === "world" ? "unknown" : to;
-  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  const route = routeTo(ground, family, to);
   if (route.kind === "none") return { kind: "lost", reason: route.reason };
-  if (route.kind === "local") return destination;
+  if (route.kind === "local") return destinationOf(ground, question);
   if (route.kind !== "unicast") return unknown("by which address the host would send");
   if (route.prefsrc !== undefined) return toBits(route.prefsrc);
   const own = ground.host.interfaces
@@ -64,8 +73,7 @@ function sourceOf(ground: Ground, question: Question): bigint | "unknown" | Fate
 }
 
 function wayBack(ground: Ground, { family, from }: Question): string | Fate {
-  const destination = typeof from === "bigint" ? from : "unknown";
-  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  const route = routeTo(ground, family, typeof from === "bigint" ? from : "world");
   if (route.kind === "unicast") return route.dev;
   return unknown("by which interface it would come; say so with --in");
 }
@@ -90,8 +98,7 @@ function enterByPort(
 /** The neighbour by whom somebody is reached. */
 function hopTo(ground: Ground, { family }: Question, end: Question["from"]): bigint | undefined {
   if (end === "host") return undefined;
-  const destination = end === "world" ? "unknown" : end;
-  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  const route = routeTo(ground, family, end);
   if (route.kind !== "unicast") return undefined;
   if (route.via === undefined) return typeof end === "bigint" ? end : undefined;
   return toBits(route.via);
@@ -102,9 +109,8 @@ function addressee(ground: Ground, question: Question, bridge: string): bigint |
   const { host } = ground;
   const { family, to } = question;
   const own = host.interfaces.get(bridge);
-  const out = host.route({ family, source: "unknown", destination: "unknown", mark: 0n });
-  const destination = to === "world" ? "unknown" : to;
-  const route = host.route({ family, source: "unknown", destination, mark: 0n });
+  const out = routeTo(ground, family, "world");
+  const route = routeTo(ground, family, to);
   if (route.kind === "local") return own?.mac;
   const isOnLink = route.kind === "unicast" && route.dev === bridge && route.via === undefined;
   if (isOnLink && to !== "world") return host.neighbour(bridge, to);
@@ -118,8 +124,7 @@ export function addressFacing(
   ground: Ground,
   { family, from, iif }: Pick<Question, "family" | "from" | "iif">,
 ): bigint | undefined {
-  const destination = typeof from === "bigint" ? from : "unknown";
-  const route = ground.host.route({ family, source: "unknown", destination, mark: 0n });
+  const route = routeTo(ground, family, typeof from === "bigint" ? from : "world");
   const device = iif ?? (route.kind === "unicast" ? route.dev : undefined);
   return ground.host.interfaces
     .get(device ?? "")

@@ -1,7 +1,8 @@
 import { type Family, parseAddress, toBits } from "../base/address.ts";
 import { answerFib } from "./fib.ts";
 import type { Host, Interface } from "./host.ts";
-import { findRoute, type RouteTables } from "./routes.ts";
+import { findRoute, outsider, type RouteTables } from "./routes.ts";
+import type { Outsider } from "./value.ts";
 
 /** A row of `ip -j -d addr` (iproute2 6.1), as far as it is asked for. */
 export interface LinkRow {
@@ -79,6 +80,7 @@ export function readHost(listing: HostListing): Host {
     forwards: (family, iif) =>
       isOn(family === 4 ? `net/ipv4/conf/${iif}/forwarding` : "net/ipv6/conf/all/forwarding"),
     refuses: (family, source, iif) => refusal(listing, family, { source, iif }),
+    outsider: (family) => outsider(routing, family),
     filtersBridged: (family) =>
       isOn(`net/bridge/bridge-nf-call-${family === 4 ? "iptables" : "ip6tables"}`),
     bridgeOf: (port) => ports.get(port),
@@ -117,7 +119,7 @@ export function macBits(text: string): bigint | undefined {
 function refusal(
   { routing, settings }: HostListing,
   family: Family,
-  { source, iif }: { source: bigint; iif: string },
+  { source, iif }: { source: bigint | Outsider; iif: string },
 ): string | undefined {
   if (family === 6) return undefined;
   const back = findRoute(routing, { family, source: 0n, destination: source, mark: 0n });

@@ -1,4 +1,7 @@
 import { type Family, parseAddress, toBits } from "../base/address.ts";
+import { remembered } from "../base/remembered.ts";
+import { isWithin, networkOf, outsiderOf, widthOf } from "./outsider.ts";
+import { type Answer, answerOf, type Known, type Outsider } from "./value.ts";
 
 /** A row of `ip -j route show table all` (iproute2 6.1), as far as it is asked for. */
 export interface RouteRow {
@@ -24,10 +27,9 @@ export interface RouteTables {
 /** What the packet says to routing. `unknown` for what nobody told. */
 export interface RouteQuery {
   readonly family: Family;
-  readonly source: bigint | "unknown";
-  /** `unknown`: somebody out in the world, so that only default routes lead there. */
-  readonly destination: bigint | "unknown";
-  readonly mark: bigint | "unknown";
+  readonly source: Known;
+  readonly destination: Known;
+  readonly mark: Known;
   readonly iif?: string;
 }
 
@@ -59,7 +61,9 @@ export function findRoute(tables: RouteTables, query: RouteQuery): Route {
       const reason = String(rule["action"] ?? "unknown");
       return reason === "unknown" ? { kind: "unknown", reason: name } : { kind: "none", reason };
     }
-    const row = findInTable(tables.routes[query.family], String(rule["table"]), query);
+    const rows = findInTable(tables.routes[query.family], String(rule["table"]), query);
+    const [row] = rows;
+    if (rows.length > 1) return { kind: "unknown", reason: "which route its destination has" };
     if (row !== undefined && row.type !== "throw") return routeOf(row);
   }
   return { kind: "none", reason: "no route" };
@@ -69,7 +73,7 @@ export function findRoute(tables: RouteTables, query: RouteQuery): Route {
 const known = new Set(["priority", "src", "srclen", "dst", "dstlen", "iif", "fwmark", "fwmask"]);
 const actions = new Set(["table", "action", "protocol", "flags"]);
 
-function appliesTo(rule: RuleRow, query: RouteQuery): "yes" | "no" | "maybe" {
+function appliesTo(rule: RuleRow, query: RouteQuery): Answer {
   const answers = [
     endOf(rule, "src", query),
     endOf(rule, "dst", query),
@@ -81,14 +85,13 @@ function appliesTo(rule: RuleRow, query: RouteQuery): "yes" | "no" | "maybe" {
   return isFollowed && !answers.includes("maybe") ? "yes" : "maybe";
 }
 
-function endOf(rule: RuleRow, end: "src" | "dst", query: RouteQuery): "yes" | "no" | "maybe" {
+function endOf(rule: RuleRow, end: "src" | "dst", query: RouteQuery): Answer {
   const text = rule[end];
   if (text === undefined || text === null || text === "all") return "yes";
   const value = end === "src" ? query.source : query.destination;
-  if (value === "unknown") return "maybe";
-  const width = query.family === 4 ? 32 : 128;
+  const width = widthOf(query.family);
   const length = Number(rule[`${end}len`] ?? width);
-  return isIn(value, prefixBits(String(text), length), width) ? "yes" : "no";
+  return isIn(value, prefixBits(String(text), length), query.family);
 }
 
 function iifOf(rule: RuleRow, query: RouteQuery): "yes" | "no" {
@@ -96,9 +99,9 @@ function iifOf(rule: RuleRow, query: RouteQuery): "yes" | "no" {
   return rule["iif"] === (query.iif ?? "lo") ? "yes" : "no";
 }
 
-function markOf(rule: RuleRow, { mark }: RouteQuery): "yes" | "no" | "maybe" {
+function markOf(rule: RuleRow, { mark }: RouteQuery): Answer {
   if (rule["fwmark"] === undefined) return "yes";
-  if (mark === "unknown") return "maybe";
+  if (typeof mark !== "bigint") return "maybe";
   const mask = BigInt(rule["fwmask"] ?? 0xffffffff);
   return (mark & mask) === BigInt(rule["fwmark"] ?? 0) ? "yes" : "no";
 }
@@ -112,41 +115,73 @@ function prefixBits(address: string, length: number): PrefixBits {
   return { bits: toBits(address), length };
 }
 
-function isIn(value: bigint, prefix: PrefixBits, width: number): boolean {
-  const shift = BigInt(width - prefix.length);
-  return value >> shift === prefix.bits >> shift;
+function isIn(value: Known, { bits, length }: PrefixBits, family: Family): Answer {
+  if (length === 0) return "yes";
+  if (value === "unknown") return "maybe";
+  if (typeof value === "object") return isWithin(value, networkOf(bits, length, family));
+  const shift = BigInt(widthOf(family) - length);
+  return answerOf(value >> shift === bits >> shift);
 }
 
-function prefixOfRow({ dst = "default" }: RouteRow, width: number): PrefixBits {
-  if (dst === "default") return { bits: 0n, length: 0 };
-  const [address = "", length] = dst.split("/");
-  return prefixBits(address, length === undefined ? width : Number(length));
+interface ParsedRow {
+  readonly row: RouteRow;
+  readonly prefix: PrefixBits;
 }
 
-/** The longest prefix, and of those the lowest metric. */
+/** The rows of each table, those that win first: the longest prefix, and of those the lowest metric. */
+const tablesOf = remembered((rows: readonly RouteRow[]): ReadonlyMap<string, ParsedRow[]> => {
+  const tables = new Map<string, ParsedRow[]>();
+  for (const row of rows) {
+    const name = row.table ?? "main";
+    const table = tables.get(name) ?? [];
+    tables.set(name, table);
+    table.push({ row, prefix: prefixOfRow(row) });
+  }
+  for (const each of tables.values()) {
+    each.sort(
+      (a, b) => b.prefix.length - a.prefix.length || (a.row.metric ?? 0) - (b.row.metric ?? 0),
+    );
+  }
+  return tables;
+});
+
+/** In which route's network an address is; several, where it is not known well enough. */
 function findInTable(
   rows: readonly RouteRow[],
   table: string,
-  query: RouteQuery,
-): RouteRow | undefined {
-  const width = query.family === 4 ? 32 : 128;
-  let best: { row: RouteRow; length: number; metric: number } | undefined;
-  for (const row of rows) {
-    if ((row.table ?? "main") !== table) continue;
-    const prefix = prefixOfRow(row, width);
-    const isReached =
-      query.destination === "unknown"
-        ? prefix.length === 0
-        : isIn(query.destination, prefix, width);
-    if (!isReached) continue;
-    const metric = row.metric ?? 0;
-    const isBetter =
-      best === undefined ||
-      prefix.length > best.length ||
-      (prefix.length === best.length && metric < best.metric);
-    if (isBetter) best = { row, length: prefix.length, metric };
+  { destination, family }: RouteQuery,
+): readonly RouteRow[] {
+  const found: RouteRow[] = [];
+  for (const { row, prefix } of tablesOf(rows).get(table) ?? []) {
+    const answer = isIn(destination, prefix, family);
+    if (answer !== "no") found.push(row);
+    if (answer === "yes") break;
   }
-  return best?.row;
+  return found;
+}
+
+function prefixOfRow({ dst = "default" }: RouteRow): PrefixBits {
+  if (dst === "default") return { bits: 0n, length: 0 };
+  const [address = "", length] = dst.split("/");
+  return prefixBits(address, Number(length ?? (address.includes(":") ? 128 : 32)));
+}
+
+/** Anybody who is reached by a default route alone. */
+export function outsider({ routes }: RouteTables, family: Family): Outsider {
+  const networks = [...tablesOf(routes[family])].flatMap(([name, rows]) =>
+    isConsulted(name) ? rows.map(({ prefix }) => prefix) : [],
+  );
+  // Two halves of everything in place of a default route lead out too (OpenVPN's redirect-gateway).
+  const own = networks.filter(({ length }) => length > 1);
+  return outsiderOf(
+    family,
+    own.map(({ bits, length }) => networkOf(bits, length, family)),
+  );
+}
+
+/** Unless rules say otherwise. */
+function isConsulted(table: string): boolean {
+  return table === "local" || table === "main" || table === "default";
 }
 
 const unreachable = new Set(["unreachable", "blackhole", "prohibit"]);

@@ -176,7 +176,7 @@ function matchFlags(left: Expression, right: Expression, scope: Scope): Answer {
     ? [loadStatus(wanted, scope.state.packet, scope.context)]
     : evaluate(left, [type], scope);
   if (loaded === "absent") return "no";
-  return loaded === "unknown" ? "maybe" : answerOf((loaded & wanted) !== 0n);
+  return typeof loaded === "bigint" ? answerOf((loaded & wanted) !== 0n) : "maybe";
 }
 
 function equals(

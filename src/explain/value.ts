@@ -1,8 +1,26 @@
+import type { Family } from "../base/address.ts";
+
+/** Numbers from `first` to `last`. */
+export interface Interval {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** An address of which is known where it is not: that of anybody beyond the default route. */
+export interface Outsider {
+  readonly family: Family;
+  /** Ascending, with gaps between them. */
+  readonly elsewhere: readonly Interval[];
+}
+
+/** A number, or what is known of one. */
+export type Known = bigint | Outsider | "unknown";
+
 /**
  * What a load puts into the kernel's register: a number, in network order for fields of the packet; `unknown`, where it depends on
  * what was not said or on what this evaluator does not understand; `absent`, where the kernel gives up and the rule does not match.
  */
-export type Loaded = bigint | "unknown" | "absent";
+export type Loaded = Known | "absent";
 
 /** Whether a rule matches, as far as one can know. */
 export type Answer = "yes" | "no" | "maybe";

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { Chain, Rule, Statement, Table } from "../nft/ast.ts";
 import * as nft from "../nft/build.ts";
 import type { Host } from "./host.ts";
+import { outsiderOf } from "./outsider.ts";
 import { openLayer, writeBits } from "./layer.ts";
 import type { Packet } from "./packet.ts";
 import { walkReceived } from "./walk.ts";
@@ -40,6 +41,7 @@ const host: Host = {
   route: () => ({ kind: "unicast", dev: "out" }),
   forwards: () => true,
   refuses: () => undefined,
+  outsider: (family) => outsiderOf(family, []),
   filtersBridged: () => false,
   bridgeOf: () => undefined,
   portTo: () => undefined,

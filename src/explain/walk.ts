@@ -8,6 +8,7 @@ import { withField } from "./mangle.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
 import type { State } from "./state.ts";
+import type { Known } from "./value.ts";
 
 /** Where a packet's way ends. */
 export type Fate =
@@ -141,7 +142,7 @@ function routeReceived(ground: Ground, state: State, iif: string): Way[] {
   const family = familyOfPacket(state.packet);
   const route = routeOf(ground, state.packet, iif);
   if (family === undefined) return [{ state, fate: fateOf(route) }];
-  const source = sourceOf(state.packet);
+  const source = addressOf(state.packet, "saddr");
   const refusal = source === "unknown" ? undefined : ground.host.refuses(family, source, iif);
   if (refusal !== undefined) return [{ state, fate: { kind: "lost", reason: refusal } }];
   if (route.kind === "local") return deliver(ground, state, iif);
@@ -217,7 +218,7 @@ function isBridge(ground: Ground, dev: string): boolean {
 /** The host's own frame into one of its bridges. */
 function enterBridge(ground: Ground, state: State, { dev, via }: Leaving): Way[] {
   const hop = via === undefined ? destinationOf(state.packet) : toBits(via);
-  const mac = hop === "unknown" ? undefined : ground.host.neighbour(dev, hop);
+  const mac = typeof hop === "bigint" ? ground.host.neighbour(dev, hop) : undefined;
   const own = ground.host.interfaces.get(dev)?.mac;
   const port = mac === undefined ? undefined : ground.host.portTo(dev, mac);
   if (mac === undefined || port === undefined) {
@@ -269,29 +270,25 @@ function fateOf(route: Route): Fate {
   return { kind: "unknown", reason };
 }
 
-function destinationOf(packet: Packet): bigint | "unknown" {
-  const address = loadField(familyOfPacket(packet) === 4 ? "ip" : "ip6", "daddr", { packet });
-  return typeof address === "bigint" ? address : "unknown";
+function destinationOf(packet: Packet): Known {
+  return addressOf(packet, "daddr");
 }
 
 function routeOf(ground: Ground, packet: Packet, iif: string | undefined): Route {
   const family = familyOfPacket(packet);
   const destination = destinationOf(packet);
   if (family === undefined) return { kind: "unknown", reason: "its protocol" };
-  // Where a rule wrote a destination that is not known, it could be anybody.
-  if (destination === "unknown" && packet.flow.isDestinationRewritten) {
-    return { kind: "unknown", reason: "its new destination" };
-  }
+  if (destination === "unknown") return { kind: "unknown", reason: "its new destination" };
   return ground.host.route({
     family,
     destination,
-    source: sourceOf(packet),
+    source: addressOf(packet, "saddr"),
     mark: packet.mark,
     ...(iif !== undefined && { iif }),
   });
 }
 
-function sourceOf(packet: Packet): bigint | "unknown" {
-  const address = loadField(familyOfPacket(packet) === 4 ? "ip" : "ip6", "saddr", { packet });
-  return typeof address === "bigint" ? address : "unknown";
+function addressOf(packet: Packet, end: "saddr" | "daddr"): Known {
+  const address = loadField(familyOfPacket(packet) === 4 ? "ip" : "ip6", end, { packet });
+  return address === "absent" ? "unknown" : address;
 }

@@ -13,6 +13,7 @@ beforeEach(async () => {
     `link set ${name} up`,
     `addr add 10.77.${String(index)}.1/24 dev ${name}`,
   ]);
+  commands.push("route add default via 10.77.0.9");
   await runProgram("ip", ["-batch", "-"], commands.join("\n"));
   const settings = ["ip_forward=1", "conf.all.rp_filter=0", "conf.front.rp_filter=0"];
   await runProgram("sysctl", ["-q", "-w", ...settings.map((each) => `net.ipv4.${each}`)]);
@@ -37,6 +38,13 @@ test("explain names the rule that drops, and whose it is", () => {
   expect(status).toBe(1);
 });
 
+test("explain takes somebody of the world for none of the host's own networks", () => {
+  nft("insert rule inet admin forward ip saddr { 10.77.0.0/24, 127.0.0.0/8 } drop");
+  expect(site.run(["explain", "tcp", "world", "10.77.1.7:80"]).stdout).toContain(": delivered");
+  nft("insert rule inet admin forward ip saddr 198.51.100.0/24 drop");
+  expect(site.run(["explain", "tcp", "world", "10.77.1.7:80"]).stdout).toContain(": unknown");
+});
+
 test("explain follows the packet and its answer, and ends with 0", () => {
   const { status, stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:80"]);
   expect(stdout).toContain("tcp 10.77.0.7 -> 10.77.1.7:80: delivered, out by back\n");
@@ -53,7 +61,7 @@ test("explain does not know what a field that nobody told decides, and says so a
 });
 
 test("explain tells what routing loses, and refuses words that ask nothing", () => {
-  expect(site.run(["explain", "udp", "10.77.0.7", "192.0.2.1:53"]).stdout).toContain(
+  expect(site.run(["explain", "udp", "host", "[2001:db8::1]:53"]).stdout).toContain(
     ": lost, no route",
   );
   expect(site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7"]).status).toBe(2);

@@ -5,6 +5,7 @@ import { knownLayer } from "../../../src/explain/layer.ts";
 import type { Flow, Packet } from "../../../src/explain/packet.ts";
 import {
   findRoute,
+  outsider,
   type RouteRow,
   type RouteTables,
   type RuleRow,
@@ -35,6 +36,7 @@ export async function readHost(host: TracedHost): Promise<Host> {
     fib: (query) => answerFib(tables, query),
     forwards: () => true,
     refuses: () => undefined,
+    outsider: (family) => outsider(tables, family),
     filtersBridged: () => host.filtersBridged,
     bridgeOf: (port) => (port === "one" || port === "two" ? "br0" : undefined),
     portTo: (_, mac) => bridgePorts.get(mac),
