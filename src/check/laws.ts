@@ -1,9 +1,11 @@
 import { addressesOnHost } from "./addresses-on-host.ts";
 import { distinctAddresses } from "./distinct-addresses.ts";
 import { distinctPublications } from "./distinct-publications.ts";
+import { enforceableRules } from "./enforceable-rules.ts";
 import { failsafeInput } from "./failsafe-input.ts";
 import { failsafePublications } from "./failsafe-publications.ts";
 import { filteredTwice } from "./filtered-twice.ts";
+import { filtersOnBridges } from "./filters-on-bridges.ts";
 import { groupsOnBridges } from "./groups-on-bridges.ts";
 import { knownAliases } from "./known-aliases.ts";
 import { knownGroups } from "./known-groups.ts";
@@ -17,6 +19,7 @@ import { oneMarkBit } from "./one-mark-bit.ts";
 import { openPublications } from "./open-publications.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { publishableGuests } from "./publishable-guests.ts";
+import { replacedStock } from "./replaced-stock.ts";
 import { sensibleLimits } from "./sensible-limits.ts";
 import { sensibleMode } from "./sensible-mode.ts";
 import { sensibleNat } from "./sensible-nat.ts";
@@ -39,7 +42,6 @@ export const policyLaws: readonly PolicyLaw[] = [
   failsafePublications,
   failsafeInput,
   sensibleLimits,
-  usedParameters,
 ];
 
 /** What a policy must keep beside what is there. */
@@ -59,5 +61,9 @@ export const laws: readonly Law[] = [
   groupsOnBridges,
   soundBindings,
   soundReferences,
+  enforceableRules,
+  replacedStock,
+  filtersOnBridges,
+  usedParameters,
   filteredTwice,
 ];

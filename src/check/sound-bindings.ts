@@ -1,24 +1,29 @@
 import { quote } from "../base/quote.ts";
 import { describeFault } from "../model/describe-fault.ts";
-import { bindingOf, bridgeTrackingOf, filtersOf } from "../model/filter-binding.ts";
+import {
+  bindingOf,
+  type FilterBinding,
+  type FilterWorld,
+  filterWorldOf,
+} from "../model/filter-binding.ts";
 import { type BindingFault, faultsOf } from "../model/filter-faults.ts";
 import { breach } from "./law.ts";
+import type { Place } from "../model/problem.ts";
 import type { Law } from "./law.ts";
 
 /** Every filter that is bound to a nic is there and has what its variables need. A nic of which that is not so passes nothing. */
 export const soundBindings: Law = (policy, inventory) => {
-  const filters = filtersOf(inventory);
-  const world = { filters, bridgeTracking: bridgeTrackingOf(inventory.host) };
+  const world = filterWorldOf(inventory);
   return inventory.guests.flatMap((guest) =>
     guest.nics.flatMap((nic) => {
       const binding = bindingOf(policy, guest, nic);
       if (binding === undefined) return [];
       const [fault] = faultsOf(world, binding);
       if (fault === undefined) return [];
-      const { message, hint } = describeFault(fault, binding, filters);
+      const { message, hint } = describeFault(fault, binding, world);
       return [
-        breach("error", codeOf(fault), {
-          at: binding.at,
+        breach("error", codeOf(fault, world), {
+          at: placeOf(fault, binding),
           message: `nic ${nic.mac} of guest ${quote(guest.name)}: ${message}`,
           hint,
         }),
@@ -27,11 +32,23 @@ export const soundBindings: Law = (policy, inventory) => {
   );
 };
 
-function codeOf(fault: BindingFault): string {
+/** Of the parameter that is to blame, if one is; else where the filter is named. */
+function placeOf(fault: BindingFault, { at, parametersAt }: FilterBinding): Place {
+  const name =
+    fault.kind === "learning"
+      ? fault.variable
+      : fault.kind === "values"
+        ? fault.fault.variable?.name
+        : undefined;
+  return parametersAt?.get(name ?? "") ?? at;
+}
+
+function codeOf(fault: BindingFault, { filters }: FilterWorld): string {
   switch (fault.kind) {
     case "unknown-filter":
-    case "broken-reference":
       return "UNKNOWN_FILTER";
+    case "broken-reference":
+      return filters.has(fault.reference.filter) ? "FILTER_CYCLE" : "UNKNOWN_FILTER";
     case "too-long":
       return "FILTER_TOO_LONG";
     case "unsupported":

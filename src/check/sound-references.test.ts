@@ -15,8 +15,12 @@ const guests = [
   },
 ];
 
-function problemsOf(ownFilters: ReturnType<typeof filterText>[], bound: string): string[] {
-  const { inventory } = parseInventory({ networks: [], guests, leases: [], ownFilters }, []);
+function problemsOf(
+  texts: ReturnType<typeof filterText>[],
+  bound: string,
+  whose: "ownFilters" | "filters" = "ownFilters",
+): string[] {
+  const { inventory } = parseInventory({ networks: [], guests, leases: [], [whose]: texts }, []);
   const text = `guests: { web: { filter: ${bound} } }`;
   const { policy } = parsePolicy([{ file: "policy.yaml", text }]);
   if (policy === undefined) throw new Error("bad sample");
@@ -42,10 +46,12 @@ describe("filters that refer to each other", () => {
     expect(problemsOf(files.toReversed(), "a")).toEqual(expected);
   });
 
-  test("in a circle are a warning as long as no nic uses one", () => {
-    expect(problemsOf([filterText("a", "a")], "clean-traffic")).toEqual([
-      "a.xml:2:3 warning FILTER_CYCLE filters refer to each other in a circle: 'a', 'a'",
-    ]);
+  test("in a circle are an error, and in libvirt's own folder only if a nic uses one", () => {
+    const circle = "FILTER_CYCLE filters refer to each other in a circle: 'a', 'a'";
+    const texts = [filterText("a", "a")];
+    expect(problemsOf(texts, "clean-traffic")).toEqual([`a.xml:2:3 error ${circle}`]);
+    expect(problemsOf(texts, "clean-traffic", "filters")).toEqual([`a.xml:2:3 warning ${circle}`]);
+    expect(problemsOf(texts, "a", "filters")).toEqual([`a.xml:2:3 error ${circle}`]);
   });
 
   test("may do so ten thousand deep", () => {

@@ -1,5 +1,5 @@
 import type { Address } from "../base/address.ts";
-import type { GuestState, NicFilter, NicState } from "../model/state.ts";
+import type { GuestState, NicFilter, NicFilterState, NicState } from "../model/state.ts";
 
 /** A filter on one nic, in the body of `virtwall nwfilter bindings --json`. */
 export interface NicBinding {
@@ -10,7 +10,9 @@ export interface NicBinding {
   readonly filter: string;
   readonly parameters: NicFilter["parameters"];
   readonly enforcedBy: "virtwall" | "libvirt" | "nobody";
-  /** Why nobody does; nothing passes such a nic. */
+  /** What passes where nobody does: `closed` nothing, `open` everything. */
+  readonly state: NicFilterState["state"];
+  /** Why nobody does. */
   readonly reason: string | null;
   readonly learned: readonly Address[];
 }
@@ -26,14 +28,19 @@ function bindingsOf(guest: string, { tap, mac, filter, libvirtFilter }: NicState
   if (filter !== undefined) {
     const { name, parameters, state, reason = null, learned = [] } = filter;
     const enforcedBy = state === "enforced" ? "virtwall" : "nobody";
-    bindings.push({ ...nic, filter: name, parameters, enforcedBy, reason, learned });
+    bindings.push({ ...nic, filter: name, parameters, enforcedBy, state, reason, learned });
   }
   if (libvirtFilter !== undefined) {
     const { name, parameters } = libvirtFilter;
-    const theirs = { enforcedBy: "libvirt", reason: null, learned: [] } as const;
+    const theirs = { enforcedBy: "libvirt", state: "enforced", reason: null, learned: [] } as const;
     bindings.push({ ...nic, filter: name, parameters, ...theirs });
   }
   return bindings;
+}
+
+/** `CLOSED: there is no such filter` */
+export function nobodyText({ state, reason }: NicBinding): string {
+  return `${state.toUpperCase()}${reason === null ? "" : `: ${reason}`}`;
 }
 
 /** `IP=10.0.0.2,10.0.0.3 MAC=…` */

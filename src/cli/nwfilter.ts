@@ -3,7 +3,7 @@ import type { GuestState } from "../model/state.ts";
 import { printFilterXml } from "../parse/print-filter.ts";
 import { collect } from "./collect.ts";
 import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
-import { formatParameters, nicBindings, type NicBinding } from "./nic-bindings.ts";
+import { formatParameters, nicBindings, nobodyText, type NicBinding } from "./nic-bindings.ts";
 import { printJson, type Output } from "./output.ts";
 import { verdictOf } from "./print-problems.ts";
 import { complain } from "./publish.ts";
@@ -57,8 +57,8 @@ export async function runFilterBindings(settings: Settings, output: Output): Pro
 const bindingHead = ["Port Dev", "Filter", "Guest", "Enforced by", "Parameters"];
 
 function bindingRow(binding: NicBinding): string[] {
-  const { tap, mac, filter, guest, enforcedBy, reason, parameters } = binding;
-  const who = enforcedBy === "nobody" ? `nobody: ${reason ?? "closed"}` : enforcedBy;
+  const { tap, mac, filter, guest, enforcedBy, parameters } = binding;
+  const who = enforcedBy === "nobody" ? `nobody, ${nobodyText(binding)}` : enforcedBy;
   return [tap ?? mac, filter, guest, who, formatParameters(parameters)];
 }
 

@@ -10,7 +10,7 @@ import type {
   PublicationStatus,
 } from "../wire/daemon-status.ts";
 import { counted, printColumns } from "./columns.ts";
-import { formatParameters, nicBindings, type NicBinding } from "./nic-bindings.ts";
+import { formatParameters, nicBindings, nobodyText, type NicBinding } from "./nic-bindings.ts";
 import { verdictOf } from "./print-problems.ts";
 
 /** `virtwall status` for people, in 80 columns where names are of usual length. */
@@ -116,12 +116,12 @@ function nicCells(nic: NicState): string[] {
 }
 
 function bindingRow(binding: NicBinding): string[] {
-  const { guest, tap, mac, filter, enforcedBy, reason, learned, parameters } = binding;
+  const { guest, tap, mac, filter, enforcedBy, learned, parameters } = binding;
   return [
     guest,
     tap ?? mac,
     filter,
-    enforcedBy === "nobody" ? `CLOSED: ${reason ?? ""}` : `by ${enforcedBy}`,
+    enforcedBy === "nobody" ? nobodyText(binding) : `by ${enforcedBy}`,
     learned.length === 0 ? "" : `learned ${learned.join(", ")}`,
     formatParameters(parameters),
   ];

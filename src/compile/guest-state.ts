@@ -1,7 +1,7 @@
 import { quote } from "../base/quote.ts";
 import { remembered } from "../base/remembered.ts";
-import type { FilterBinding } from "../model/filter-binding.ts";
-import { faultsOf, type BindingFault, type FilterWorld } from "../model/filter-faults.ts";
+import type { FilterBinding, FilterWorld } from "../model/filter-binding.ts";
+import { faultsOf, type BindingFault } from "../model/filter-faults.ts";
 import type { NicIntent } from "../model/intent.ts";
 import type { Guest, Nic } from "../model/inventory.ts";
 import type { GuestState, NicFilter, NicFilterState, NicState } from "../model/state.ts";
@@ -21,13 +21,13 @@ export function guestState(
 }
 
 function nicState(
-  { guest: _guest, groups: _groups, filter, ...nic }: NicIntent,
+  { guest: _guest, groups: _groups, filter, offBridge, ...nic }: NicIntent,
   theirs: Nic["filterRef"],
   world: FilterWorld,
 ): NicState {
   return {
     ...nic,
-    ...(filter && { filter: filterState(filter, world) }),
+    ...(filter && { filter: filterState(filter, offBridge, world) }),
     ...(theirs && { libvirtFilter: nicFilter(theirs) }),
   };
 }
@@ -39,18 +39,29 @@ const nicFilter = remembered(
   }),
 );
 
-function filterState(binding: FilterBinding, world: FilterWorld): NicFilterState {
+function filterState(
+  binding: FilterBinding,
+  offBridge: string | undefined,
+  world: FilterWorld,
+): NicFilterState {
+  if (offBridge !== undefined) {
+    return { ...nicFilter(binding), state: "open", reason: offBridge };
+  }
   const [fault] = faultsOf(world, binding);
   return fault === undefined
     ? { ...nicFilter(binding), state: "enforced" }
-    : { ...nicFilter(binding), state: "closed", reason: reasonOf(fault) };
+    : { ...nicFilter(binding), state: "closed", reason: reasonOf(fault, binding, world) };
 }
 
 /** In short: `check` tells where. */
-function reasonOf(fault: BindingFault): string {
+function reasonOf(
+  fault: BindingFault,
+  { filter }: FilterBinding,
+  { brokenFilters }: FilterWorld,
+): string {
   switch (fault.kind) {
     case "unknown-filter":
-      return "there is no such filter";
+      return brokenFilters?.has(filter) ? "its definition has errors" : "there is no such filter";
     case "broken-reference":
       return `it refers to ${fault.reference.filter}, which cannot be`;
     case "too-long":

@@ -5,9 +5,10 @@ import { remembered } from "../base/remembered.ts";
 import type { FilterParameters } from "../model/filter.ts";
 import type { HostRuleIntent, Intent, NetworkIntent, NicIntent } from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
-import { bindingOf, bridgeTrackingOf, filtersOf } from "../model/filter-binding.ts";
+import { bindingOf, filterWorldOf } from "../model/filter-binding.ts";
 import { learningMode } from "../model/filter-learning.ts";
 import { currentLeases, networkNamed, networkOf } from "../model/inventory-index.ts";
+import { offBridge } from "../model/off-bridge.ts";
 import { addressesOf } from "../model/nic-addresses.ts";
 import type { HostRule } from "../model/policy.ts";
 import type { Given } from "./given.ts";
@@ -37,8 +38,7 @@ export function intend(given: Given): Intended {
       nics,
       foreignTaps: foreignTaps(inventory, bridges),
       publications: publications.flatMap(intentsOf),
-      filters: filtersOf(inventory),
-      bridgeTracking: bridgeTrackingOf(inventory.host),
+      ...filterWorldOf(inventory),
       canReject:
         inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,
       aliases: policy.aliases,
@@ -77,6 +77,7 @@ function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
     addresses: addressesOf(guest, nic, given),
     groups: [...new Set(groups)].toSorted(),
     ...(filter && { filter, leased: leasesFor(filter.parameters, nic, inventory) }),
+    ...(filter && defined({ offBridge: offBridge(nic, inventory.host) })),
   };
 }
 

@@ -14,6 +14,28 @@ export function parseAttributeValue(type: AttributeType, text: string): string |
   return type.kind === "number" ? number(type, text) : parsers[type.kind](text);
 }
 
+/** What an attribute of that type takes, in words. */
+export function attributeTypeWords(type: AttributeType): string {
+  if (type.kind !== "number") return descriptions[type.kind];
+  const words = [...(type.words?.keys() ?? [])].map((word) => `, ${word}`);
+  return `a number from ${type.min ?? 0} to ${type.max}${words.join("")}`;
+}
+
+const descriptions = {
+  mac: "a MAC address",
+  "mac-mask": "a MAC mask of leading ones, as ff:ff:ff:00:00:00",
+  ipv4: "an IPv4 address",
+  ipv6: "an IPv6 address",
+  "ipv4-mask": "a length from 0 to 32 or a netmask",
+  "ipv6-mask": "a length from 0 to 128 or a netmask",
+  boolean: "true or false",
+  state: "NEW, ESTABLISHED, RELATED and INVALID with commas between, or NONE",
+  "tcp-flags":
+    "MASK/FLAGS, each of SYN, ACK, URG, PSH, FIN and RST with commas between, or ALL or NONE",
+  "ipset-name": "the name of a set, of up to 31 characters",
+  "ipset-flags": "src or dst, up to six of them with commas between",
+} as const satisfies Record<Exclude<AttributeType["kind"], "number">, string>;
+
 const parsers = {
   mac,
   "mac-mask": macMask,

@@ -1,8 +1,12 @@
 import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
-import type { FilterBinding } from "./filter-binding.ts";
+import { attributeTypeWords } from "./attribute-value.ts";
+import type { FilterBinding, FilterWorld } from "./filter-binding.ts";
 import type { Filters } from "./filter-expansion.ts";
 import type { BindingFault } from "./filter-faults.ts";
+import { stockFile } from "./filter.ts";
+import { filterProtocols } from "./filter-protocols.ts";
+import { mostCombinations } from "./filter-values.ts";
 import type { Place } from "./problem.ts";
 
 export interface FaultWords {
@@ -10,22 +14,27 @@ export interface FaultWords {
   readonly hint?: string | undefined;
 }
 
-/** In the words of the operator; `filters` are all there are. */
+/** In the words of the operator. */
 export function describeFault(
   fault: BindingFault,
   { filter: name }: FilterBinding,
-  filters: Filters,
+  { filters, brokenFilters }: FilterWorld,
 ): FaultWords {
   const filter = `filter ${quote(name)}`;
   switch (fault.kind) {
-    case "unknown-filter":
+    case "unknown-filter": {
+      const broken = brokenFilters?.get(name);
+      if (broken !== undefined) {
+        return { message: `the definition of ${filter} has errors (${placeText(broken)})` };
+      }
       return {
         message: `there is no ${filter}`,
         hint: meant(name, filters) ?? "virtwall nwfilter list shows them",
       };
+    }
     case "broken-reference": {
       const { reference } = fault;
-      const why = filters.has(reference.filter) ? "leads back to itself" : "is not there";
+      const why = brokenReference(reference.filter, { filters, brokenFilters });
       return {
         message: `${filter} refers to ${quote(reference.filter)}, which ${why} (${placeText(reference.at)})`,
       };
@@ -34,7 +43,7 @@ export function describeFault(
       return { message: `${filter} refers to more rules than can be enforced` };
     case "unsupported":
       return {
-        message: `${filter} has a rule that cannot be enforced here: ${fault.reason} (${placeText(fault.rule.rule.at)})`,
+        message: `${filter} has a rule that cannot be enforced here: ${fault.reason} (${whereText(fault.at, fault.rule.filter)})`,
         hint: fault.hint,
       };
     case "learning":
@@ -50,12 +59,20 @@ export function describeFault(
   }
 }
 
+function brokenReference(
+  name: string,
+  { filters, brokenFilters }: Pick<FilterWorld, "filters" | "brokenFilters">,
+): string {
+  if (filters.has(name)) return "leads back to itself";
+  return brokenFilters?.has(name) ? "has errors" : "is not there";
+}
+
 function sayValues(
   { fault, rule }: Extract<BindingFault, { kind: "values" }>,
   what: string,
 ): FaultWords {
   const name = fault.variable?.name ?? "";
-  const where = `(${placeText(fault.at)}, filter ${quote(rule.filter)})`;
+  const where = `(${whereText(fault.at, rule.filter)})`;
   const give = `give it: parameters: { ${name}: [...] }`;
   switch (fault.kind) {
     case "missing":
@@ -76,14 +93,24 @@ function sayValues(
     case "bad-value":
       return {
         message: `${what}: ${quote(fault.text ?? "")} of $${name} is no value for ${fault.attribute} ${where}`,
+        hint: valueHint(rule.rule.protocol, fault.attribute),
       };
     case "reversed":
-      return { message: `${what}: the range of ${fault.attribute} ends before it begins ${where}` };
+      return {
+        message: `${what}: the range of ${fault.attribute} ends before it begins ${where}`,
+        hint: "give the lower end first",
+      };
     case "too-many":
       return {
-        message: `${what}: the variables of one rule make more combinations than can be enforced ${where}`,
+        message: `${what}: the variables of one rule make more than ${mostCombinations} combinations ${where}`,
+        hint: "give them fewer values, or one iterator, which goes through them in step",
       };
   }
+}
+
+function valueHint(protocol: string | undefined, attribute: string): string | undefined {
+  const type = filterProtocols.get(protocol ?? "")?.attributes.get(attribute);
+  return type && `it takes ${attributeTypeWords(type)}`;
 }
 
 function hintFor(name: string): string | undefined {
@@ -96,6 +123,13 @@ function hintFor(name: string): string | undefined {
 function meant(name: string, filters: Filters): string | undefined {
   const known = nearest(name, filters.keys());
   return known === undefined ? undefined : `did you mean ${quote(known)}?`;
+}
+
+/** Stock filters stand in no file: `nwfilter dumpxml` shows them. */
+function whereText(at: Place, filter: string): string {
+  return at.file === stockFile
+    ? `${stockFile} ${quote(filter)}`
+    : `${placeText(at)}, filter ${quote(filter)}`;
 }
 
 function placeText({ file, line, column }: Place): string {

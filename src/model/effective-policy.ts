@@ -148,11 +148,15 @@ function mergeNics(
     mac: written.mac,
     addresses: addressed.addresses,
     ...(filter !== undefined && { filter }),
-    parameters: isOwn("parameters") ? own.parameters : written.parameters,
+    ...parametersOf(isOwn("parameters") ? own : written),
     at: addressed.at,
     ...(addressed.inGuest && { inGuest: true }),
     keysAt: new Map([...(own.keysAt ?? []), ...(written.keysAt ?? [])]),
   };
+}
+
+function parametersOf({ parameters, parametersAt }: NicPolicy) {
+  return { parameters, ...(parametersAt && { parametersAt }) };
 }
 
 interface Keyed {

@@ -12,6 +12,8 @@ export interface FilterBinding {
   readonly parameters: FilterParameters;
   /** Where the filter was named. */
   readonly at: Place;
+  /** Where the operator wrote a parameter. */
+  readonly parametersAt?: ReadonlyMap<string, Place>;
 }
 
 /**
@@ -30,6 +32,22 @@ const none: Filters = new Map();
 
 export function filtersOf(inventory: Inventory): Filters {
   return inventory.filters ?? none;
+}
+
+/** What there is to enforce bindings with. */
+export interface FilterWorld {
+  readonly filters: Filters;
+  /** See `Inventory`. */
+  readonly brokenFilters?: Inventory["brokenFilters"];
+  readonly bridgeTracking: BridgeTracking;
+}
+
+export function filterWorldOf({ filters = none, brokenFilters, host }: Inventory): FilterWorld {
+  return {
+    filters,
+    ...(brokenFilters && { brokenFilters }),
+    bridgeTracking: bridgeTrackingOf(host),
+  };
 }
 
 /** What policy says of the nic itself wins over what it says of its guest. The same object as long as neither changes. */
@@ -62,5 +80,6 @@ function makeBinding(guestPolicy: GuestPolicy, nic: Nic): FilterBinding | undefi
     if (known.length > 0) parameters.set(name, known);
   }
   for (const [name, values] of nicPolicy?.parameters ?? []) parameters.set(name, values);
-  return { filter: filter.name, parameters, at: filter.at };
+  const { parametersAt } = nicPolicy ?? {};
+  return { filter: filter.name, parameters, at: filter.at, ...(parametersAt && { parametersAt }) };
 }

@@ -1,7 +1,7 @@
-import type { FilterParameters, FilterReference } from "./filter.ts";
-import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
+import type { FilterMatch, FilterParameters, FilterReference } from "./filter.ts";
+import type { BridgeTracking, FilterBinding, FilterWorld } from "./filter-binding.ts";
 import { type Condition, variablesOf } from "./filter-conditions.ts";
-import { expandFilter, type ExpandedRule, type Filters } from "./filter-expansion.ts";
+import { expandFilter, type ExpandedRule } from "./filter-expansion.ts";
 import {
   groupsWithLearned,
   learningFault,
@@ -10,25 +10,23 @@ import {
 } from "./filter-learning.ts";
 import { countsConnections, needsState } from "./packet-rule.ts";
 import { type Fault, isFault, tuplesOf, valuesOf } from "./filter-values.ts";
+import type { Place } from "./problem.ts";
 
 /** Why a binding cannot be enforced. */
 export type BindingFault =
   | { readonly kind: "unknown-filter" }
   | { readonly kind: "broken-reference"; readonly reference: FilterReference }
   | { readonly kind: "too-long" }
-  | {
-      readonly kind: "unsupported";
-      readonly rule: ExpandedRule;
-      readonly reason: string;
-      readonly hint?: string;
-    }
+  | ({ readonly kind: "unsupported"; readonly rule: ExpandedRule } & Unenforceable)
   | ({ readonly kind: "learning" } & LearningFault)
   | { readonly kind: "values"; readonly fault: Fault; readonly rule: ExpandedRule };
 
-/** What there is to enforce bindings with. */
-export interface FilterWorld {
-  readonly filters: Filters;
-  readonly bridgeTracking: BridgeTracking;
+/** Why no table can hold a rule, whoever is bound to its filter. */
+export interface Unenforceable {
+  readonly reason: string;
+  readonly hint: string;
+  /** The attribute that is to blame. */
+  readonly at: Place;
 }
 
 /** Empty where the binding can be enforced; a nic whose binding cannot passes nothing. */
@@ -38,13 +36,14 @@ export function faultsOf(world: FilterWorld, binding: FilterBinding): readonly B
     return known.faults;
   }
   const faults = findFaults(world, binding);
-  memory.set(binding, { ...world, faults });
+  const { filters, bridgeTracking } = world;
+  memory.set(binding, { filters, bridgeTracking, faults });
   return faults;
 }
 
 const memory = new WeakMap<
   FilterBinding,
-  FilterWorld & { readonly faults: readonly BindingFault[] }
+  Pick<FilterWorld, "filters" | "bridgeTracking"> & { readonly faults: readonly BindingFault[] }
 >();
 
 function findFaults(
@@ -56,7 +55,11 @@ function findFaults(
   if (expansion.isTooLong) return [{ kind: "too-long" }];
   const learning = learningFault(expansion.rules, parameters);
   return [
-    ...expansion.rules.flatMap((rule) => unsupported(rule, bridgeTracking)),
+    ...expansion.rules.flatMap((rule) =>
+      unenforceable(rule, bridgeTracking).map(
+        (why) => ({ kind: "unsupported", rule, ...why }) as const,
+      ),
+    ),
     ...(learning === undefined ? [] : [{ kind: "learning", ...learning } as const]),
     ...expansion.broken.map((reference) => ({ kind: "broken-reference", reference }) as const),
     ...(demandsOf(expansion, parameters).some((demand) => faultOf(demand, parameters))
@@ -109,31 +112,46 @@ function valueFaults(rule: ExpandedRule, parameters: FilterParameters): BindingF
 }
 
 /** What the tables have no form for. */
-const inexpressible: Readonly<Record<string, string>> = {
-  gratuitous: "'gratuitous' compares two fields of a frame",
-  option: "'option' asks for an option of TCP",
-  ipset: "nftables reads no ipsets",
+const inexpressible: Readonly<Record<string, Omit<Unenforceable, "at">>> = {
+  gratuitous: {
+    reason: "'gratuitous' compares two fields of a frame",
+    hint: "give arpsrcipaddr and arpdstipaddr the same address",
+  },
+  option: {
+    reason: "'option' asks for an option of TCP",
+    hint: "leave it out, or match flags",
+  },
+  ipset: {
+    reason: "nftables reads no ipsets",
+    hint: "give a variable the addresses: srcipaddr='$ADDRESSES'",
+  },
 };
 
-function unsupported(rule: ExpandedRule, bridgeTracking: BridgeTracking): BindingFault[] {
-  const reasons = rule.rule.matches.flatMap(({ attribute, value }) => {
-    if (attribute === "state" && value.kind === "variable") return "'state' must be written out";
-    return inexpressible[attribute] ?? [];
+/** What cannot be enforced of a rule, whatever its variables hold. */
+export function unenforceable(rule: ExpandedRule, bridgeTracking: BridgeTracking): Unenforceable[] {
+  const { matches, at } = rule.rule;
+  const placeOf = (name: string) => matches.find(({ attribute }) => attribute === name)?.at ?? at;
+  const faults = matches.flatMap((match) => {
+    const why = match.attribute === "state" ? stateFault(match) : inexpressible[match.attribute];
+    return why === undefined ? [] : [{ ...why, at: match.at }];
   });
-  const faults = reasons.map((reason) => ({ kind: "unsupported", rule, reason }) as const);
   if (bridgeTracking !== "connections" && countsConnections(rule.rule)) {
     const reason = "'connlimit-above' needs a kernel that tracks connections on bridges";
     const hint = "load the module nf_conntrack_bridge (Linux 5.3 or newer)";
-    return [...faults, { kind: "unsupported", rule, reason, hint }];
+    return [...faults, { reason, hint, at: placeOf("connlimit-above") }];
   }
   if (bridgeTracking !== "none" || !needsState(rule)) return faults;
   return [
     ...faults,
     {
-      kind: "unsupported",
-      rule,
       reason: "it needs the state of connections, and nothing tracks them on this host's bridges",
       hint: "load the module nf_conntrack_bridge, or set net.bridge.bridge-nf-call-iptables and net.bridge.bridge-nf-call-ip6tables to 1",
+      at: placeOf("state"),
     },
   ];
+}
+
+function stateFault({ value }: FilterMatch): Omit<Unenforceable, "at"> | undefined {
+  if (value.kind === "literal") return undefined;
+  return { reason: "'state' must be written out", hint: "write the states: state='NEW'" };
 }

@@ -69,7 +69,7 @@ export function isFault(found: readonly (readonly Resolved[])[] | Fault): found 
 }
 
 /** Far more than anybody needs, and few enough for a rule each. */
-const mostCombinations = 1000;
+export const mostCombinations = 1000;
 
 function measure(
   condition: Condition,

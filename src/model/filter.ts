@@ -1,5 +1,8 @@
 import type { Place } from "./problem.ts";
 
+/** Where filters stand that everybody has: in no file, but `nwfilter dumpxml` shows them. */
+export const stockFile = "stock filter";
+
 /**
  * libvirt's network filter language (formatnwfilter.html; libvirt 11.3 nwfilter_conf.c) as values. Directions are the guest's view:
  * `in` is to the guest, `out` from it.
@@ -14,6 +17,8 @@ export interface Filter {
   readonly priority?: number;
   /** In document order. */
   readonly entries: readonly FilterEntry[];
+  /** The operator has defined it through virtwall; absent: everybody has it, or it is libvirt's. */
+  readonly origin?: "own" | "in place of stock";
   readonly at: Place;
 }
 

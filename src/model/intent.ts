@@ -2,12 +2,11 @@ import type { Address, AddressRange, Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
-import type { BridgeTracking, FilterBinding } from "./filter-binding.ts";
-import type { Filters } from "./filter-expansion.ts";
+import type { FilterBinding, FilterWorld } from "./filter-binding.ts";
 import type { Alias, Group, HostRule, Peer, Service } from "./policy.ts";
 
 /** What is to hold on this host now: policy and inventory brought together, every name resolved, no firewall's word in it. */
-export interface Intent {
+export interface Intent extends FilterWorld {
   /** The bit of the packet mark that says "allowed". */
   readonly mark: number;
   readonly networks: readonly NetworkIntent[];
@@ -15,8 +14,6 @@ export interface Intent {
   /** Taps on bridges that are none of ours: they belong to somebody else and may send. */
   readonly foreignTaps: readonly InterfaceName[];
   readonly publications: readonly PublicationIntent[];
-  readonly filters: Filters;
-  readonly bridgeTracking: BridgeTracking;
   /** Rules on bridges may answer a packet that they refuse. */
   readonly canReject: boolean;
   readonly aliases: ReadonlyMap<string, Alias>;
@@ -67,6 +64,8 @@ export interface NicIntent {
   /** Sorted. */
   readonly groups: readonly string[];
   readonly filter?: FilterBinding;
+  /** Why no rule of a bridge judges it, where it has a filter. */
+  readonly offBridge?: string;
   /** IPv4 addresses that libvirt's DHCP server has given it, where the filter takes its addresses from DHCP. */
   readonly leased?: readonly Address[];
 }

@@ -14,6 +14,8 @@ export interface Inventory {
   readonly host: Host;
   /** Every filter there is, by name; absent: none. */
   readonly filters?: ReadonlyMap<string, Filter>;
+  /** Definitions of the operator's that have errors and so are no filters, by name, each at its first error. */
+  readonly brokenFilters?: ReadonlyMap<string, Place>;
   /** What guests say or show of themselves; absent where nobody was asked. */
   readonly agentAddresses?: readonly AgentAddress[];
   readonly neighbours?: readonly Neighbour[];
@@ -85,6 +87,8 @@ export interface Nic {
   readonly network?: string;
   /** Bridge that carries the tap, where the XML names one. */
   readonly bridge?: InterfaceName;
+  /** Why its frames cross no bridge of the kernel's, as far as libvirt's XML says it: its type, or Open vSwitch. */
+  readonly offBridge?: string;
   /** libvirt sets up the bridge's port in a way of its own: isolated, with VLANs, or with a table of addresses that it keeps. */
   readonly hasPortSettings?: true;
   /** `<filterref>`: libvirt itself enforces it. */

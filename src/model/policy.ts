@@ -134,6 +134,8 @@ export interface NicPolicy {
   readonly addresses: readonly Address[];
   readonly filter?: NameRef;
   readonly parameters: ReadonlyMap<string, readonly string[]>;
+  /** Where each of them was written. */
+  readonly parametersAt?: ReadonlyMap<string, Place>;
   readonly at: Place;
   /** Where each key of the nic was written. */
   readonly keysAt?: ReadonlyMap<string, Place>;

@@ -2,6 +2,8 @@
 export interface SourceText {
   readonly file: string;
   readonly text: string;
+  /** Why there is no text, where the file stands there and cannot be read. */
+  readonly unread?: string;
 }
 
 /** What libvirt says, as it says it: what the texts mean is decided by the parse room. */

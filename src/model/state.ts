@@ -29,9 +29,12 @@ export interface NicFilter {
 }
 
 export interface NicFilterState extends NicFilter {
-  /** `enforced`: its rules judge the nic. `closed`: they cannot be made, and nothing passes the nic. */
-  readonly state: "enforced" | "closed";
-  /** Why it is closed. */
+  /**
+   * `enforced`: its rules judge the nic. `closed`: they cannot be made, and nothing passes the nic. `open`: the nic is on no bridge
+   * whose frames we judge, and everything passes it.
+   */
+  readonly state: "enforced" | "closed" | "open";
+  /** Why it is not enforced. */
   readonly reason?: string;
   /** Addresses that were learned from what the nic sends or is given by DHCP. */
   readonly learned?: readonly Address[];

@@ -1,5 +1,5 @@
 import { quote } from "../base/quote.ts";
-import { parseAttributeValue } from "../model/attribute-value.ts";
+import { attributeTypeWords, parseAttributeValue } from "../model/attribute-value.ts";
 import type { FilterLiteral, FilterMatch, FilterVariable } from "../model/filter.ts";
 import type { AttributeType } from "../model/filter-protocols.ts";
 import type { Place } from "../model/problem.ts";
@@ -45,7 +45,7 @@ function parseLenient(
     .find((literal) => literal !== undefined);
   if (lenient === undefined) {
     const message = `${quote(text)} is no value of ${quote(name)}`;
-    report.error("BAD_FILTER_VALUE", at, { message, hint: `it takes ${describe(type)}` });
+    report.error("BAD_FILTER_VALUE", at, { message, hint: `it takes ${attributeTypeWords(type)}` });
     return undefined;
   }
   report.misread({
@@ -55,7 +55,7 @@ function parseLenient(
     hint:
       type.kind === "number"
         ? `write ${literalText(lenient)}, or the number that is meant`
-        : `it takes ${describe(type)}`,
+        : `it takes ${attributeTypeWords(type)}`,
   });
   return lenient;
 }
@@ -105,27 +105,6 @@ function internetForms(text: string): string[] {
   return [[...numbers, ...filled].join(".")];
 }
 
-function describe(type: AttributeType): string {
-  if (type.kind !== "number") return descriptions[type.kind];
-  const words = [...(type.words?.keys() ?? [])].map((word) => `, ${word}`);
-  return `a number from ${type.min ?? 0} to ${type.max}${words.join("")}`;
-}
-
-const descriptions = {
-  mac: "a MAC address",
-  "mac-mask": "a MAC mask of leading ones, as ff:ff:ff:00:00:00",
-  ipv4: "an IPv4 address",
-  ipv6: "an IPv6 address",
-  "ipv4-mask": "a length from 0 to 32 or a netmask",
-  "ipv6-mask": "a length from 0 to 128 or a netmask",
-  boolean: "true or false",
-  state: "NEW, ESTABLISHED, RELATED and INVALID with commas between, or NONE",
-  "tcp-flags":
-    "MASK/FLAGS, each of SYN, ACK, URG, PSH, FIN and RST with commas between, or ALL or NONE",
-  "ipset-name": "the name of a set, of up to 31 characters",
-  "ipset-flags": "src or dst, up to six of them with commas between",
-} as const satisfies Record<Exclude<AttributeType["kind"], "number">, string>;
-
 /** Types of which libvirt stores a variable and never looks at it (nwfilter_ebiptables_driver.c). */
 const constantKinds: readonly string[] = ["boolean", "state", "tcp-flags", "ipset-flags"];
 
@@ -147,7 +126,7 @@ function parseVariable(
       at,
       what: `${name} is the variable ${quote(text)}`,
       libvirt: "leaves it out",
-      hint: `write the value: it takes ${describe(type)}`,
+      hint: `write the value: it takes ${attributeTypeWords(type)}`,
     });
     return undefined;
   }

@@ -13,24 +13,45 @@ import type { Xml } from "./xml.ts";
 
 /**
  * A filter in libvirt's language. Strict: what libvirt takes and understands otherwise than it was written is an error. With
- * `isCompat` it is a warning, and understood as libvirt does. A filter with an error is none.
+ * `isCompat` it is a warning, and understood as libvirt does. A filter with an error is none; `name` is then the one that it bears, or
+ * that of its file, as which filters are kept.
  */
-export function parseFilterXml(
-  source: SourceText,
-  options: FilterOptions,
-): { filter: Filter | undefined; problems: Problem[] } {
-  const parsed = parseXmlText(source, "filter");
+export function parseFilterXml(source: SourceText, options: FilterOptions): ParsedFilter {
+  const parsed = readXml(source);
   if ("fault" in parsed) {
     const { at, message } = parsed.fault;
     const problem = { code: "BAD_FILTER_XML", severity: "error", at, message } as const;
-    return { filter: undefined, problems: [problem] };
+    return { filter: undefined, name: nameIn(source), problems: [problem] };
   }
   const report = new FilterReport(options);
   const filter = filterOf(parsed.root, report);
   return {
     filter: report.hasErrors ? undefined : filter,
+    name: filter.name === "" ? nameOfFile(source) : filter.name,
     problems: capProblems(sortProblems(report.problems, [])),
   };
+}
+
+interface ParsedFilter {
+  readonly filter: Filter | undefined;
+  readonly name: string;
+  readonly problems: Problem[];
+}
+
+function readXml(source: SourceText): ReturnType<typeof parseXmlText> {
+  if (source.unread === undefined) return parseXmlText(source, "filter");
+  const at = { file: source.file, line: 1, column: 1 };
+  return { fault: { at, message: `the file cannot be read: ${source.unread}` } };
+}
+
+/** Of a text that is no XML, or not the whole of it. */
+function nameIn(source: SourceText): string {
+  const [, , name = ""] = /<filter\s[^>]*?\bname\s*=\s*(['"])([^'"<>&]+)\1/.exec(source.text) ?? [];
+  return name === "" ? nameOfFile(source) : name;
+}
+
+function nameOfFile({ file }: SourceText): string {
+  return file.replace(/^.*\//, "").replace(/\.xml$/, "");
 }
 
 function filterOf(root: Xml, report: FilterReport): Filter {
@@ -58,13 +79,22 @@ function nameOf(root: Xml, report: FilterReport): string {
   if (name === "") {
     const hint = "write <filter name='NAME'>";
     report.error("BAD_FILTER_NAME", at, { message: "the filter has no name", hint });
-  } else if (/^\.|[/\p{Cc}]/u.test(name) || new TextEncoder().encode(name).length > 250) {
+  } else if (new TextEncoder().encode(name).length > longestName) {
+    const message = `${quote(name)} cannot be the name of a filter: it has more than ${longestName} bytes`;
+    report.error("BAD_FILTER_NAME", at, {
+      message,
+      hint: "shorten it: a filter is kept in a file of its name",
+    });
+  } else if (/^\.|[/\p{Cc}]/u.test(name)) {
     const message = `${quote(name)} cannot be the name of a filter`;
     const hint = "a filter is kept in a file of its name: letters, digits, - and _ are safe";
     report.error("BAD_FILTER_NAME", at, { message, hint });
   }
   return name;
 }
+
+/** With `.xml` no longer than the kernel lets a file's name be. */
+const longestName = 250;
 
 /** libvirt takes any hyphens, and none. */
 function uuidOf(root: Xml, report: FilterReport): string | undefined {

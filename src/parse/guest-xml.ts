@@ -95,10 +95,18 @@ function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
     tap: tapWord.text === undefined ? undefined : parseInterfaceName(tapWord.text),
     network: wordOf(xml, "source", "network").text,
     bridge: bridgeWord.text === undefined ? undefined : parseInterfaceName(bridgeWord.text),
+    offBridge: offBridge(xml),
     hasPortSettings: hasPortSettings(xml) || undefined,
     filterRef: hasTap ? filterRefOf(xml) : undefined,
     at: xml.at,
   });
+}
+
+function offBridge(xml: Xml): string | undefined {
+  const type = xml.attribute("type") ?? "";
+  if (!tapTypes.includes(type)) return `a nic of type ${quote(type)} is on no bridge`;
+  const isSwitched = xml.child("virtualport")?.attribute("type") === "openvswitch";
+  return isSwitched ? "Open vSwitch carries it" : undefined;
 }
 
 /** libvirt has taken it and enforces it, so what it misreads is no matter of ours; of other types it passes it over. */

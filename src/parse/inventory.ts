@@ -53,6 +53,7 @@ export function parseInventory(
       leases,
       host: { interfaces },
       filters: merged.filters,
+      brokenFilters: merged.brokenFilters,
     },
     problems,
   };

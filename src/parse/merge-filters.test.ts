@@ -15,7 +15,11 @@ function actionsIn(filters: ReturnType<typeof mergeFilters>["filters"], name: st
 
 describe("of filters with one name", () => {
   test("without any text there are those in stock", () => {
-    expect(mergeFilters({})).toEqual({ filters: stockFilters(), problems: [] });
+    expect(mergeFilters({})).toEqual({
+      filters: stockFilters(),
+      brokenFilters: new Map(),
+      problems: [],
+    });
   });
 
   test("one defined through virtwall wins over libvirt's and over that in stock", () => {
@@ -93,4 +97,47 @@ test("a text of libvirt's folder that is no filter holds up nothing", () => {
   expect(problems.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
     "warning BAD_FILTER_XML",
   ]);
+});
+
+describe("a definition through virtwall that has errors", () => {
+  const broken = (file: string, text: string) => {
+    const { filters, brokenFilters } = mergeFilters({ ownFilters: [{ file, text }] });
+    return { names: [...brokenFilters.keys()], isThere: filters.has("clean-traffic") };
+  };
+
+  test.each([
+    ["web.xml", "<filter name='clean-traffic'><oops/></filter>"],
+    ["web.xml", "<filter chain='root' name='clean-traffic'><rule"],
+    ["clean-traffic.xml", ""],
+    ["/etc/virtwall/nwfilter/clean-traffic.xml", "<filter><oops/></filter>"],
+  ])("leaves no stock filter in its place: %s %s", (file, text) => {
+    expect(broken(file, text)).toEqual({ names: ["clean-traffic"], isThere: false });
+  });
+
+  test("is as one that cannot be read", () => {
+    const source = { file: "clean-traffic.xml", text: "", unread: "no such file" };
+    const { filters, problems } = mergeFilters({ ownFilters: [source] });
+    expect(filters.has("clean-traffic")).toBe(false);
+    expect(problems.map(({ message }) => message)).toEqual([
+      "the file cannot be read: no such file",
+    ]);
+  });
+});
+
+test("whether an own filter takes the place of one in stock is known by what it means", () => {
+  const same = [...stockFilters().values()].find(({ name }) => name === "allow-arp");
+  const rules = "<rule action='accept' direction='inout' priority='500'/>";
+  const copy = `<filter name='allow-arp' chain='arp'><!-- a copy -->${rules}</filter>`;
+  const { filters } = mergeFilters({
+    ownFilters: [
+      { file: "a.xml", text: copy },
+      text("clean-traffic", ""),
+      text("allow-arp-too", rules),
+    ],
+  });
+  const origin = (name: string) => filters.get(name)?.origin;
+  expect(same?.origin).toBeUndefined();
+  expect(origin("allow-arp")).toBe("own");
+  expect(origin("allow-arp-too")).toBe("own");
+  expect(origin("clean-traffic")).toBe("in place of stock");
 });

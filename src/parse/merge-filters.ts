@@ -6,7 +6,7 @@ import { parseFilterXml } from "./filter-xml.ts";
 import { printFilterXml } from "./print-filter.ts";
 import { stockFilters } from "./stock-filters.ts";
 import type { Filter } from "../model/filter.ts";
-import type { Problem } from "../model/problem.ts";
+import type { Place, Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 
 const ownIn = remembered((text: SourceText) => parseFilterXml(text, { isCompat: false }));
@@ -14,6 +14,8 @@ const libvirtsIn = remembered((text: SourceText) => parseFilterXml(text, { isCom
 
 interface MergedFilters {
   readonly filters: ReadonlyMap<string, Filter>;
+  /** Definitions through virtwall that have errors, by name: nothing else takes their place. */
+  readonly brokenFilters: ReadonlyMap<string, Place>;
   readonly problems: readonly Problem[];
 }
 
@@ -43,15 +45,29 @@ function merge(filters: readonly SourceText[], ownFilters: readonly SourceText[]
   const own = ownFilters.map(ownIn);
   for (const parsed of own) append(problems, parsed.problems);
   const libvirts = distinct(theirs, problems, "warning");
-  return {
-    filters: new Map([
-      ...stockFilters(),
-      ...[...libvirts].map(([name, filter]) => [name, stockFor(filter) ?? filter] as const),
-      ...distinct(own, problems, "error"),
-    ]),
-    problems,
-  };
+  const merged = new Map([
+    ...stockFilters(),
+    ...[...libvirts].map(([name, filter]) => [name, stockFor(filter) ?? filter] as const),
+    ...[...distinct(own, problems, "error")].map(
+      ([name, filter]) => [name, asOwn(filter)] as const,
+    ),
+  ]);
+  const brokenFilters = new Map(own.flatMap(brokenOf));
+  for (const name of brokenFilters.keys()) merged.delete(name);
+  return { filters: merged, brokenFilters, problems };
 }
+
+/** At its first error. */
+function brokenOf({ filter, name, problems }: ReturnType<typeof ownIn>): [string, Place][] {
+  const error = problems.find(({ severity }) => severity === "error");
+  return filter === undefined && error !== undefined ? [[name, error.at]] : [];
+}
+
+const asOwn = remembered((filter: Filter): Filter => {
+  const stock = stockFilters().get(filter.name);
+  const isOther = stock !== undefined && meaningOf(stock) !== meaningOf(filter);
+  return { ...filter, origin: isOther ? "in place of stock" : "own" };
+});
 
 function asWarning(problem: Problem): Problem {
   return { ...problem, severity: "warning" };

@@ -170,6 +170,7 @@ class Builder {
         parameters: new Map(
           Object.entries(value?.parameters ?? {}).map(([name, values]) => [name, [values].flat()]),
         ),
+        parametersAt: this.keysAt(value?.parameters ?? {}, [...here, "parameters"]),
         ...defined({ filter: this.name(value?.filter, [...here, "filter"]) }),
         at: this.keyAt(here),
         keysAt: this.keysAt(value ?? {}, here),

@@ -9,6 +9,8 @@ import {
   parseMapping,
   parseNetwork,
   parseOwnName,
+  parseParameterName,
+  parseParameterValue,
   parsePeer,
   parsePortsWord,
   parseService,
@@ -143,9 +145,17 @@ const networkPolicy = z.strictObject({
     .optional(),
 });
 
+const parameterName = word(parseParameterName, {
+  pattern: "^(?!MAC$)[A-Za-z0-9_]+$",
+  examples: ["IP", "CTRL_IP_LEARNING"],
+});
+const parameterValue = word(parseParameterValue, {
+  pattern: "^[A-Za-z0-9_.:]+$",
+  examples: ["192.168.122.10"],
+});
 const parameters = z.record(
-  z.string(),
-  oneOrMany(z.union([plainText, z.number().transform(String), z.boolean().transform(String)])),
+  parameterName,
+  oneOrMany(z.union([parameterValue, z.number().transform(String), z.boolean().transform(String)])),
 );
 
 const nic = z.strictObject({

@@ -456,3 +456,35 @@ describe("hostile YAML", () => {
     15_000,
   );
 });
+
+describe("parameters of a filter", () => {
+  const withParameters = (parameters: string) =>
+    `guests: { g: { nics: { "52:54:00:00:00:01": { parameters: ${parameters} } } } }`;
+
+  test.each([
+    ["{ 'E;flush': [1] }", "1:61 BAD_NAME", "'E;flush' cannot be the name of a parameter"],
+    ["{ IP-4: [1] }", "1:61 BAD_NAME", "'IP-4' cannot be the name of a parameter"],
+    [
+      "{ MAC: '00:11:22:33:44:55' }",
+      "1:61 BAD_NAME",
+      "'MAC' is the nic's own address and no parameter",
+    ],
+    ["{ E: '; flush ruleset' }", "1:64 BAD_VALUE", "'; flush ruleset' cannot be the value"],
+    ["{ E: [a, 10.0.0.0/24] }", "1:68 BAD_VALUE", "'10.0.0.0/24' cannot be the value"],
+    ["{ E: '' }", "1:64 BAD_VALUE", "'' cannot be the value"],
+  ])("%s cannot be", (parameters, place, message) => {
+    expect(places(withParameters(parameters))).toEqual([place]);
+    expect(problemOf(withParameters(parameters))?.message).toContain(message);
+  });
+
+  test("are numbers and words as libvirt takes them, each with its place", () => {
+    const { policy, problems } = parse(withParameters("{ a_1: ['fe80::1', NEW], B: 80 }"));
+    expect(problems).toEqual([]);
+    const nic = [...(policy.guests.get("g")?.nics.values() ?? [])][0];
+    expect([...(nic?.parameters ?? [])]).toEqual([
+      ["a_1", ["fe80::1", "NEW"]],
+      ["B", ["80"]],
+    ]);
+    expect(nic?.parametersAt?.get("B")?.column).toBe(84);
+  });
+});

@@ -1,6 +1,6 @@
 import { parseFilterXml } from "./filter-xml.ts";
 import { stockTexts } from "./stock-texts.ts";
-import type { Filter } from "../model/filter.ts";
+import { stockFile, type Filter } from "../model/filter.ts";
 
 let parsed: ReadonlyMap<string, Filter> | undefined;
 
@@ -11,7 +11,7 @@ export function stockFilters(): ReadonlyMap<string, Filter> {
 }
 
 function parseStock(text: string): [name: string, filter: Filter] {
-  const { filter, problems } = parseFilterXml({ file: "stock filter", text }, { isCompat: false });
+  const { filter, problems } = parseFilterXml({ file: stockFile, text }, { isCompat: false });
   if (filter === undefined) throw new Error(problems.map(({ message }) => message).join("\n"));
   return [filter.name, filter];
 }

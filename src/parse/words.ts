@@ -201,6 +201,29 @@ export function parseLibvirtName(text: string): Parsed<string> {
     : accept(text);
 }
 
+/** A variable of a filter's. The alphabets are those of libvirt 11.3 nwfilter_params.h. */
+export function parseParameterName(text: string): Parsed<string> {
+  if (text === "MAC") {
+    return refuse("'MAC' is the nic's own address and no parameter", "leave it out");
+  }
+  return /^[A-Za-z0-9_]+$/.test(text)
+    ? accept(text)
+    : refuse(
+        `${quote(text)} cannot be the name of a parameter`,
+        "it takes letters, digits and _, as in the filter's $NAME",
+      );
+}
+
+export function parseParameterValue(text: string): Parsed<string> {
+  if (/^[A-Za-z0-9_.:]+$/.test(text)) return accept(text);
+  const several = text.includes(",") ? "; write several as a list: [A, B]" : "";
+  const length = text.includes("/") ? "; a mask is the filter's to say" : "";
+  return refuse(
+    `${quote(text)} cannot be the value of a parameter`,
+    `it takes letters, digits, _, . and :${several}${length}`,
+  );
+}
+
 function nameFault(text: string): string | undefined {
   if (/^[A-Za-z][A-Za-z0-9_-]{0,19}$/.test(text)) return undefined;
   if (text.length > 20) return "it has more than 20 characters";

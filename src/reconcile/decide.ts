@@ -68,7 +68,7 @@ function settleFilters(
 ): { readonly written: Written; readonly problems: readonly Problem[] } {
   const former = last?.filters;
   if (former === undefined) return { written, problems: [] };
-  const kept = { ...written, inventory: { ...written.inventory, filters: former } };
+  const kept = { ...written, inventory: withFiltersOf(written.inventory, last) };
   if (hasSame(written.inventory.filters, former) || filterErrors(written).length > 0) {
     return { written: kept, problems: [] };
   }
@@ -77,6 +77,12 @@ function settleFilters(
   const before = errors(kept);
   const problems = errors(written).filter((problem) => !isAmong(problem, before));
   return { written: problems.length > 0 ? kept : written, problems };
+}
+
+function withFiltersOf(inventory: Inventory, last: Inventory | undefined): Inventory {
+  if (last?.filters === undefined) return inventory;
+  const { filters, brokenFilters } = last;
+  return defined({ ...inventory, filters, brokenFilters });
 }
 
 function hasSame(
@@ -113,8 +119,7 @@ function decideOn(
     return outcome("current", { policy: written.policy, ...present, problems });
   }
   if (last === undefined) return { problems, inForce: "none", keptGuests: [] };
-  const { filters = mended.inventory.filters } = last.inventory;
-  const unchanged = { ...mended, inventory: defined({ ...mended.inventory, filters }) };
+  const unchanged = { ...mended, inventory: withFiltersOf(mended.inventory, last.inventory) };
   const former = examine(last.policy, unchanged, { written, last: last.inventory });
   return outcome("last-good", { policy: last.policy, ...former, problems });
 }
@@ -125,6 +130,7 @@ const filterCodes: ReadonlySet<string> = new Set([
   "FILTER_CYCLE",
   "FILTER_TOO_LONG",
   "FILTER_NOT_ENFORCEABLE",
+  "FILTER_OFF_BRIDGE",
   "MISSING_VARIABLE",
   "BAD_VARIABLE",
 ]);
@@ -140,8 +146,7 @@ function closedNics(
 ): readonly Problem[] {
   const ofFilters = errors.filter(({ code }) => filterCodes.has(code));
   if (last === undefined || ofFilters.length === 0) return ofFilters;
-  const { filters = inventory.filters } = last.inventory;
-  const before = check(last.policy, defined({ ...inventory, filters }));
+  const before = check(last.policy, withFiltersOf(inventory, last.inventory));
   return ofFilters.filter(({ code, message }) =>
     before.some((problem) => problem.code === code && problem.message === message),
   );
