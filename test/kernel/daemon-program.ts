@@ -6,8 +6,8 @@ import { rolldown } from "rolldown";
 import type { DaemonStatus } from "../../src/wire/daemon-status.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-/** Below node_modules, so that the gate finds koffi there. */
-export const builtPrograms = join(root, "node_modules/.cache/virtwall", `programs-${process.pid}`);
+/** In this tree and no other, where the gate finds koffi. */
+export const builtPrograms = join(root, ".cache/programs", String(process.pid));
 
 /** Bundles the three programs of this tree as they are shipped. */
 export async function buildPrograms(): Promise<void> {

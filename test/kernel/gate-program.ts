@@ -5,9 +5,9 @@ import { rolldown } from "rolldown";
 import { GateClient, openGateSocket } from "../../src/edge/nft/gate-client.ts";
 
 const source = fileURLToPath(new URL("../../src/gate/main.ts", import.meta.url));
-/** Below node_modules, so that the bundle finds koffi there. */
+/** In this tree and no other, where the bundle finds koffi. */
 const file = fileURLToPath(
-  new URL(`../../node_modules/.cache/virtwall/gate-${process.pid}.js`, import.meta.url),
+  new URL(`../../.cache/programs/gate-${process.pid}.js`, import.meta.url),
 );
 
 /** The command that runs the gate of this tree, bundled as it is shipped. */
