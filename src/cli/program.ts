@@ -36,6 +36,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addAdopt(builder);
   addNwfilter(builder);
   addExplain(builder);
+  addTrace(builder);
   addHook(builder);
   addImport(builder);
   return program;
@@ -271,4 +272,30 @@ function addExplain({ add, run, output }: Builder): void {
       });
     },
   );
+}
+
+function addTrace({ add, run, output }: Builder): void {
+  run(
+    add(
+      "trace <subject...>",
+      "show live packets on their way through all rules of the host",
+      "virtwall trace guest:web1 --count 5",
+    )
+      .option("--count <packets>", "end after that many", readPositive, 20)
+      .option("--time <seconds>", "end after that long", readPositive, 30),
+    async ({ settings, args, own }) =>
+      (await import("./trace.ts")).runTrace(settings, output, {
+        subject: (args[0] as string[]).join(" "),
+        count: Number(own["count"]),
+        seconds: Number(own["time"]),
+      }),
+  );
+}
+
+function readPositive(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 1_000_000) {
+    throw new UsageError(`${text} is no number from 1 to 1000000`);
+  }
+  return number;
 }

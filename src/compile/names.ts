@@ -11,6 +11,17 @@ export const filterPriority = -5;
 export const dstnatPriority = -105;
 export const srcnatPriority = 95;
 
+/** The tables of one run of `virtwall trace`, and their chains: gone with the run. */
+export const traceTable = (pid: number) => `${tableName}-trace-${pid}`;
+export const isTraceTable = (name: string) => name.startsWith(`${tableName}-trace-`);
+export const traceChains = {
+  turnOn: "turn_on",
+  pick: "pick",
+  pickTracked: "pick_tracked",
+  endInput: "end_input",
+  endPostrouting: "end_postrouting",
+} as const;
+
 export const aliasSet = (alias: string, family: Family) => `alias_${alias}${family}`;
 export const groupSet = (group: string, family: Family) => `group_${group}${family}`;
 export const publishMap = (family: Family) => `publish${family}`;

@@ -33,7 +33,7 @@ export function nameStep({ table, chain, index }: Step): NamedRule {
   return index === undefined ? nameChain(table, chain) : nameRule({ table, chain, index });
 }
 
-function nameChain(table: Table, chain: string): NamedRule {
+export function nameChain(table: Table, chain: string): NamedRule {
   return { family: table.family, table: table.name, chain, owner: ownerOf(table, chain) };
 }
 

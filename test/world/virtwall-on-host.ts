@@ -25,10 +25,15 @@ export class VirtwallOnHost {
   }
 
   async start(): Promise<void> {
-    const [command, ...args] = this.#words("daemon");
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: this.#env });
-    this.#daemon = new RunningDaemon(child);
+    this.#daemon = this.launch("daemon");
     await this.#daemon.said("ready");
+  }
+
+  /** Starts a command that goes on. */
+  launch(...words: readonly string[]): RunningDaemon {
+    const [command, ...args] = this.#words(...words);
+    const stdio = ["ignore", "pipe", "pipe"] as const;
+    return new RunningDaemon(spawn(command, args, { stdio: [...stdio], env: this.#env }));
   }
 
   get log(): string {

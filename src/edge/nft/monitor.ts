@@ -67,7 +67,7 @@ export function watchRuleset(listener: (event: KernelEvent) => void): () => void
  * Whether the child has joined the group of ruleset changes; it does not say so itself, and a change before that is not told. The
  * row of its netlink socket: address, protocol 12 (netfilter), port id, groups as a bit mask.
  */
-function isListening(child: ChildProcess): boolean {
+export function isListening(child: ChildProcess): boolean {
   try {
     return readFileSync(`/proc/${child.pid}/net/netlink`, "utf8")
       .split("\n")
