@@ -16,20 +16,41 @@ export function remembered<Key extends object, Value>(
 }
 
 /**
- * The same for functions of the object and of some more, which `circumstance` puts into a text: the last answer about an object holds
- * as long as that text is the same.
+ * The same for functions of the object and of some more: the last answer about an object holds as long as all that `circumstances`
+ * lists is the same.
  */
 export function rememberedWhile<Key extends object, More, Value>(
-  circumstance: (key: Key, more: More) => string,
+  circumstances: (key: Key, more: More) => readonly unknown[],
   make: (key: Key, more: More) => Value,
 ): (key: Key, more: More) => Value {
-  const known = new WeakMap<Key, { readonly text: string; readonly value: Value }>();
+  const known = new WeakMap<Key, { readonly listed: readonly unknown[]; readonly value: Value }>();
   return (key, more) => {
-    const text = circumstance(key, more);
+    const listed = circumstances(key, more);
     const before = known.get(key);
-    if (before?.text === text) return before.value;
+    if (before?.listed.every((each, index) => each === listed[index])) return before.value;
     const value = make(key, more);
-    known.set(key, { text, value });
+    known.set(key, { listed, value });
+    return value;
+  };
+}
+
+/** So many answers at once are asked for again. */
+const most = 1000;
+
+/** The same for functions of what `textOf` says. Of more answers than are asked for again the oldest are forgotten. */
+export function rememberedByText<Key, Value>(
+  textOf: (key: Key) => string,
+  make: (key: Key) => Value,
+): (key: Key) => Value {
+  const known = new Map<string, { readonly value: Value }>();
+  return (key) => {
+    const text = textOf(key);
+    const before = known.get(text);
+    if (before !== undefined) return before.value;
+    const value = make(key);
+    const [oldest] = known.keys();
+    if (known.size >= most && oldest !== undefined) known.delete(oldest);
+    known.set(text, { value });
     return value;
   };
 }

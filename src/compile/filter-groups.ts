@@ -1,12 +1,8 @@
 import type { FilterParameters } from "../model/filter.ts";
-import {
-  type Condition,
-  iteratorsOf,
-  type Operand,
-  variablesOf,
-} from "../model/filter-conditions.ts";
+import { type Condition, type Operand, variablesOf } from "../model/filter-conditions.ts";
 import type { ExpandedRule } from "../model/filter-expansion.ts";
 import { groupsWithLearned } from "../model/filter-learning.ts";
+import { isLookedUp } from "../model/filter-lists.ts";
 import { isFault, type Resolved, tuplesOf, valuesOf } from "../model/filter-values.ts";
 import type { Element, Expression, SetDefinition } from "../nft/ast.ts";
 import { concat, iifname, value } from "../nft/build.ts";
@@ -23,9 +19,6 @@ export interface Group {
   readonly isLearned: boolean;
 }
 
-/** Names of variables that the binding gives. */
-export type Supplied = (variable: string) => boolean;
-
 /** A named set of what bindings give to a group's variables, one element a nic and value. */
 export interface ValueSet {
   readonly name: string;
@@ -33,6 +26,8 @@ export interface ValueSet {
   readonly form: Pick<SetDefinition, "type" | "flags" | "keyLike">;
   /** Holds the nics with exactly one value, since libvirt makes a rule of each: of two, one always differs. */
   readonly isNegated: boolean;
+  /** All that its elements depend on beside the nic's own values. Sets of one name ask the same. */
+  readonly asks: string;
 }
 
 /** `without` names attributes that are left out. */
@@ -51,25 +46,29 @@ export function groupsIn(
     .map((group) => ({ ...group, protocol, given: expanded.given }));
 }
 
-export function needsBinding(group: Group, supplied: Supplied): boolean {
-  return group.conditions.flatMap(variablesOf).some(({ name }) => supplied(name));
+/** Some of its variables are the binding's to give. */
+export function needsBinding({ conditions }: Group, parameters: FilterParameters): boolean {
+  return conditions.flatMap(variablesOf).some(({ name }) => parameters.has(name));
 }
 
 /** Undefined where the values cannot be elements, so that they stand in the rules. */
-export function valueSetOf(group: Group, supplied: Supplied): ValueSet | undefined {
+export function valueSetOf(group: Group, parameters: FilterParameters): ValueSet | undefined {
   const { conditions, protocol } = group;
   const fields = conditions.map(({ attribute }) => fieldOf(protocol, attribute, false));
   const types = fields.flatMap((field) => field?.setType ?? []);
+  if (types.length < fields.length || !isLookedUp(conditions, protocol)) return undefined;
   const isNegated = conditions.some((condition) => condition.isNegated);
   const hasMore = conditions.some(({ more }) => more !== undefined);
-  const isMasked = hasMore && (types[0] === "ether_addr" || types[0] === "integer");
-  if (types.length < fields.length || iteratorsOf(conditions).length > 1) return undefined;
-  if (conditions.length > 1 && (isNegated || hasMore)) return undefined;
-  if (isMasked) return undefined;
+  const typesInName = fields.flatMap(typeInName);
+  const asked = JSON.stringify([isNegated, askedOf(group, parameters)]);
   // A variable that is asked for twice stands there twice: another order of fields is another set.
   const variables = conditions.flatMap(variablesOf).map(({ name }) => name);
   return {
-    name: variableSet(variables, fields.flatMap(typeInName), detailOf(group, supplied, isNegated)),
+    name: variableSet(
+      variables,
+      typesInName,
+      isNegated || !isPlain(group, parameters) ? asked : "",
+    ),
     group,
     form: {
       type: ["ifname", ...types],
@@ -80,7 +79,17 @@ export function valueSetOf(group: Group, supplied: Supplied): ValueSet | undefin
       }),
     },
     isNegated,
+    asks: JSON.stringify([typesInName, hasMore, asked]),
   };
+}
+
+/** One name for sets that hold something else would judge nics by what others are given. */
+export function noteSet(sets: Map<string, ValueSet>, set: ValueSet): void {
+  const before = sets.get(set.name) ?? set;
+  if (before.asks !== set.asks) {
+    throw new Error(`two sets ${set.name}: ${before.asks} and ${set.asks}`);
+  }
+  sets.set(set.name, set);
 }
 
 /** The kernel takes an integer of the set's own length only, so that each length has a set of its own. */
@@ -90,28 +99,33 @@ function typeInName(field: Field | undefined): string[] {
   return [left.kind === "raw" ? `${setType}${left.length}` : setType];
 }
 
-/** Empty for one plain variable a field; otherwise all that the elements depend on beside the nic's own values. */
-function detailOf({ conditions, given }: Group, supplied: Supplied, isNegated: boolean): string {
-  const operands = conditions.flatMap((condition) =>
-    [condition.value, condition.more?.value ?? []].flat(),
+/** One plain variable a field. */
+function isPlain({ conditions }: Group, parameters: FilterParameters): boolean {
+  return conditions.every(
+    ({ value: operand, more }) =>
+      more === undefined &&
+      operand.kind === "variable" &&
+      operand.element === undefined &&
+      parameters.has(operand.name),
   );
-  const isPlain = operands.every(
-    (operand) =>
-      operand.kind === "variable" && operand.element === undefined && supplied(operand.name),
-  );
-  if (isPlain && !isNegated && conditions.every(({ more }) => more === undefined)) return "";
-  const texts = conditions.map((condition) => [
-    operandText(condition.value, given, supplied),
-    condition.more?.attribute.replace(/^(arp)?(src|dst)/, ""),
-    condition.more && operandText(condition.more.value, given, supplied),
-  ]);
-  return JSON.stringify([isNegated, texts]);
 }
 
-function operandText(operand: Operand, given: FilterParameters, supplied: Supplied): unknown {
+function askedOf({ conditions, given }: Group, parameters: FilterParameters): unknown {
+  return conditions.map((condition) => [
+    operandText(condition.value, given, parameters),
+    condition.more?.attribute.replace(/^(arp)?(src|dst)/, ""),
+    condition.more && operandText(condition.more.value, given, parameters),
+  ]);
+}
+
+function operandText(
+  operand: Operand,
+  given: FilterParameters,
+  parameters: FilterParameters,
+): unknown {
   if (operand.kind === "literal") return operand.text;
   const { name, element } = operand;
-  return supplied(name) ? [name, element] : [given.get(name), element];
+  return parameters.has(name) ? [name, element] : [given.get(name), element];
 }
 
 /** What one nic puts into the set. */
@@ -130,16 +144,8 @@ function merged(keys: readonly (readonly Expression[])[]): (readonly Expression[
 }
 
 function partOf(resolved: Resolved, { protocol }: Group): Expression {
-  const field = fieldFor(resolved.condition, protocol, false);
+  const field = fieldOf(protocol, resolved.condition.attribute, false);
   return field === undefined ? value(resolved.value) : constantOf(field, resolved, protocol);
-}
-
-export function fieldFor(
-  condition: Condition,
-  protocol: string,
-  isReversed: boolean,
-): Field | undefined {
-  return fieldOf(protocol, condition.attribute, isReversed);
 }
 
 /** The values of a group, of which `faultsOf` has found nothing wrong. */
@@ -148,5 +154,6 @@ export function tuplesIn(
   parameters: FilterParameters,
 ): readonly (readonly Resolved[])[] {
   const found = tuplesOf(conditions, protocol, valuesOf(parameters, given));
-  return isFault(found) ? [] : found;
+  if (isFault(found)) throw new Error(`values that are at fault: ${JSON.stringify(found)}`);
+  return found;
 }

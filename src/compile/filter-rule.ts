@@ -1,6 +1,7 @@
 import type { FilterParameters } from "../model/filter.ts";
 import type { ExpandedRule } from "../model/filter-expansion.ts";
 import { learningMode } from "../model/filter-learning.ts";
+import { areAlternatives } from "../model/filter-lists.ts";
 import type { Resolved } from "../model/filter-values.ts";
 import type { Expression, Rule, Statement } from "../nft/ast.ts";
 import {
@@ -18,17 +19,17 @@ import { learnedKey, leasedKey } from "./filter-learning.ts";
 import {
   constantOf,
   type Field,
+  fieldOf,
   inOrder,
   learnedField,
   matchOf,
   type Placed,
 } from "./filter-fields.ts";
 import {
-  fieldFor,
   type Group,
   groupsIn,
   needsBinding,
-  type Supplied,
+  noteSet,
   tuplesIn,
   type ValueSet,
   valueSetOf,
@@ -40,23 +41,20 @@ export type Direction = "from" | "to";
 
 /** What the rules of one shape of a filter depend on. */
 export interface ShapeContext {
-  readonly supplied: Supplied;
-  /** Of one of the bindings; only which variables it gives is looked at, and how addresses are learned. */
+  /** The variables that the bindings give, with values where these cannot be elements. */
   readonly parameters: FilterParameters;
-  /** Values of the variables that cannot be elements. */
-  readonly inlined: FilterParameters;
   /** By name; every set that a rule refers to is put here. */
   readonly sets: Map<string, ValueSet>;
 }
 
-/** The rules of nft for one of libvirt's about frames in one direction; none where it does not hold there. */
+/** The rules of nft for one of libvirt's about frames, in a direction in which it holds. */
 export function frameRules(
   expanded: ExpandedRule,
   direction: Direction,
   context: ShapeContext,
 ): Rule[] {
   const verdict = verdictOf(expanded.rule.action);
-  if (verdict === undefined || !holdsIn(expanded, direction)) return [];
+  if (verdict === undefined) return [];
   // libvirt writes a rule for both directions from the receiver's end (nwfilter_ebiptables_driver.c, ebtablesCreateRuleInstance).
   const isReversed = expanded.rule.direction === "inout" && direction === "from";
   return matchingRules(expanded, { direction, isReversed, verdict }, context);
@@ -103,7 +101,7 @@ interface Site extends ShapeContext {
 }
 
 /** `out` is from the guest. */
-function holdsIn({ rule }: ExpandedRule, direction: Direction): boolean {
+export function holdsIn({ rule }: ExpandedRule, direction: Direction): boolean {
   return rule.direction === "inout" || rule.direction === (direction === "from" ? "out" : "in");
 }
 
@@ -127,10 +125,10 @@ export function verdictOf(
 /** Any of these matches; none at all where nothing can match. */
 function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[] {
   if (group.isLearned) return learnedAlternatives(group, site);
-  if (needsBinding(group, site.supplied)) {
-    const set = valueSetOf(group, site.supplied);
+  if (needsBinding(group, site.parameters)) {
+    const set = valueSetOf(group, site.parameters);
     if (set !== undefined) {
-      site.sets.set(set.name, set);
+      noteSet(site.sets, set);
       const fields = fieldsOf(group, site);
       const compare = set.isNegated ? notEqual : equal;
       const key = concat(site.port, ...fields.map(({ left }) => left));
@@ -138,13 +136,10 @@ function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[
       return [[{ order, statement: compare(key, reference(set.name)) }]];
     }
   }
-  const tuples = tuplesIn(group, site.inlined);
-  const [only, ...more] = fieldsOf(group, site);
-  const isAlone = more.length === 0 && group.conditions.length === 1;
-  if (only !== undefined && isAlone && tuples.length > 1) {
-    const joined = joinedMatch(only, tuples, group);
-    if (joined !== undefined) return [[joined]];
-  }
+  const tuples = tuplesIn(group, site.parameters);
+  const [only] = fieldsOf(group, site);
+  const isJoined = tuples.length > 1 && areAlternatives(group.conditions, group.protocol);
+  if (only !== undefined && isJoined) return [[joinedMatch(only, tuples.flat(), group)]];
   return tuples.map((tuple) => tuple.flatMap((resolved) => placedMatch(resolved, group, site)));
 }
 
@@ -164,22 +159,11 @@ function learnedAlternatives(group: Group, site: Site): Placed[][] {
 }
 
 function fieldsOf({ conditions, protocol }: Group, { isReversed }: Site): Field[] {
-  return conditions.flatMap((condition) => fieldFor(condition, protocol, isReversed) ?? []);
+  return conditions.flatMap(({ attribute }) => fieldOf(protocol, attribute, isReversed) ?? []);
 }
 
 /** Plain values of one field are one anonymous set. */
-function joinedMatch(
-  field: Field,
-  tuples: readonly (readonly Resolved[])[],
-  { protocol }: Group,
-): Placed | undefined {
-  const all = tuples.flat();
-  if (
-    field.form === "dscp" ||
-    all.some(({ condition, more }) => condition.isNegated || more !== undefined)
-  ) {
-    return undefined;
-  }
+function joinedMatch(field: Field, all: readonly Resolved[], { protocol }: Group): Placed {
   const values = oneOf(all.map((resolved) => constantOf(field, resolved, protocol)));
   return { order: field.order, statement: equal(field.left, values) };
 }
@@ -187,7 +171,7 @@ function joinedMatch(
 function placedMatch(resolved: Resolved, { protocol }: Group, site: Site): Placed[] {
   const { isReversed, count } = site;
   if (count && resolved.condition.attribute === "connlimit-above") return [count(resolved)];
-  const field = fieldFor(resolved.condition, protocol, isReversed);
+  const field = fieldOf(protocol, resolved.condition.attribute, isReversed);
   const statement = field && matchOf(field, resolved, protocol);
   return field === undefined || statement === undefined ? [] : [{ order: field.order, statement }];
 }

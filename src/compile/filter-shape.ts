@@ -1,38 +1,19 @@
-import { remembered } from "../base/remembered.ts";
+import { remembered, rememberedByText, rememberedWhile } from "../base/remembered.ts";
 import type { FilterParameters } from "../model/filter.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import { variablesOf } from "../model/filter-conditions.ts";
-import {
-  type Expansion,
-  expandFilter,
-  type ExpandedRule,
-  type Filters,
-} from "../model/filter-expansion.ts";
+import { type Expansion, expandFilter } from "../model/filter-expansion.ts";
 import { faultsOf } from "../model/filter-faults.ts";
 import type { Intent } from "../model/intent.ts";
-import { learningMode, type LearningMode, rememberedByNames } from "../model/filter-learning.ts";
-import { isOfPackets, needsState } from "../model/packet-rule.ts";
-import type { Chain, Rule, SetDefinition, Statement } from "../nft/ast.ts";
-import {
-  concat,
-  equal,
-  iifname,
-  jump,
-  notEqual,
-  payload,
-  reference,
-  rule,
-  value,
-} from "../nft/build.ts";
-import { etherType, etherTypeOfChain } from "./filter-fields.ts";
+import { learningMode, rememberedByNames } from "../model/filter-learning.ts";
+import { needsState } from "../model/packet-rule.ts";
+import type { Chain, SetDefinition } from "../nft/ast.ts";
+import { dhcpServer, frameChains, type Learning, packetChains } from "./filter-chains.ts";
+import type { ConnectionCount } from "./filter-connections.ts";
 import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
-import { learningRules } from "./filter-learning.ts";
-import { packetGuards } from "./filter-packet-guards.ts";
-import { answers, type PacketContext, packetRules } from "./filter-packet-rules.ts";
-import { type Direction, frameRules, type ShapeContext } from "./filter-rule.ts";
-import { trackingOf } from "./filter-state.ts";
-import { filterChain, packetChain } from "./names.ts";
-import { refuse } from "./verdicts.ts";
+import { answers } from "./filter-packet-rules.ts";
+import type { Direction } from "./filter-rule.ts";
+import { type Tracking, trackingOf } from "./filter-state.ts";
 
 /** A filter, the variables that the binding gives to it, and the few values that nft cannot have as elements. */
 export interface FilterShape {
@@ -55,108 +36,89 @@ export const directions: readonly Direction[] = ["from", "to"];
 
 /** Undefined where the binding cannot be enforced. */
 export function shapeOf(intent: Intent, binding: FilterBinding): FilterShape | undefined {
-  const { filters } = intent;
-  const circumstance = circumstanceOf(intent);
-  const known = shapesOfBindings.get(binding);
-  if (known?.filters === filters && known.circumstance === circumstance) return known.shape;
-  const shape = findShape(intent, binding);
-  shapesOfBindings.set(binding, { filters, circumstance, shape });
-  return shape;
+  return shapeIn(binding, intent);
 }
+
+const shapeIn = rememberedWhile(
+  (_binding: FilterBinding, intent: Intent) => [intent.filters, circumstanceOf(intent)],
+  (binding, intent): FilterShape | undefined => {
+    if (faultsOf(intent, binding).length > 0) return undefined;
+    const expansion = expandFilter(intent.filters, binding.filter);
+    return expansion && shapesOf(expansion)(essenceOf(expansion, binding, intent));
+  },
+);
 
 const circumstanceOf = remembered((intent: Intent) =>
   JSON.stringify([trackingOf(intent), intent.bridgeTracking, intent.canReject]),
 );
 
-const shapesOfBindings = new WeakMap<
-  FilterBinding,
-  {
-    readonly filters: Filters;
-    readonly circumstance: string;
-    readonly shape: FilterShape | undefined;
-  }
->();
-
-function findShape(intent: Intent, binding: FilterBinding): FilterShape | undefined {
-  const { filters, bridgeTracking, canReject } = intent;
-  const tracking = trackingOf(intent);
-  if (faultsOf({ filters, bridgeTracking }, binding).length > 0) return undefined;
-  const expansion = expandFilter(filters, binding.filter);
-  if (expansion === undefined) return undefined;
-  const own = contextOf(expansion, binding.parameters);
-  const tag = tagOf(expansion, own);
-  const shapeName = JSON.stringify([binding.filter, tag]);
-  const context = { ...own, tracking, canReject, shape: shapeName, counts: new Map() };
-  const key = JSON.stringify([binding.filter, tag, tracking, canReject]);
-  const known = shapesOf(expansion);
-  const shape =
-    known.get(key) ?? makeShape({ filter: binding.filter, key, tag, expansion, context });
-  known.set(key, shape);
-  return shape;
+/** All that a shape is made of, beside its filter's rules. */
+interface Essence {
+  readonly filter: string;
+  /** Of the binding's, those that the rules name or learning asks for; with their values where these cannot be elements. */
+  readonly parameters: FilterParameters;
+  /** Every variable of the rules is among them, without values. */
+  readonly isPlain: boolean;
+  readonly tracking: Tracking | undefined;
+  readonly canReject: boolean;
 }
 
-const shapeMemory = new WeakMap<Expansion, Map<string, FilterShape>>();
+const textOf = ({ parameters, ...others }: Essence) => JSON.stringify([others, [...parameters]]);
 
-function shapesOf(expansion: Expansion): Map<string, FilterShape> {
-  const known = shapeMemory.get(expansion) ?? new Map<string, FilterShape>();
-  shapeMemory.set(expansion, known);
-  return known;
-}
+const shapesOf = remembered((expansion: Expansion) =>
+  rememberedByText(textOf, (essence) => makeShape(expansion, essence)),
+);
 
-function contextOf(expansion: Expansion, parameters: FilterParameters): ShapeContext {
-  const { inlined } = outlineOf(expansion, parameters);
+function essenceOf(
+  expansion: Expansion,
+  { filter, parameters }: FilterBinding,
+  intent: Intent,
+): Essence {
+  const { named, inlined, learning } = outlineOf(expansion, parameters);
+  const asked = learning?.hasServers ? [...named, dhcpServer] : named;
+  const given = asked.filter((name) => parameters.has(name));
+  const values = given.map(
+    (name) => [name, (inlined.has(name) && parameters.get(name)) || []] as const,
+  );
   return {
-    supplied: (name) => parameters.has(name),
-    parameters,
-    inlined: new Map([...parameters].filter(([name]) => inlined.has(name))),
-    sets: new Map(),
+    filter,
+    parameters: new Map([
+      ...values,
+      ...(learning ? [["CTRL_IP_LEARNING", [learning.mode]] as const] : []),
+    ]),
+    isPlain: given.length === asked.length && inlined.size === 0,
+    tracking: trackingOf(intent),
+    canReject: intent.canReject,
   };
 }
 
-/** Empty where every variable is given by the binding, and none of them stands in the rules. */
-function tagOf(expansion: Expansion, { inlined, parameters }: ShapeContext): string {
-  const { missing, learning } = outlineOf(expansion, parameters);
-  const values = [...inlined].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const isPlain = missing.length === 0 && values.length === 0;
-  return isPlain ? "" : JSON.stringify([missing, values, learning]);
-}
-
-/** What a shape depends on beside values. */
+/** What the rules of a filter ask of a binding's parameters. */
 interface Outline {
-  /** Variables whose values cannot be elements. */
+  /** In order. */
+  readonly named: readonly string[];
+  /** Those that the binding gives and whose values cannot be elements. */
   readonly inlined: ReadonlySet<string>;
-  /** Variables that the binding does not give. */
-  readonly missing: readonly string[];
   /** Undefined where the binding gives every address that is asked for. */
   readonly learning: Learning | undefined;
 }
 
 const outlineOf = rememberedByNames((expansion, parameters): Outline => {
-  const supplied = (name: string) => parameters.has(name);
   const groups = expansion.rules.flatMap((each) => groupsIn(each, parameters));
   const inlined = groups.filter(
-    (group) => needsBinding(group, supplied) && valueSetOf(group, supplied) === undefined,
+    (group) => needsBinding(group, parameters) && valueSetOf(group, parameters) === undefined,
   );
   const used = expansion.rules.flatMap(({ rule: { matches } }) =>
     matches.flatMap(({ value: operand }) => (operand.kind === "variable" ? [operand.name] : [])),
   );
   return {
-    inlined: new Set(inlined.flatMap(namesIn)),
-    missing: [...new Set(used)].filter((name) => !supplied(name)).toSorted(),
+    named: [...new Set(used)].toSorted(),
+    inlined: new Set(inlined.flatMap(namesIn).filter((name) => parameters.has(name))),
     learning: learningIn(groups, parameters),
   };
 });
 
 function namesIn({ conditions }: Group): string[] {
   return conditions.flatMap(variablesOf).map(({ name }) => name);
-}
-
-interface Learning {
-  readonly mode: LearningMode;
-  readonly has4: boolean;
-  readonly has6: boolean;
-  /** The binding lists the servers that may give addresses. */
-  readonly hasServers: boolean;
 }
 
 function learningIn(groups: readonly Group[], parameters: FilterParameters): Learning | undefined {
@@ -171,135 +133,33 @@ function learningIn(groups: readonly Group[], parameters: FilterParameters): Lea
   };
 }
 
-interface Parts {
-  readonly key: string;
-  readonly filter: string;
-  readonly tag: string;
-  readonly expansion: Expansion;
-  readonly context: PacketContext;
-}
-
-function makeShape(parts: Parts): FilterShape {
-  const { key, filter, tag, expansion, context } = parts;
+function makeShape(expansion: Expansion, essence: Essence): FilterShape {
+  const { filter, parameters, isPlain, tracking, canReject } = essence;
+  const { rules } = expansion;
+  const { learning } = outlineOf(expansion, parameters);
+  const key = textOf(essence);
+  const name = { filter, tag: isPlain ? "" : JSON.stringify([...parameters]) };
+  const context = {
+    parameters,
+    sets: new Map<string, ValueSet>(),
+    counts: new Map<string, ConnectionCount>(),
+    tracking,
+    canReject,
+    shape: JSON.stringify(name),
+  };
+  const parts = { name, rules, context, learning };
   const frames = directions.flatMap((direction) => frameChains(parts, direction));
-  const packets = directions.flatMap((direction) => packetChainOf(parts, direction));
+  const packets = directions.flatMap((direction) => packetChains(parts, direction));
   const counts = [...context.counts.values()];
   return {
     key,
-    filter,
-    tag,
+    ...name,
     chains: [...frames, ...packets.map(({ chain }) => chain), ...counts.map(({ chain }) => chain)],
     counts: counts.map(({ set }) => set),
     packets: packets.map(({ direction }) => direction),
     sets: [...context.sets.values()],
-    needsState: expansion.rules.some(needsState),
-    learns: outlineOf(expansion, context.parameters).learning !== undefined,
-    rejects: expansion.rules.some((each) => answers(each, context)),
+    needsState: rules.some(needsState),
+    learns: learning !== undefined,
+    rejects: rules.some((each) => answers(each, context)),
   };
-}
-
-function frameChains({ filter, tag, expansion, context }: Parts, direction: Direction): Chain[] {
-  const name = (chain?: string) => filterChain(direction, { filter, tag }, chain);
-  const byChain = new Map<string, ExpandedRule[]>();
-  for (const each of byPriority(expansion.rules.filter((one) => !isOfPackets(one)))) {
-    byChain.set(each.chain, [...(byChain.get(each.chain) ?? []), each]);
-  }
-  const lowered = (rules: readonly ExpandedRule[]) =>
-    rules.flatMap((each) => frameRules(each, direction, context));
-  const inner = [...byChain]
-    .filter(([chain]) => chain !== "root")
-    .map(([chain, rules]) => ({
-      chain,
-      rules: lowered(rules),
-      priority: rules.at(-1)?.chainPriority ?? 0,
-    }))
-    .filter(({ rules }) => rules.length > 0)
-    .toSorted((a, b) => a.priority - b.priority || (a.chain < b.chain ? -1 : 1));
-  // libvirt puts the way into a chain ahead of the root's own rules of the same priority.
-  const items = [
-    ...inner.map(({ chain, priority }) => ({
-      priority,
-      rules: [rule(...entryOf(chain), jump(name(chain)))],
-    })),
-    ...(byChain.get("root") ?? []).map((each) => ({
-      priority: each.rule.priority,
-      rules: lowered([each]),
-    })),
-  ].toSorted((a, b) => a.priority - b.priority);
-  return [
-    {
-      name: name(),
-      rules: [
-        ...macGuard(direction),
-        ...learningAhead(expansion, context, direction),
-        ...items.flatMap(({ rules }) => rules),
-      ],
-    },
-    ...inner.map(({ chain, rules }) => ({ name: name(chain), rules })),
-  ];
-}
-
-function byPriority(rules: readonly ExpandedRule[]): ExpandedRule[] {
-  return rules.toSorted((a, b) => a.rule.priority - b.rule.priority);
-}
-
-/** Rules about packets have no chains of their own in libvirt; those of its root chain come first. */
-function packetChainOf(
-  { filter, tag, expansion, context }: Parts,
-  direction: Direction,
-): { direction: Direction; chain: Chain }[] {
-  const sorted = byPriority(expansion.rules.filter(isOfPackets));
-  const isRoot = ({ chain }: ExpandedRule) => chain === "root";
-  const rules = [...sorted.filter(isRoot), ...sorted.filter((each) => !isRoot(each))].flatMap(
-    (each) => packetRules(each, direction, context),
-  );
-  if (rules.length === 0) return [];
-  const name = packetChain(direction, { filter, tag });
-  const guards = packetGuards(expansion.rules, context);
-  return [{ direction, chain: { name, rules: [...guards, ...rules] } }];
-}
-
-const dhcpServers: Group = {
-  conditions: [
-    {
-      attribute: "srcipaddr",
-      isNegated: false,
-      value: { kind: "variable", name: "DHCPSERVER" },
-      at: { file: "", line: 1, column: 1 },
-    },
-  ],
-  protocol: "ip",
-  given: new Map(),
-  isLearned: false,
-};
-
-function learningAhead(
-  expansion: Expansion,
-  { parameters, sets, supplied }: ShapeContext,
-  direction: Direction,
-): Rule[] {
-  const { learning } = outlineOf(expansion, parameters);
-  if (learning === undefined) return [];
-  const servers = learning.hasServers ? valueSetOf(dhcpServers, supplied) : undefined;
-  if (servers !== undefined) sets.set(servers.name, servers);
-  return learningRules(direction, learning.mode, {
-    ...learning,
-    ...(servers && { servers: servers.name }),
-  });
-}
-
-/** Whatever the filter says, a guest sends from its own MAC address. */
-function macGuard(direction: Direction): Rule[] {
-  if (direction === "to") return [];
-  const source = concat(iifname, payload("ether", "saddr"));
-  return [rule(notEqual(source, reference("filter_macs")), ...refuse)];
-}
-
-/** Which frames go through a chain of libvirt's, by its prefix. */
-function entryOf(chain: string): Statement[] {
-  if (chain.startsWith("stp")) {
-    return [equal(payload("ether", "daddr"), value("01:80:c2:00:00:00"))];
-  }
-  const type = etherTypeOfChain(chain);
-  return type === undefined ? [] : [equal(payload("ether", "type"), etherType(type))];
 }

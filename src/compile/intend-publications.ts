@@ -38,8 +38,10 @@ interface Circumstance {
 
 /** Remembered while they lead where they led, so that what is made of each can be remembered too. */
 const publicationsOf = rememberedWhile(
-  (_guest: GuestPolicy, { uplinks, reachable }: Circumstance) =>
-    `${uplinks.join()} ${reachable === undefined ? "none" : [...reachable.values()].join()}`,
+  (_guest: GuestPolicy, { uplinks, reachable }: Circumstance) => [
+    uplinks.join(),
+    reachable === undefined ? undefined : [...reachable.values()].join(),
+  ],
   (guest, { uplinks, reachable }) =>
     guest.publish.flatMap((wanted) =>
       wanted.ports.map((mapping): IntendedPublication => {

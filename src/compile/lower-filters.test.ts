@@ -42,7 +42,7 @@ const ports = filter(
 
 /** Guests with one nic each, all bound to `f`, with what the position's entry gives. */
 function tablesOf(
-  definition: Filter,
+  definition: Filter | readonly Filter[],
   given: readonly Readonly<Record<string, readonly string[]>>[],
   { leases = [], bridges }: { leases?: readonly Lease[]; bridges?: BridgeFacts } = {},
 ) {
@@ -58,7 +58,7 @@ function tablesOf(
     networks: [sample.network("lan")],
     guests,
     leases,
-    filters: new Map([["f", definition]]),
+    filters: new Map([definition].flat().map((each) => [each.name, each])),
     host: { interfaces: [], ...(bridges && { bridges }) },
   });
   return compile(sample.policy({ guests: new Map(policies) }), inventory).tables;
@@ -163,13 +163,64 @@ describe("values in sets", () => {
   });
 });
 
-it("a nic whose binding lacks a value passes nothing", () => {
-  const [, bridge] = tablesOf(ports, [{ IP: ["10.0.0.2"] }]);
-  const maps = bridge?.sets.filter(({ name }) => /^filter_(from|to)$/.test(name)) ?? [];
-  expect(maps.flatMap(({ elements }) => elements.map(({ data }) => data))).toEqual([
-    { kind: "goto", chain: "unfiltered" },
-    { kind: "goto", chain: "unfiltered" },
-  ]);
+describe("a nic passes nothing", () => {
+  const chainsOf = (...given: Parameters<typeof tablesOf>) => {
+    const [, bridge] = tablesOf(...given);
+    const maps = bridge?.sets.filter(({ name }) => /^filter_(from|to)$/.test(name)) ?? [];
+    return maps.flatMap(({ elements }) => elements.map(({ data }) => data));
+  };
+  const closed = { kind: "goto", chain: "unfiltered" };
+
+  it("whose binding lacks a value", () => {
+    expect(chainsOf(ports, [{ IP: ["10.0.0.2"] }])).toEqual([closed, closed]);
+  });
+
+  it("whose values would make more rules than anybody needs", () => {
+    const iterated = (attribute: string, name: string, iterator: number): FilterMatch => ({
+      attribute,
+      isNegated: false,
+      value: { kind: "variable", name, iterator },
+      at,
+    });
+    const hex = (byte: number) => byte.toString(16).padStart(2, "0");
+    const M = Array.from({ length: 2000 }, (_, i) => `52:54:00:00:${hex(i >> 8)}:${hex(i & 255)}`);
+    const classes = Array.from({ length: 64 }, (_, i) => String(i));
+    const manifold = filter(
+      rule(
+        "ip",
+        iterated("dscp", "D", 1),
+        iterated("srcmacaddr", "M", 2),
+        match("srcmacmask", "ff:ff:ff:ff:ff:00"),
+      ),
+    );
+    expect(chainsOf(manifold, [{ D: classes, M }])).toEqual([closed, closed]);
+    expect(chainsOf(manifold, [{ D: ["1"], M: M.slice(0, 1000) }])).not.toContainEqual(closed);
+  });
+});
+
+it("a chain stands where the rules of its direction put it, whatever those of the other say", () => {
+  const inChain = (name: string, priority: number, more: Partial<FilterRule>): Filter => ({
+    name,
+    chain: "ipv4",
+    priority,
+    entries: [{ ...rule("ip"), ...more }],
+    at,
+  });
+  const refer = (name: string) =>
+    ({ kind: "reference", filter: name, parameters: new Map(), at }) as const;
+  const filters = [
+    filter(rule("mac"), refer("early"), refer("late")),
+    inChain("early", -700, { direction: "in", priority: 100 }),
+    inChain("late", 700, { direction: "out", priority: 600 }),
+  ];
+  const [, bridge] = tablesOf(filters, [{}]);
+  const place = (chain: string) => {
+    const rules = bridge?.chains.find(({ name }) => name === chain)?.rules ?? [];
+    const last = rules.map(({ statements }) => statements.at(-1)?.kind);
+    return last.filter((kind) => kind === "jump" || kind === "accept");
+  };
+  expect(place("to/f")).toEqual(["jump", "accept"]);
+  expect(place("from/f")).toEqual(["accept", "jump"]);
 });
 
 describe("nics whose addresses are learned", () => {

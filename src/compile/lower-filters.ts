@@ -1,9 +1,10 @@
 import type { Address } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
+import { rememberedWhile } from "../base/remembered.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import type { FilterParameters } from "../model/filter.ts";
-import type { Intent } from "../model/intent.ts";
+import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Chain, Element, Rule, SetDefinition } from "../nft/ast.ts";
 import {
   accept,
@@ -21,7 +22,7 @@ import {
   vmap,
 } from "../nft/build.ts";
 import { defineGatheredSet, interfaceSet } from "./define-set.ts";
-import { elementsOf } from "./filter-groups.ts";
+import { elementsOf, noteSet, type ValueSet } from "./filter-groups.ts";
 import { learningChains, learningSets, leasedElement } from "./filter-learning.ts";
 import type { Direction } from "./filter-rule.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
@@ -51,16 +52,18 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
   const answers = lowered.some(({ rejects }) => rejects)
     ? answerRules(stampShift(intent))
     : undefined;
+  const sets = [
+    ...directions.map((direction) => dispatchMap(direction, bound)),
+    macSet(bound),
+    ...packetMaps(bound, lowered),
+    ...learning.sets,
+    ...valueSets(bound, lowered),
+    ...lowered.flatMap(({ counts }) => counts),
+  ];
+  forgetOthers(sets);
   return {
     bridge: {
-      sets: [
-        ...directions.map((direction) => dispatchMap(direction, bound)),
-        macSet(bound),
-        ...packetMaps(bound, lowered),
-        ...learning.sets,
-        ...valueSets(bound, lowered),
-        ...lowered.flatMap(({ counts }) => counts),
-      ],
+      sets,
       chains: [
         ...lowered.flatMap(({ chains }) => chains),
         { name: closed, rules: [rule(...refuse)] },
@@ -104,30 +107,39 @@ interface BoundNic {
   readonly shape: FilterShape | undefined;
 }
 
-const known = new WeakMap<FilterBinding, BoundNic>();
-
 function boundNics(intent: Intent): BoundNic[] {
-  return intent.nics.flatMap(({ tap, mac, bridge, filter, leased = [] }) => {
-    if (tap === undefined || filter === undefined) return [];
-    const shape = shapeOf(intent, filter);
-    const before = known.get(filter);
-    const bound = { tap, mac, bridge, parameters: filter.parameters, leased, shape };
-    if (before !== undefined && isSame(before, bound)) return [before];
-    known.set(filter, bound);
-    return [bound];
+  return intent.nics.flatMap((nic) => {
+    if (nic.filter === undefined) return [];
+    return boundNic(nic.filter, { nic, shape: shapeOf(intent, nic.filter) }) ?? [];
   });
 }
 
-function isSame(a: BoundNic, b: BoundNic): boolean {
-  const isLeasedSame = a.leased.join() === b.leased.join();
-  return a.tap === b.tap && a.bridge === b.bridge && a.shape === b.shape && isLeasedSame;
+interface Bound {
+  readonly nic: NicIntent;
+  readonly shape: FilterShape | undefined;
 }
+
+const boundNic = rememberedWhile(
+  (_binding: FilterBinding, { nic: { tap, bridge, leased }, shape }: Bound) => [
+    tap,
+    bridge,
+    leased?.join(),
+    shape,
+  ],
+  ({ parameters }, { nic: { tap, mac, bridge, leased = [] }, shape }): BoundNic | undefined =>
+    tap && { tap, mac, bridge, parameters, leased, shape },
+);
 
 type ElementsOf = (nic: BoundNic) => readonly KeyedElement[];
 type Gather = (nics: readonly BoundNic[]) => readonly Element[];
 
-/** By the name of the set that they are for. */
+/** By the name of the set that they are for; of the sets that there were last. */
 const gathers = new Map<string, Gather>();
+
+function forgetOthers(sets: readonly SetDefinition[]): void {
+  const names = new Set(sets.map(({ name }) => name));
+  for (const name of gathers.keys()) if (!names.has(name)) gathers.delete(name);
+}
 
 /** The elements of all nics; of nics that did not change they are those of the last time. */
 function gather(name: string, nics: readonly BoundNic[], elementsOfNic: ElementsOf) {
@@ -172,10 +184,11 @@ function packetDirections(shapes: readonly FilterShape[]): Direction[] {
 }
 
 function valueSets(bound: readonly BoundNic[], shapes: readonly FilterShape[]): SetDefinition[] {
-  const forms = new Map(shapes.flatMap(({ sets }) => sets.map(({ name, form }) => [name, form])));
-  return [...forms]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, form]) => {
+  const all = new Map<string, ValueSet>();
+  for (const set of shapes.flatMap(({ sets }) => sets)) noteSet(all, set);
+  return [...all.values()]
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, form }) => {
       const elements = gather(name, bound, ({ tap, parameters, shape }) =>
         (shape?.sets ?? [])
           .filter((set) => set.name === name)

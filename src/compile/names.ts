@@ -40,13 +40,13 @@ export const fromChain = (peers: string) => `from/${hash(peers)}`;
  * The chains of one shape of a filter: the root, or with `chain` one of libvirt's chains in it. Filters have any name; what nft cannot
  * have in one is left out, and a hash tells such names apart.
  */
-export function filterChain(direction: "from" | "to", shape: FilterShape, chain?: string): string {
+export function filterChain(direction: "from" | "to", shape: ShapeName, chain?: string): string {
   const inner = chain === undefined ? "" : `/${cleanName(chain)}`;
   const room = longestName - `${direction}/${inner}`.length;
   return `${direction}/${shapeName(shape, room)}${inner}`;
 }
 
-function shapeName({ filter, tag }: FilterShape, room: number): string {
+function shapeName({ filter, tag }: ShapeName, room: number): string {
   const clean = filter.replaceAll(/[^A-Za-z0-9_.-]/g, "");
   if (clean === filter && tag === "" && clean.length <= room) return clean;
   const tail = shortHash(JSON.stringify([filter, tag]));
@@ -61,12 +61,12 @@ function cleanName(chain: string): string {
 }
 
 /** The chain of what a filter says of packets. `packets` begins no name of a chain in libvirt. */
-export function packetChain(direction: "from" | "to", shape: FilterShape): string {
+export function packetChain(direction: "from" | "to", shape: ShapeName): string {
   return filterChain(direction, shape, "packets");
 }
 
 /** `tag` is empty where the filter's variables are all given one by one, and tells other shapes of it apart. */
-interface FilterShape {
+export interface ShapeName {
   readonly filter: string;
   readonly tag: string;
 }

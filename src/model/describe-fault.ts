@@ -102,7 +102,7 @@ function sayValues(
       };
     case "too-many":
       return {
-        message: `${what}: the variables of one rule make more than ${mostCombinations} combinations ${where}`,
+        message: `${what}: the variables of one rule make ${fault.count} combinations, and at most ${mostCombinations} can be enforced ${where}`,
         hint: "give them fewer values, or one iterator, which goes through them in step",
       };
   }

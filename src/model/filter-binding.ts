@@ -1,4 +1,5 @@
 import { familyOf } from "../base/address.ts";
+import { rememberedWhile } from "../base/remembered.ts";
 import type { FilterParameters } from "./filter.ts";
 import type { Filters } from "./filter-expansion.ts";
 import type { Guest, Host, Inventory, Nic } from "./inventory.ts";
@@ -53,20 +54,15 @@ export function filterWorldOf({ filters = none, brokenFilters, host }: Inventory
 /** What policy says of the nic itself wins over what it says of its guest. The same object as long as neither changes. */
 export function bindingOf(policy: Policy, guest: Guest, nic: Nic): FilterBinding | undefined {
   const guestPolicy = policy.guests.get(guest.name);
-  if (guestPolicy === undefined) return undefined;
-  const known = memory.get(nic);
-  if (known?.guestPolicy === guestPolicy) return known.binding;
-  const binding = makeBinding(guestPolicy, nic);
-  memory.set(nic, { guestPolicy, binding });
-  return binding;
+  return guestPolicy && bindingIn(nic, guestPolicy);
 }
 
-const memory = new WeakMap<
-  Nic,
-  { readonly guestPolicy: GuestPolicy; readonly binding: FilterBinding | undefined }
->();
+const bindingIn = rememberedWhile(
+  (_nic: Nic, guestPolicy: GuestPolicy) => [guestPolicy],
+  makeBinding,
+);
 
-function makeBinding(guestPolicy: GuestPolicy, nic: Nic): FilterBinding | undefined {
+function makeBinding(nic: Nic, guestPolicy: GuestPolicy): FilterBinding | undefined {
   const nicPolicy = guestPolicy.nics.get(nic.mac);
   const filter = nicPolicy?.filter ?? guestPolicy.filter;
   if (filter === undefined) return undefined;

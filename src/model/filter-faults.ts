@@ -1,3 +1,4 @@
+import { rememberedWhile } from "../base/remembered.ts";
 import type { FilterMatch, FilterParameters, FilterReference } from "./filter.ts";
 import type { BridgeTracking, FilterBinding, FilterWorld } from "./filter-binding.ts";
 import { type Condition, variablesOf } from "./filter-conditions.ts";
@@ -8,8 +9,9 @@ import {
   type LearningFault,
   rememberedByNames,
 } from "./filter-learning.ts";
+import { mayFallApart, rulesMade } from "./filter-lists.ts";
 import { countsConnections, needsState } from "./packet-rule.ts";
-import { type Fault, isFault, tuplesOf, valuesOf } from "./filter-values.ts";
+import { type Fault, isFault, mostCombinations, tuplesOf, valuesOf } from "./filter-values.ts";
 import type { Place } from "./problem.ts";
 
 /** Why a binding cannot be enforced. */
@@ -31,24 +33,17 @@ export interface Unenforceable {
 
 /** Empty where the binding can be enforced; a nic whose binding cannot passes nothing. */
 export function faultsOf(world: FilterWorld, binding: FilterBinding): readonly BindingFault[] {
-  const known = memory.get(binding);
-  if (known?.filters === world.filters && known.bridgeTracking === world.bridgeTracking) {
-    return known.faults;
-  }
-  const faults = findFaults(world, binding);
-  const { filters, bridgeTracking } = world;
-  memory.set(binding, { filters, bridgeTracking, faults });
-  return faults;
+  return faultsIn(binding, world);
 }
 
-const memory = new WeakMap<
-  FilterBinding,
-  Pick<FilterWorld, "filters" | "bridgeTracking"> & { readonly faults: readonly BindingFault[] }
->();
+const faultsIn = rememberedWhile(
+  (_binding: FilterBinding, { filters, bridgeTracking }: FilterWorld) => [filters, bridgeTracking],
+  findFaults,
+);
 
 function findFaults(
-  { filters, bridgeTracking }: FilterWorld,
   { filter, parameters }: FilterBinding,
+  { filters, bridgeTracking }: FilterWorld,
 ): BindingFault[] {
   const expansion = expandFilter(filters, filter);
   if (expansion === undefined) return [{ kind: "unknown-filter" }];
@@ -65,6 +60,11 @@ function findFaults(
     ...(demandsOf(expansion, parameters).some((demand) => faultOf(demand, parameters))
       ? expansion.rules.flatMap((rule) => valueFaults(rule, parameters))
       : []),
+    ...manifoldRules(expansion, parameters).flatMap((rule) => {
+      const count = rulesMade(rule, parameters);
+      if (count <= mostCombinations) return [];
+      return [{ kind: "values", fault: tooMany(rule, count), rule } as const];
+    }),
   ];
 }
 
@@ -88,6 +88,16 @@ const demandsOf = rememberedByNames((expansion, parameters) => {
     (demand) => isBound(demand) || faultOf(demand, parameters) !== undefined,
   );
 });
+
+/** Those that fall apart into several by the values of their variables, or may. */
+const manifoldRules = rememberedByNames((expansion, parameters) =>
+  expansion.rules.filter((rule) => mayFallApart(rule, parameters)),
+);
+
+function tooMany({ rule: { at, matches } }: ExpandedRule, count: number): Fault {
+  const first = matches.find(({ value }) => value.kind === "variable");
+  return { kind: "too-many", count, attribute: first?.attribute ?? "", at: first?.at ?? at };
+}
 
 function ruleDemands(expanded: ExpandedRule, parameters: FilterParameters): Demand[] {
   const { rule, given } = expanded;

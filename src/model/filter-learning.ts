@@ -1,5 +1,5 @@
 import { parseAttributeValue } from "./attribute-value.ts";
-import { remembered } from "../base/remembered.ts";
+import { remembered, rememberedByText } from "../base/remembered.ts";
 import type { FilterParameters } from "./filter.ts";
 import { type Condition, groupsOf } from "./filter-conditions.ts";
 import type { Expansion, ExpandedRule } from "./filter-expansion.ts";
@@ -73,13 +73,12 @@ export function groupsWithLearned(
 export function rememberedByNames<Value>(
   make: (expansion: Expansion, parameters: FilterParameters) => Value,
 ): (expansion: Expansion, parameters: FilterParameters) => Value {
-  const memoryOf = remembered((_expansion: Expansion) => new Map<string, { value: Value }>());
-  return (expansion, parameters) => {
-    const memory = memoryOf(expansion);
-    const names = [...parameters.keys()].toSorted();
-    const text = JSON.stringify([names, learningMode(parameters)]);
-    const known = memory.get(text) ?? { value: make(expansion, parameters) };
-    memory.set(text, known);
-    return known.value;
-  };
+  const makeOf = remembered((expansion: Expansion) =>
+    rememberedByText(namesText, (parameters: FilterParameters) => make(expansion, parameters)),
+  );
+  return (expansion, parameters) => makeOf(expansion)(parameters);
+}
+
+function namesText(parameters: FilterParameters): string {
+  return JSON.stringify([[...parameters.keys()].toSorted(), learningMode(parameters)]);
 }

@@ -22,6 +22,8 @@ export interface Fault {
   readonly variable?: FilterVariable;
   /** Of `bad-value`. */
   readonly text?: string;
+  /** Of `too-many`. */
+  readonly count?: number;
   readonly attribute: string;
   readonly at: Place;
 }
@@ -48,7 +50,7 @@ export function tuplesOf(
   const combinations = [...lengths.values()].reduce((product, length) => product * length, 1);
   const [first] = group;
   if (first !== undefined && lengths.size > 1 && combinations > mostCombinations) {
-    return { kind: "too-many", attribute: first.attribute, at: first.at };
+    return { kind: "too-many", count: combinations, attribute: first.attribute, at: first.at };
   }
   const tuples = new Map<string, readonly Resolved[]>();
   for (const step of stepsOf(iteratorsOf(group), lengths)) {

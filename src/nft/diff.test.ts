@@ -28,6 +28,21 @@ const lines = (before: Table, after: Table) =>
   diffTables([before], [after]).split("\n").slice(0, -1);
 
 describe("the diff of two tables", () => {
+  it("makes a set anew whose integers have another length, where that is known", () => {
+    const like = (length: number) => ({
+      ...set("a_"),
+      type: ["ifname", "integer"],
+      keyLike: nft.concat(nft.iifname, nft.raw("nh", 64, length)),
+    });
+    const { keyLike: _unlisted, ...listed } = like(48);
+    expect(lines(table([like(48)]), table([like(48)]))).toEqual([]);
+    expect(lines(table([listed]), table([like(32)]))).toEqual([]);
+    expect(lines(table([like(48)]), table([like(32)]))).toEqual([
+      "delete set inet virtwall a_",
+      "add set inet virtwall a_ { typeof iifname . @nh,64,32; }",
+    ]);
+  });
+
   it("is empty where only the order of sets, chains and elements differs", () => {
     const before = table([set("a_", "eth0", "eth1"), set("b_")], [dropFrom("a_")]);
     const after = table([set("b_"), set("a_", "eth1", "eth0")], [dropFrom("a_")]);

@@ -29,9 +29,12 @@ function printSet(set: SetDefinition): string {
 }
 
 function printChain(family: TableFamily, chain: Chain): string {
-  const lines = [`chain ${printName(chain.name)} {`];
-  if (chain.base !== undefined) lines.push(indent(printBase(family, chain.base)));
-  lines.push(...chain.rules.map((rule) => indent(printRule(rule))), "}");
+  const lines = [
+    `chain ${printName(chain.name)} {`,
+    ...(chain.base === undefined ? [] : [indent(printBase(family, chain.base))]),
+    ...chain.rules.map((rule) => indent(printRule(rule))),
+    "}",
+  ];
   return lines.map((line) => `\t${line}\n`).join("");
 }
 

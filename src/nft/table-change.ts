@@ -1,4 +1,5 @@
-import type { Chain, Element, SetDefinition, Table } from "./ast.ts";
+import { rememberedWhile } from "../base/remembered.ts";
+import type { Chain, Element, Expression, SetDefinition, Table } from "./ast.ts";
 import { elementIdentity } from "./element-order.ts";
 import { compareText, fingerprint } from "./fingerprint.ts";
 import { normalise } from "./normalise.ts";
@@ -38,18 +39,7 @@ export type ChainChange =
  * Undefined if the tables are the same but for the order of their sets and chains. The last answer about a table is remembered, since
  * it is asked for as a script and as words.
  */
-export function changeOf(actual: Table, desired: Table): TableChange | undefined {
-  const known = lastChanges.get(actual);
-  if (known?.desired === desired) return known.change;
-  const change = compare(actual, desired);
-  lastChanges.set(actual, { desired, change });
-  return change;
-}
-
-const lastChanges = new WeakMap<
-  Table,
-  { readonly desired: Table; readonly change: TableChange | undefined }
->();
+export const changeOf = rememberedWhile((_actual: Table, desired: Table) => [desired], compare);
 
 function compare(actual: Table, desired: Table): TableChange | undefined {
   const [before, after] = [normalise(actual), normalise(desired)];
@@ -81,7 +71,7 @@ function pair<T extends { readonly name: string }>(
 function setChange({ before, after }: Pair<SetDefinition>): SetChange[] {
   if (before === undefined) return after === undefined ? [] : [{ kind: "add", set: after }];
   if (after === undefined) return [{ kind: "delete", set: before }];
-  if (declarationKey(before) !== declarationKey(after)) {
+  if (declarationKey(before) !== declarationKey(after) || hasOtherLengths(before, after)) {
     return [{ kind: "replace", before, set: after }];
   }
   // The kernel's packet path fills these, so their elements are no drift.
@@ -104,6 +94,17 @@ function declarationKey(set: SetDefinition): string {
     counter,
     unknown,
   });
+}
+
+/** Integers of a key have lengths that nft does not list: they are known only of tables that were made here. */
+function hasOtherLengths(before: SetDefinition, after: SetDefinition): boolean {
+  if (before.keyLike === undefined || after.keyLike === undefined) return false;
+  return fingerprint(lengthsIn(before.keyLike)) !== fingerprint(lengthsIn(after.keyLike));
+}
+
+function lengthsIn(key: Expression): number[] {
+  const parts = key.kind === "concat" ? key.parts : [key];
+  return parts.map((part) => (part.kind === "raw" ? part.length : 0));
 }
 
 function without(elements: readonly Element[], others: readonly Element[]): Element[] {
