@@ -34,6 +34,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addPublishCommands(builder);
   addIntegrate(builder);
   addAdopt(builder);
+  addMigrate(builder);
   addNwfilter(builder);
   addExplain(builder);
   addTrace(builder);
@@ -252,6 +253,27 @@ function addAdopt({ add, run, output }: Builder): void {
         network: String(args[0]),
         isDryRun: own["dryRun"] === true,
         isUndo: own["undo"] === true,
+      }),
+  );
+}
+
+function addMigrate({ add, run, output }: Builder): void {
+  run(
+    add(
+      "migrate",
+      "let libvirt write its rules with nftables, or with iptables again",
+      "virtwall migrate --to nftables --dry-run",
+    )
+      .addOption(
+        new Option("--to <backend>", "with what libvirt is to write its rules")
+          .choices(["nftables", "iptables"])
+          .makeOptionMandatory(),
+      )
+      .option("--dry-run", "show who reaches whom before and after, write nothing"),
+    async ({ settings, own }) =>
+      (await import("./migrate.ts")).runMigrate(settings, output, {
+        to: own["to"] === "iptables" ? "iptables" : "nftables",
+        isDryRun: own["dryRun"] === true,
       }),
   );
 }

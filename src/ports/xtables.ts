@@ -1,3 +1,5 @@
+import type { SavedTable } from "../xtables/save.ts";
+
 /** The rules that iptables and ip6tables keep, for the tables that only they may change. */
 export interface Xtables {
   /**
@@ -11,6 +13,19 @@ export interface Xtables {
   removePassRules(): Promise<number>;
   /** Calls back where rules of the legacy variant have changed, of which the kernel tells nobody. The function returned ends it. */
   watch(listener: () => void): () => void;
+}
+
+/** All rules of iptables, for commands that take away what others have left. Each throws {@link XtablesError}. */
+export interface XtablesRules {
+  /** Empty where iptables is not installed. Looking creates no table. */
+  list(): Promise<readonly XtablesListing[]>;
+  /** A text for `iptables-restore --noflush`: one transaction a table. */
+  change(command: XtablesCommand, script: string): Promise<void>;
+}
+
+export interface XtablesListing {
+  readonly command: XtablesCommand;
+  readonly tables: readonly SavedTable[];
 }
 
 /** Plain names stand for the variant that keeps its rules in nf_tables. */

@@ -2,7 +2,7 @@ import { startFirewalld } from "../../lab/firewalld.ts";
 import { hostFirewall, strictRules, type HostFirewall } from "../../lab/host-firewall.ts";
 import { startLibvirt, type GuestWish, type Libvirt } from "../../lab/libvirt.ts";
 import type { Running } from "../../lab/running.ts";
-import { useNftablesBackend } from "../../lab/trixie.ts";
+import { allowNftablesBackend, useNftablesBackend } from "../../lab/trixie.ts";
 import type { StreamPlan } from "../../lab/stream/stream-report.ts";
 import { addUplink, uplink } from "../../lab/uplink.ts";
 import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
@@ -23,8 +23,10 @@ export interface Hypervisor {
 }
 
 export interface HypervisorWish {
-  /** The root folder of another Debian, {@link trixieRoot}. Its libvirt gets the nftables backend. */
+  /** The root folder of another Debian, {@link trixieRoot}. */
   readonly root?: string;
+  /** What libvirt writes its networks' rules with. Default: `nftables` with {@link root}, `iptables` on the machine's own Debian. */
+  readonly backend?: "iptables";
   readonly policy: string;
   /** Default: strict rules of nft. `root` must have firewalld where that is wished. */
   readonly hostFirewall?: "firewalld";
@@ -64,7 +66,8 @@ export async function startHypervisor(wish: HypervisorWish): Promise<Hypervisor>
     const firewall = await (wish.hostFirewall === "firewalld"
       ? startFirewalld(world)
       : hostFirewall(world, strictRules));
-    if (wish.root !== undefined) await useNftablesBackend(world);
+    if (wish.backend === "iptables") await allowNftablesBackend(world);
+    else if (wish.root !== undefined) await useNftablesBackend(world);
     const libvirt = await startLibvirt(world);
     for (const network of wish.networks ?? []) await libvirt.startNetwork(network);
     await writePolicy(world, wish.policy);

@@ -69,3 +69,9 @@ test.each(cases)(
     expect(await admitted()).toBeGreaterThan(count);
   },
 );
+
+test("a libvirt without an nftables backend is not migrated to it", async () => {
+  await expect(hypervisor.virtwall("migrate", "--to", "nftables")).rejects.toThrow(
+    /libvirt 9\.0\.0 has no nftables backend: it came with 10\.4[^]*nothing was changed/,
+  );
+});

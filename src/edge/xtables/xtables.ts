@@ -6,9 +6,11 @@ import {
   type Xtables,
   type XtablesChain,
   type XtablesCommand,
+  type XtablesListing,
+  type XtablesRules,
 } from "../../ports/xtables.ts";
 import { printPassRules, printRemoval, readChains } from "../../xtables/pass-rule.ts";
-import { readSave, type SavedTable } from "../../xtables/save.ts";
+import { readSave } from "../../xtables/save.ts";
 
 /** One installed variant of iptables: the programs that list and change its rules. */
 interface Variant {
@@ -21,11 +23,11 @@ interface Variant {
  * Rules through iptables' own programs. iptables-save without `-t` lists the tables that exist and makes none, in both variants
  * (1.8.9); with `-t` the legacy variant would make the table.
  */
-export class XtablesPrograms implements Xtables {
+export class XtablesPrograms implements Xtables, XtablesRules {
   async read(): Promise<readonly XtablesChain[]> {
     const listings = await this.list();
-    return listings.flatMap(({ variant, tables }) =>
-      readChains(tables).map((chain) => ({ command: variant.command, ...chain })),
+    return listings.flatMap(({ command, tables }) =>
+      readChains(tables).map((chain) => ({ command, ...chain })),
     );
   }
 
@@ -38,9 +40,9 @@ export class XtablesPrograms implements Xtables {
 
   async removePassRules(): Promise<number> {
     let removed = 0;
-    for (const { variant, tables } of await this.list()) {
+    for (const { command, tables } of await this.list()) {
       const { script, count } = printRemoval(tables);
-      if (count > 0) await restore(variant, script);
+      if (count > 0) await this.change(command, script);
       removed += count;
     }
     return removed;
@@ -65,13 +67,16 @@ export class XtablesPrograms implements Xtables {
     return () => clearInterval(timer);
   }
 
-  private async list(): Promise<
-    readonly { readonly variant: Variant; readonly tables: readonly SavedTable[] }[]
-  > {
+  async list(): Promise<readonly XtablesListing[]> {
     const found = await variants();
     return Promise.all(
-      found.map(async (variant) => ({ variant, tables: readSave(await run(variant.save, [])) })),
+      found.map(async ({ command, save }) => ({ command, tables: readSave(await run(save, [])) })),
     );
+  }
+
+  async change(command: XtablesCommand, script: string): Promise<void> {
+    const variant = (await variants()).find((each) => each.command === command);
+    if (variant !== undefined) await restore(variant, script);
   }
 }
 

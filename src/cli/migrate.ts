@@ -1,0 +1,373 @@
+import { setTimeout } from "node:timers/promises";
+import { escapeControls } from "../base/quote.ts";
+import {
+  readClassicHooks,
+  readHooksJsonFile,
+  retiredFile,
+  retireHook,
+  reviveHook,
+} from "../edge/hooks/classic-hooks.ts";
+import { defaultHooksFolder, HookFileError } from "../edge/hooks/hook-files.ts";
+import { LibvirtDriver } from "../edge/libvirt/libvirt-driver.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
+import { readRuleset } from "../edge/nft/read-ruleset.ts";
+import { legacyTablesInUse, XtablesPrograms } from "../edge/xtables/xtables.ts";
+import { planRetirement } from "../import/plan-retirement.ts";
+import type { DriverSettings } from "../ports/network-driver.ts";
+import type { XtablesListing } from "../ports/xtables.ts";
+import { imagineBackend, unruled, type Backend } from "../reconcile/libvirt-backend.ts";
+import { planNftRemoval } from "../reconcile/libvirt-tables.ts";
+import { migrate, type MigrationPorts } from "../reconcile/migrate.ts";
+import { AdoptionError } from "../reconcile/step-back.ts";
+import { planLibvirtRemoval } from "../xtables/libvirt-rules.ts";
+import { collect, type Collected } from "./collect.ts";
+import { printColumns } from "./columns.ts";
+import { converge, refuseOtherPolicy } from "./converge.ts";
+import { backendOf, withBackend } from "./edit-backend.ts";
+import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
+import { knownNic, readGround } from "./ground.ts";
+import { findPublishing, type PublishingHook } from "./hook-forwards.ts";
+import { printJson, type Output } from "./output.ts";
+import { hasErrors, verdictOf } from "./print-problems.ts";
+import { askAll, describeAnswer, lostReach, questionsOf, type Reached } from "./reach.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+export interface MigrateOptions {
+  readonly to: Backend;
+  readonly isDryRun: boolean;
+}
+
+/** The body of `virtwall migrate --json`. */
+export interface MigrateResult {
+  readonly to: Backend;
+  /**
+   * `possible`: what a dry run finds. `refused`: see `obstacles`; nothing was changed. `restart due`: libvirt's settings are written, and
+   * the network driver has to be restarted by hand, then the command given once more.
+   */
+  readonly state: "migrated" | "possible" | "refused" | "restart due" | "nothing to do";
+  readonly libvirt: string;
+  /** libvirt's file that is edited, and the copy of it as it was; null where it says so already. */
+  readonly settings: Pick<DriverSettings, "file" | "backup"> | null;
+  /** Processes of libvirt that have to be started anew. */
+  readonly restart: readonly string[];
+  /** Hook scripts that go aside, and where. */
+  readonly hooks: readonly { readonly file: string; readonly aside: string }[];
+  /** Rules and tables that go, of libvirt's other backend and of the hook scripts. */
+  readonly removed: readonly string[];
+  /** Rules beside them that are not libvirt's, and stay. */
+  readonly left: readonly string[];
+  /** Who reaches whom, before and after: after a dry run as it would be. */
+  readonly reach: readonly {
+    readonly question: string;
+    readonly before: string;
+    readonly after: string;
+  }[];
+  readonly obstacles: readonly string[];
+}
+
+/** libvirt's NEWS: network driver, nftables backend. */
+const firstWithNftables = [10, 4] as const;
+
+export async function runMigrate(
+  settings: Settings,
+  output: Output,
+  options: MigrateOptions,
+): Promise<ExitStatus> {
+  demandRoot("migrate");
+  const result = await new Run(settings, output, options).run();
+  if (settings.json) printJson(output, result);
+  else output.out(printResult(result));
+  const isDone = result.state !== "refused" && result.state !== "restart due";
+  return isDone ? exitStatus.ok : exitStatus.problems;
+}
+
+class Run {
+  readonly #settings: Settings;
+  readonly #output: Output;
+  readonly #options: MigrateOptions;
+  readonly #driver: LibvirtDriver;
+  readonly #xtables = new XtablesPrograms();
+
+  constructor(settings: Settings, output: Output, options: MigrateOptions) {
+    this.#settings = settings;
+    this.#output = output;
+    this.#options = options;
+    this.#driver = new LibvirtDriver(settings.connectUri);
+  }
+
+  async run(): Promise<MigrateResult> {
+    const { to, isDryRun } = this.#options;
+    const collected = await collect(this.#settings);
+    const { decision, policyTexts, written } = collected;
+    if (hasErrors(decision.problems)) {
+      throw new RefusedError(`there are ${verdictOf(decision.problems)}: virtwall check`);
+    }
+    const found = await this.#find(collected);
+    const before = await reached(collected);
+    const after = await reached(collected, {
+      backend: to,
+      networks: written.inventory.networks,
+      ...(written.policy.host.integration === "auto" && { mark: written.policy.host.mark }),
+    });
+    const obstacles = [...found.obstacles, ...lostReach(before, after)];
+    const result = { ...found.result, reach: compare(before, after), obstacles };
+    if (obstacles.length > 0) return { ...result, state: "refused" };
+    const { settings, restart, hooks, removed } = result;
+    if (settings === null && restart.length + hooks.length + removed.length === 0) {
+      return { ...result, state: "nothing to do" };
+    }
+    if (isDryRun) return { ...result, state: "possible" };
+    await refuseOtherPolicy(this.#settings, policyTexts);
+    const removals: string[] = [];
+    const { text } = found.file;
+    const migration = {
+      ...(settings !== null && { settings: { before: text, after: withBackend(text ?? "", to) } }),
+      isRestartDue: settings !== null || restart.length > 0,
+    };
+    const state = await migrate(migration, this.#ports({ before, found, removals }));
+    if (state === "restart due") return { ...result, state, hooks: [], removed: [], reach: [] };
+    const now = await reached(await collect(this.#settings));
+    return { ...result, state, removed: removals, reach: compare(before, now) };
+  }
+
+  async #find({ decision }: Collected): Promise<Findings> {
+    const { to } = this.#options;
+    const [libvirt, file, listings, hooks, hooksJson] = await Promise.all([
+      this.#driver.version(),
+      this.#driver.readSettings(),
+      this.#xtables.list(),
+      readClassicHooks(defaultHooksFolder),
+      readHooksJsonFile(defaultHooksFolder),
+    ]);
+    const publications = decision.desired?.compiled.publications ?? [];
+    // On the way back nothing is known of what they did.
+    const { publishing, obstacles } =
+      to === "nftables"
+        ? findPublishing(hooks, hooksJson, publications)
+        : { publishing: [], obstacles: [] };
+    const isSaid = backendOf(file.text ?? "") === to;
+    const leftovers = await this.#leftovers(listings);
+    return {
+      file,
+      publishing,
+      obstacles: [...refusalsOf(to, libvirt, listings), ...obstacles],
+      result: {
+        to,
+        libvirt,
+        settings: isSaid ? null : { file: file.file, backup: file.backup },
+        restart: isSaid ? await this.#driver.outdated() : await this.#driver.running(),
+        hooks: publishing.map(({ hook }) => ({
+          file: hook.file,
+          aside: retiredFile(defaultHooksFolder, hook),
+        })),
+        removed: [
+          ...leftovers.removed,
+          ...hookRemovals(listings, publishing).flatMap((one) => one.rules),
+        ],
+        left: leftovers.left,
+      },
+    };
+  }
+
+  async #leftovers(
+    listings: readonly XtablesListing[],
+  ): Promise<{ readonly removed: readonly string[]; readonly left: readonly string[] }> {
+    if (this.#options.to === "iptables") return planNftRemoval(await readRuleset());
+    const plans = listings.map(({ command, tables }) => ({
+      command,
+      ...planLibvirtRemoval(tables),
+    }));
+    return {
+      removed: plans.flatMap(({ command, rules }) => rules.map((rule) => `${command} ${rule}`)),
+      left: plans.flatMap(({ command, left }) => left.map((rule) => `${command} ${rule}`)),
+    };
+  }
+
+  #ports(now: { before: Reached; found: Findings; removals: string[] }): MigrationPorts {
+    const { before, found, removals } = now;
+    const undo: { command: XtablesListing["command"]; script: string }[] = [];
+    const retire = async (): Promise<void> => {
+      for (const { hook } of found.publishing) await retireHook(defaultHooksFolder, hook);
+      for (const removal of hookRemovals(await this.#xtables.list(), found.publishing)) {
+        await this.#xtables.change(removal.command, removal.script);
+        undo.push({ command: removal.command, script: removal.undo });
+        removals.push(...removal.rules);
+      }
+    };
+    const revive = async (): Promise<void> => {
+      for (const { hook } of found.publishing) await reviveHook(hook);
+      for (const { command, script } of undo.toReversed()) {
+        await this.#xtables.change(command, script);
+      }
+    };
+    return {
+      driver: this.#driver,
+      untilSettled: () => this.#untilSettled(),
+      hooks: { retire: () => asRefusal(retire), revive: () => asRefusal(revive) },
+      removeLeftovers: async () => void removals.push(...(await this.#removeLeftovers())),
+      untilReached: () => this.#untilReached(before),
+      tell: (step) => this.#output.err(`${step}\n`),
+    };
+  }
+
+  async #untilSettled(): Promise<void> {
+    await patiently(async () => {
+      const { inventory } = (await collect(this.#settings)).written;
+      const missing = unruled(await readRuleset(), this.#options.to, inventory.networks);
+      if (missing.length > 0) {
+        const names = missing.join(", ");
+        throw new AdoptionError(`libvirt made no rules for ${names} with ${this.#options.to}`);
+      }
+      await converge(this.#settings);
+    });
+  }
+
+  async #removeLeftovers(): Promise<readonly string[]> {
+    if (this.#options.to === "iptables") return this.#removeTables();
+    const gone: string[] = [];
+    for (const { command, tables } of await this.#xtables.list()) {
+      const { script, rules } = planLibvirtRemoval(tables);
+      if (script !== "") await this.#xtables.change(command, script);
+      gone.push(...rules.map((rule) => `${command} ${rule}`));
+    }
+    return gone;
+  }
+
+  async #removeTables(): Promise<readonly string[]> {
+    const { script, removed } = planNftRemoval(await readRuleset());
+    const kernel = await openKernel({ gate: "none", socket: this.#settings.gateSocket });
+    try {
+      if (script !== "") await kernel.commit(script);
+    } finally {
+      kernel.close();
+    }
+    return removed;
+  }
+
+  async #untilReached(before: Reached): Promise<void> {
+    await patiently(async () => {
+      await converge(this.#settings);
+      const lost = lostReach(before, await reached(await collect(this.#settings)));
+      if (lost.length > 0) throw new AdoptionError(lost.join("; "));
+    });
+  }
+}
+
+interface Findings {
+  readonly file: DriverSettings;
+  readonly publishing: readonly PublishingHook[];
+  readonly obstacles: readonly string[];
+  readonly result: Omit<MigrateResult, "state" | "reach" | "obstacles">;
+}
+
+function refusalsOf(to: Backend, libvirt: string, listings: readonly XtablesListing[]): string[] {
+  const [major = 0, minor = 0] = libvirt.split(".").map(Number);
+  const [first, second] = firstWithNftables;
+  const hasNftables = major > first || (major === first && minor >= second);
+  if (to === "nftables" && !hasNftables) {
+    return [
+      `libvirt ${libvirt} has no nftables backend: it came with ${firstWithNftables.join(".")}`,
+    ];
+  }
+  return to === "iptables" && listings.length === 0
+    ? ["iptables is not installed, and libvirt's network driver would not start without it"]
+    : [];
+}
+
+function hookRemovals(
+  listings: readonly XtablesListing[],
+  publishing: readonly PublishingHook[],
+): readonly (ReturnType<typeof planRetirement> & Pick<XtablesListing, "command">)[] {
+  const forwards = publishing.flatMap((one) => one.forwards);
+  return listings.flatMap(({ command, tables }) => {
+    const { rules, ...scripts } = planRetirement(tables, forwards);
+    const named = rules.map((rule) => `${command} ${rule}`);
+    return scripts.script === "" ? [] : [{ ...scripts, command, rules: named }];
+  });
+}
+
+/** With a wish: as it would be with libvirt's rules written so. */
+async function reached(
+  { decision }: Collected,
+  wish?: Parameters<typeof imagineBackend>[1],
+): Promise<Reached> {
+  const intent = decision.desired?.compiled.intent;
+  if (intent === undefined) return new Map();
+  const nics = intent.nics.map(knownNic);
+  const ground = await readGround(nics);
+  const tables = wish ? imagineBackend(ground.tables, wish) : ground.tables;
+  const legacy = await legacyTablesInUse();
+  return askAll(questionsOf(intent), { ground: { ...ground, tables }, nics, legacy });
+}
+
+function compare(before: Reached, after: Reached): MigrateResult["reach"] {
+  return [...before].map(([question, answer]) => ({
+    question,
+    before: describeAnswer(answer),
+    after: describeAnswer(after.get(question)),
+  }));
+}
+
+const patienceMs = 15_000;
+
+/** libvirt and the daemon take a moment after a restart. */
+async function patiently(action: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      const isRefusal = error instanceof Error && passing.has(error.name);
+      if (!isRefusal || performance.now() > deadline) throw error;
+    }
+    await setTimeout(200);
+  }
+}
+
+const passing: ReadonlySet<string> = new Set(["AdoptionError", "SourceError", "DaemonError"]);
+
+async function asRefusal(action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    if (!(cause instanceof HookFileError)) throw cause;
+    throw new AdoptionError(cause.message, { cause });
+  }
+}
+
+function printResult(result: MigrateResult): string {
+  const { settings, hooks, removed, left, reach, obstacles, restart } = result;
+  const rows = [["question", "before", "after"], ...reach.map((one) => Object.values(one))];
+  const lines = [
+    ...(settings === null ? [] : [`libvirt ${settings.file}: firewall_backend = "${result.to}"`]),
+    ...restart.map((process) => `restart ${process}`),
+    ...hooks.map(({ file, aside }) => `hook    ${file} goes to ${aside}`),
+    ...removed.map((rule) => `removed ${rule}`),
+    ...left.map((rule) => `left    ${rule}`),
+  ];
+  return escapeLines([
+    ...lines,
+    ...(reach.length === 0 ? [] : printColumns(rows, "").trimEnd().split("\n")),
+    ...obstacles.map((obstacle) => `in the way: ${obstacle}`),
+    verdict(result),
+  ]);
+}
+
+function escapeLines(lines: readonly string[]): string {
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+}
+
+function verdict({ state, to, libvirt, restart }: MigrateResult): string {
+  switch (state) {
+    case "migrated":
+      return `libvirt ${libvirt} writes its rules with ${to} now`;
+    case "possible":
+      return `libvirt ${libvirt} can go over to ${to}; nothing was written yet`;
+    case "refused":
+      return "nothing was changed";
+    case "restart due":
+      return `no systemd runs here: restart ${restart.join(", ")}, then virtwall migrate --to ${to} once more`;
+    case "nothing to do":
+      return `libvirt ${libvirt} writes its rules with ${to} already, and nothing else is left`;
+  }
+}

@@ -1,0 +1,67 @@
+import { KernelError } from "../ports/kernel.ts";
+import type { NetworkDriver } from "../ports/network-driver.ts";
+import { NetworkError } from "../ports/networks.ts";
+import { XtablesError } from "../ports/xtables.ts";
+import { AdoptionError, steppingBack } from "./step-back.ts";
+
+export interface Migration {
+  /** libvirt's settings as they are and as they are to be; absent where they say it already. */
+  readonly settings?: { readonly before: string | undefined; readonly after: string };
+  /** The driver has to be started anew for what they say. */
+  readonly isRestartDue: boolean;
+}
+
+/** Each may throw a refusal of the machine, which undoes what was done. */
+export interface MigrationPorts {
+  readonly driver: Pick<NetworkDriver, "writeSettings" | "restoreSettings" | "restart">;
+  /** Resolves once libvirt's rules and ours stand as that backend has them; throws {@link AdoptionError} where they do not. */
+  untilSettled(): Promise<void>;
+  readonly hooks: {
+    /** The scripts go aside and their rules away. */
+    retire(): Promise<void>;
+    revive(): Promise<void>;
+  };
+  /** What the other backend has left. */
+  removeLeftovers(): Promise<void>;
+  /** Throws {@link AdoptionError} where somebody is not reached any more who was before. */
+  untilReached(): Promise<void>;
+  /** Told before each step. */
+  tell(step: string): void;
+}
+
+/**
+ * libvirt writes its rules with another program. It takes its own rules away itself when it starts; our tables judge guests all the
+ * while. A step that fails, and a guest that is not reached any more, undoes everything before it.
+ */
+export async function migrate(
+  { settings, isRestartDue }: Migration,
+  ports: MigrationPorts,
+): Promise<"migrated" | "restart due"> {
+  const { driver, hooks, tell } = ports;
+  let isStarted = true;
+  await steppingBack(refusals, async (undo) => {
+    // Undone last: with its former settings the driver writes the rules of before.
+    if (isRestartDue) undo.push(["libvirt's rules", async () => void (await driver.restart())]);
+    if (settings) {
+      tell("writing libvirt's network.conf");
+      undo.push(["network.conf", () => driver.restoreSettings(settings.before)]);
+      await driver.writeSettings(settings.after);
+    }
+    if (isRestartDue) {
+      tell("restarting libvirt's network driver");
+      isStarted = await driver.restart();
+      if (!isStarted) return;
+    }
+    await ports.untilSettled();
+    tell("retiring hook scripts");
+    undo.push(["the hook scripts", () => hooks.revive()]);
+    await hooks.retire();
+    tell("removing what the other backend has left");
+    await ports.removeLeftovers();
+    tell("asking who is reached");
+    await ports.untilReached();
+  });
+  return isStarted ? "migrated" : "restart due";
+}
+
+const refusals = [AdoptionError, KernelError, NetworkError, XtablesError] as const;
