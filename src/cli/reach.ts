@@ -8,17 +8,11 @@ import { doubtLegacy, knownNic } from "./ground.ts";
 /** What becomes of each question, by its words. */
 export type Reached = ReadonlyMap<string, Answer>;
 
-export interface ReachQuestion {
-  /** For people: `tcp world -> 203.0.113.7:443`. */
-  readonly title: string;
-  readonly words: Words;
-}
-
 /**
  * What explain would be asked of this host: of each network by its first guest with an address of a family, about the world, the host,
  * the host's name server and the other networks; and of each publication, by one for whom it is.
  */
-export function questionsOf(intent: Intent): readonly ReachQuestion[] {
+export function questionsOf(intent: Intent): readonly Words[] {
   const guests = intent.networks.flatMap((network) => guestsOf(intent, network));
   const ways = guests.flatMap(({ name, address }): readonly Words[] => [
     { protocol: "tcp", from: address, to: "world:443" },
@@ -29,19 +23,7 @@ export function questionsOf(intent: Intent): readonly ReachQuestion[] {
       .filter((other) => other.name !== name && is6(other.address) === is6(address))
       .map((other) => ({ protocol: "tcp", from: address, to: withPort(other.address, 22) })),
   ]);
-  return [...ways, ...intent.publications.map(publicationWords)].map(named);
-}
-
-/**
- * Anybody may have any address, a guest's too, and then nobody knows what becomes of his packet. This one is nobody's (RFC 5737,
- * RFC 3849).
- */
-const stranger = { 4: "192.0.2.1", 6: "2001:db8:ffff::1" } as const;
-
-function named(words: Words): ReachQuestion {
-  const title = `${words.protocol} ${words.from} -> ${words.to}`;
-  if (words.from !== "world") return { title, words };
-  return { title, words: { ...words, from: stranger[words.to.startsWith("[") ? 6 : 4] } };
+  return [...ways, ...intent.publications.map(publicationWords)];
 }
 
 function guestsOf(
@@ -77,12 +59,12 @@ export interface Site {
   readonly legacy: readonly string[];
 }
 
-export function askAll(
-  questions: readonly ReachQuestion[],
-  { ground, nics, legacy }: Site,
-): Reached {
+export function askAll(questions: readonly Words[], { ground, nics, legacy }: Site): Reached {
   return new Map(
-    questions.map(({ title, words }) => [title, doubtLegacy(ask(words, { ground, nics }), legacy)]),
+    questions.map((words) => {
+      const title = `${words.protocol} ${words.from} -> ${words.to}`;
+      return [title, doubtLegacy(ask(words, { ground, nics }), legacy)];
+    }),
   );
 }
 
