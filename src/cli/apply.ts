@@ -1,42 +1,25 @@
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { InterfaceName } from "../base/interface-name.ts";
-import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
-import { openKernel } from "../edge/nft/open-kernel.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
-import { StateFolder } from "../edge/files/state-folder.ts";
-import { printRuleset } from "../nft/print.ts";
-import type { Flows } from "../ports/flows.ts";
-import { KernelError } from "../ports/kernel.ts";
-import { LinkError } from "../ports/links.ts";
-import { StateError } from "../ports/state.ts";
-import { cutFlows, formerOf, planCut, type CutPlan } from "../reconcile/cut-flows.ts";
-import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
-import { judgedBridges } from "../reconcile/judged-bridges.ts";
-import type { PassRuleReport } from "../reconcile/pass-rules.ts";
-import { BridgeLinks } from "../edge/host/bridge-links.ts";
-import { XtablesPrograms } from "../edge/xtables/xtables.ts";
-import { planTables } from "../reconcile/plan-tables.ts";
+import { operatorAccess } from "../check/operator-access.ts";
+import { keyOf, type OperatorTexts } from "../edge/files/policy-history.ts";
+import { putBack } from "../edge/files/put-back.ts";
 import type { Problem } from "../model/problem.ts";
-import type { DaemonStatus } from "../wire/daemon-status.ts";
-import { collect } from "./collect.ts";
-import { printChanges } from "./columns.ts";
+import type { SourceText } from "../model/source-text.ts";
+import { applyNow, printApply, type Applied } from "./apply-now.ts";
+import { imagine, replaceText, type Collected } from "./collect.ts";
+import { beginUnconfirmed } from "./confirm.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { historyOf, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
+import { operatorConnection, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
-import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
+import { hasErrors } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 
-/** The body of `virtwall apply --json`. */
-export interface ApplyResult {
-  readonly state: "applied" | "unchanged" | "refused";
-  /** Who wrote: the daemon that runs, or this command. */
-  readonly by: "daemon" | "command";
-  readonly changes: readonly string[];
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly string[];
-}
-
 export interface ApplyOptions {
-  readonly isConfirmed: boolean;
+  /** A file whose text is to become the policy. */
+  readonly file?: string;
+  /** Taken back after so many seconds unless it is confirmed. */
+  readonly confirmSeconds?: number;
 }
 
 export async function runApply(
@@ -44,150 +27,117 @@ export async function runApply(
   output: Output,
   options: ApplyOptions,
 ): Promise<ExitStatus> {
-  if (options.isConfirmed) {
-    throw new UsageError("--confirm is not in this version: apply without it");
-  }
   demandRoot("apply");
-  const texts = new Map<string, string>();
-  const result = (await applyByDaemon(settings)) ?? (await applyAlone(settings, texts));
+  const { result, texts } = await applyGuarded(settings, options);
+  const isRefused = result.state === "refused" || hasErrors(result.problems);
+  const { confirmSeconds } = options;
   if (settings.json) printJson(output, result);
   else printApply(result, texts, output);
-  return result.state === "refused" || hasErrors(result.problems)
-    ? exitStatus.problems
-    : exitStatus.ok;
-}
-
-async function applyByDaemon(settings: Settings): Promise<ApplyResult | undefined> {
-  const running = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (running?.kind === "status") demandSame(running.status.daemon, settings);
-  const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
-  if (reply?.kind !== "reload") return undefined;
-  const { state, changes, problems, error } = reply.result;
-  if (state === "failed") throw new RefusedError(error ?? "the daemon could not apply it");
-  return {
-    state: state === "last-good" ? "refused" : changes.length > 0 ? "applied" : "unchanged",
-    by: "daemon",
-    changes,
-    problems,
-    warnings: [],
-  };
-}
-
-/** A daemon takes up what it follows, which is not what was named. */
-function demandSame(daemon: DaemonStatus["daemon"], settings: Settings): void {
-  const { isPolicyNamed, policyFile, inventoryFolder } = settings;
-  if (isPolicyNamed && daemon && daemon.policyFile !== resolve(policyFile)) {
-    throw new RefusedError(
-      `the daemon follows another policy (${daemon.policyFile}): name that one, or stop the daemon first`,
-    );
+  if (!settings.json && !isRefused && confirmSeconds !== undefined) {
+    output.out(`taken back in ${confirmSeconds} s, unless you say: virtwall confirm\n`);
   }
-  if (inventoryFolder !== undefined && daemon?.inventoryFolder !== resolve(inventoryFolder)) {
-    const theirs = daemon?.inventoryFolder ?? "libvirt itself";
-    throw new RefusedError(`the daemon follows another inventory (${theirs}): stop it first`);
-  }
+  return isRefused ? exitStatus.problems : exitStatus.ok;
 }
 
-async function applyAlone(settings: Settings, texts: Map<string, string>): Promise<ApplyResult> {
-  const { decision, policyTexts, filterTexts, texts: read } = await collect(settings);
-  for (const [file, text] of read) texts.set(file, text);
-  const { problems, desired } = decision;
-  // Who applies by hand is there to mend it: no nic is closed under his hands.
-  if (!desired || decision.lacksFilters)
-    return { state: "refused", by: "command", changes: [], problems, warnings: [] };
-  const { tables } = desired.compiled;
-  const warnings: string[] = [];
-  const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });
-  const firewalld = new FirewalldBus();
+/**
+ * Applies what is written, or a file that is to be the policy. What would keep the operator out is refused, or taken back unless it
+ * is confirmed. A file with errors is written nowhere, and what could not be applied is taken back at once.
+ */
+async function applyGuarded(settings: Settings, options: ApplyOptions): Promise<Applied> {
+  const { file, confirmSeconds } = options;
+  const present = await readOperatorTexts(settings);
+  const candidate = file === undefined ? undefined : await readCandidate(file, settings);
+  const refused = await examine(settings, {
+    candidate,
+    file,
+    isGuarded: confirmSeconds === undefined,
+  });
+  if (refused) return refused;
+  const wanted = candidate
+    ? { ...present, policy: replaceText(present.policy, candidate) }
+    : present;
+  const before = confirmSeconds === undefined ? undefined : await textsBefore(settings, wanted);
+  const callOff =
+    confirmSeconds === undefined
+      ? undefined
+      : await beginUnconfirmed(settings, { seconds: confirmSeconds, ...(before && { before }) });
   try {
-    const before = await kernel.readTables();
-    const plan = planTables(before, tables);
-    if (plan.script !== "") await kernel.commit(plan.script);
-    const cut = await endFlows(kernel.flows, planCut(formerOf(before), desired));
-    warnings.push(
-      "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
-    );
-    warnings.push(...cut.warnings, ...(await setHairpin(desired.compiled.hairpinTaps)));
-    const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms(), firewalld });
-    const { mark, integration } = desired.policy.host;
-    const bridges = judgedBridges(desired);
-    const passRules = await keeper.keep({ mark, integration, bridges });
-    warnings.push(...passRules.failures);
-    const ruleset = printRuleset(tables);
-    await save(settings, { policy: policyTexts, filters: filterTexts, ruleset }, warnings);
-    const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
-    const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
-    const changes = [...plan.changes, ...cut.changes, ...put];
-    return { state, by: "command", changes, problems, warnings };
-  } finally {
-    firewalld.close();
-    kernel.close();
-  }
-}
-
-/** Of the ruleset that was there before only the publications are known: their flows end with them. */
-async function endFlows(
-  flows: Flows | undefined,
-  plan: CutPlan | undefined,
-): Promise<Pick<ApplyResult, "changes" | "warnings">> {
-  if (!plan || !flows) return { changes: [], warnings: [] };
-  try {
-    return { changes: await cutFlows(flows, plan), warnings: [] };
+    await historyOf(settings).announce(wanted, operatorName());
+    await putBack(wanted, present);
+    const applied = await applyNow(settings);
+    if (applied.result.state !== "refused") return applied;
+    await undo();
+    return applied;
   } catch (error) {
-    if (error instanceof KernelError) return { changes: [], warnings: [error.message] };
+    await undo();
     throw error;
   }
-}
 
-/** Answers what could not be done. */
-async function setHairpin(taps: readonly InterfaceName[]): Promise<readonly string[]> {
-  const links = new BridgeLinks();
-  try {
-    if (taps.length > 0 && (await links.bridges()).filtered.length > 0) {
-      await links.setHairpin(taps);
-    }
-    return [];
-  } catch (error) {
-    if (error instanceof LinkError) return [error.message];
-    throw error;
+  async function undo(): Promise<void> {
+    await callOff?.();
+    if (candidate) await putBack(present, wanted);
   }
 }
 
-function isPassed(line: PassRuleReport): boolean {
-  return line.state === "passed";
+async function readCandidate(file: string, { policyFile }: Settings): Promise<SourceText> {
+  try {
+    return { file: resolve(policyFile), text: await readFile(file, "utf8") };
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? ""}`, {
+      cause: error,
+    });
+  }
 }
 
-function passChange(line: PassRuleReport): string {
-  return `+ pass rule ${line.family} ${line.table} ${line.chain}`;
-}
-
-async function save(
+/** Undefined where nothing speaks against it. */
+async function examine(
   settings: Settings,
-  state: Parameters<StateFolder["save"]>[0],
-  warnings: string[],
-): Promise<void> {
-  try {
-    await new StateFolder(settings.stateFolder).save(state);
-  } catch (error) {
-    if (!(error instanceof StateError)) throw error;
-    warnings.push(error.message);
-  }
+  wanted: { candidate: SourceText | undefined; file: string | undefined; isGuarded: boolean },
+): Promise<Applied | undefined> {
+  const { candidate, file, isGuarded } = wanted;
+  const absolute = { ...settings, policyFile: resolve(settings.policyFile) };
+  const collected = await imagine(
+    candidate ? absolute : settings,
+    candidate ? { policy: candidate } : {},
+  );
+  const { decision } = collected;
+  const cuts = isGuarded ? operatorCuts(collected) : [];
+  const problems = [...decision.problems, ...cuts];
+  if (cuts.length === 0 && (candidate === undefined || decision.inForce === "current")) return;
+  const stored = candidate?.file;
+  const result = {
+    state: "refused",
+    by: "command",
+    changes: [],
+    problems: problems.map((problem) => inFile(problem, stored, file)),
+    warnings: [],
+  } as const;
+  const texts = new Map(collected.texts);
+  if (candidate && file !== undefined) texts.set(file, candidate.text);
+  return { result, texts };
 }
 
-function printApply(result: ApplyResult, texts: ReadonlyMap<string, string>, output: Output): void {
-  output.err(printProblems(result.problems, texts));
-  output.out(printChanges(result.changes));
-  output.out(`${sentenceOf(result)}\n`);
-  for (const warning of result.warnings) output.err(`warning: ${warning}\n`);
+/** Only what the operator changes by this is asked: what is in force lets him in, or he would not be here. */
+function operatorCuts({ written, decision }: Collected): Problem[] {
+  const connection = operatorConnection();
+  if (connection === undefined || hasErrors(decision.problems)) return [];
+  return operatorAccess(written.policy, written.inventory, connection);
 }
 
-function sentenceOf(result: ApplyResult): string {
-  const who = result.by === "daemon" ? " by the daemon" : "";
-  switch (result.state) {
-    case "applied":
-      return `applied${who}`;
-    case "unchanged":
-      return "the kernel holds this already";
-    case "refused":
-      return `${verdictOf(result.problems)}: nothing was changed`;
-  }
+function inFile(problem: Problem, stored: string | undefined, file: string | undefined): Problem {
+  if (file === undefined || problem.at.file !== stored) return problem;
+  return { ...problem, at: { ...problem.at, file } };
+}
+
+/** What was in force before these texts, which may be in force already: a daemon takes up what is written at once. */
+async function textsBefore(
+  settings: Settings,
+  wanted: OperatorTexts,
+): Promise<OperatorTexts | undefined> {
+  const inForce = await readTextsInForce(settings);
+  if (inForce === undefined || keyOf(inForce) !== keyOf(wanted)) return inForce;
+  const held = await historyOf(settings).load();
+  const before = held.find((texts) => keyOf(texts) !== keyOf(wanted));
+  if (before) return before;
+  throw new RefusedError("nothing else was in force before, so there is nothing to go back to");
 }

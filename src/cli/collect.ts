@@ -1,5 +1,6 @@
 import { defined } from "../base/defined.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
+import type { OperatorTexts } from "../edge/files/policy-history.ts";
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
 import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
@@ -31,6 +32,8 @@ export async function collect(settings: Settings, replaced?: SourceText): Promis
 export interface Imagined {
   /** Stands for a policy file. */
   readonly policy?: SourceText;
+  /** Stand for all policy files, and for all of virtwall's own filters. */
+  readonly texts?: OperatorTexts;
   /** A network's XML as it would be. */
   readonly network?: (xml: string) => string;
   /** Stands for a file of virtwall's own filters; undefined: there is no such file. */
@@ -52,15 +55,17 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
 async function collectFrom(
   sources: Sources,
   settings: Settings,
-  { policy: replaced, network, filter, own }: Imagined,
+  { policy: replaced, texts: imagined, network, filter, own }: Imagined,
 ): Promise<Collected> {
-  const [read, found, filters, interfaces, learned] = await Promise.all([
+  const [policyRead, found, filtersRead, interfaces, learned] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
     sources.filters.read(),
     sources.host.read(),
     sources.learned.read(),
   ]);
+  const read = imagined?.policy ?? policyRead;
+  const filters = { ...filtersRead, ...(imagined && { ownFilters: imagined.ownFilters }) };
   const filterTexts = withFilter(filters, filter);
   const libvirt = { ...(network ? withNetworks(found, network) : found), ...filterTexts };
   if (settings.isPolicyNamed && read.length === 0 && !replaced) {

@@ -76,12 +76,43 @@ function addKernelCommands({ add, run, output }: Builder): void {
     add(
       "apply",
       "bring the kernel to what is desired, in one transaction",
-      "virtwall apply",
-    ).option("--confirm <seconds>", "roll back unless confirmed (not in this version)"),
-    async ({ settings, own }) =>
-      (await import("./apply.ts")).runApply(settings, output, {
-        isConfirmed: own["confirm"] !== undefined,
-      }),
+      "virtwall apply ./new.yaml --confirm 60",
+    )
+      .argument("[file]", "a policy that is to take the place of the policy file")
+      .option(
+        "--confirm <seconds>",
+        "take it back after that time, unless virtwall confirm follows",
+      ),
+    async ({ settings, args, own }) => {
+      const [apply, confirm] = await Promise.all([import("./apply.ts"), import("./confirm.ts")]);
+      const [file] = args as [string | undefined];
+      const seconds = own["confirm"] as string | undefined;
+      return apply.runApply(settings, output, {
+        ...(file !== undefined && { file }),
+        ...(seconds !== undefined && { confirmSeconds: confirm.readSeconds(seconds) }),
+      });
+    },
+  );
+  run(
+    add("confirm", "keep what apply --confirm has put in force", "virtwall confirm"),
+    async ({ settings }) => (await import("./confirm.ts")).runConfirm(settings, output),
+  );
+  run(
+    add(
+      "rollback",
+      "write and apply once more what was in force before",
+      "virtwall rollback --list",
+    )
+      .argument("[number]", "of what was in force (default: the one before)")
+      .option("--list", "show what was in force, since when and by whom")
+      .addOption(new Option("--unless-confirmed").hideHelp()),
+    async ({ settings, args, own }) => {
+      if (own["unlessConfirmed"] === true)
+        return (await import("./confirm.ts")).runUnlessConfirmed(settings, output);
+      const rollback = await import("./rollback.ts");
+      if (own["list"] === true) return rollback.runRollbackList(settings, output);
+      return rollback.runRollback(settings, output, args[0] as string | undefined);
+    },
   );
 }
 

@@ -102,6 +102,13 @@ function attempts(failures: string[]): Attempt {
   };
 }
 
+/** Takes the rules away and leaves the rest. Throws what could not be done. */
+export async function cleanRules(settings: Settings): Promise<void> {
+  const failures: string[] = [];
+  await cleanKernel(settings, attempts(failures));
+  if (failures.length > 0) throw new RefusedError(failures.join("; "));
+}
+
 /** Other firewalls get their say back while our tables still judge, so that nothing opens in between. */
 async function cleanKernel(settings: Settings, attempt: Attempt): Promise<void> {
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });

@@ -21,6 +21,7 @@ import { HeldSources } from "./held-sources.ts";
 import { Journal, printLogLine } from "./journal.ts";
 import { readDaemonSettings, UsageError, type DaemonSettings } from "./settings.ts";
 import { readStatus } from "./status.ts";
+import { takeBackUnconfirmed } from "./take-back.ts";
 
 /** The machine refuses: exit status 3. */
 class RefusedError extends Error {
@@ -53,6 +54,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   );
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);
+  await takeBackUnconfirmed(settings.stateFolder, opened, journal);
   const sources = new HeldSources(opened);
   const firewalld = new FirewalldBus();
   const follower = new Follower({

@@ -22,7 +22,7 @@ test("what was saved is loaded, and no other file is left", async () => {
   expect(await store.load()).toBeUndefined();
   await store.save(state);
   expect(await store.load()).toEqual(state);
-  expect(await readdir(join(folder, "made/by/save"))).toHaveLength(2);
+  expect(await readdir(join(folder, "made/by/save"))).toHaveLength(3);
 });
 
 test("a save that fails keeps the state before it", async () => {

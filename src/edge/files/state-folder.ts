@@ -11,6 +11,7 @@ import {
   type StateStore,
 } from "../../ports/state.ts";
 import type { FilterTexts, SourceText } from "../../ports/sources.ts";
+import { PolicyHistory } from "./policy-history.ts";
 import { readFolder } from "./read-folder.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
@@ -29,9 +30,14 @@ export const requiredFileName = "required";
  */
 export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStore {
   readonly #folder: string;
+  readonly #history: PolicyHistory;
+  readonly #author: string;
 
-  constructor(folder: string) {
+  /** `author` brings into force what is saved, where nobody else has said so. */
+  constructor(folder: string, author = "the policy files") {
     this.#folder = folder;
+    this.#history = new PolicyHistory(join(folder, "history"));
+    this.#author = author;
   }
 
   async load(): Promise<SavedState | undefined> {
@@ -63,6 +69,9 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       [rulesetName, ruleset],
       [policyName, JSON.stringify({ policy, filters })],
     ]);
+    await this.#refusing(() =>
+      this.#history.add({ policy, ownFilters: filters?.ownFilters ?? [] }, this.#author),
+    );
   }
 
   async saveRequired(guests: readonly string[]): Promise<void> {
@@ -71,9 +80,15 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   }
 
   async #write(files: readonly (readonly [name: string, text: string])[]): Promise<void> {
-    try {
+    await this.#refusing(async () => {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       for (const [name, text] of files) await writeAtomically(join(this.#folder, name), text);
+    });
+  }
+
+  async #refusing(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       const why = code === "ENOSPC" ? "no space left on the disk" : message;
@@ -138,6 +153,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       for (const name of [policyName, parsedName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
+      await this.#history.clear();
     } catch (cause) {
       throw new StateError(`${this.#folder} cannot be cleared: ${(cause as Error).message}`, {
         cause,

@@ -1,0 +1,98 @@
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { putBack } from "../edge/files/put-back.ts";
+import type { OperatorTexts } from "../edge/files/policy-history.ts";
+import { Unconfirmed, type UnconfirmedChange } from "../edge/files/unconfirmed.ts";
+import { startWaiter } from "../edge/host/start-waiter.ts";
+import { applyNow } from "./apply-now.ts";
+import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { historyOf, readOperatorTexts } from "./operator-texts.ts";
+import { printJson, type Output } from "./output.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+import { cleanRules } from "./stop.ts";
+
+/** A day: who needs longer has confirmed. */
+const longestSeconds = 86_400;
+const lookEveryMs = 500;
+
+export function readSeconds(word: string): number {
+  const seconds = /^[1-9][0-9]{0,5}$/.test(word) ? Number(word) : Infinity;
+  if (seconds <= longestSeconds) return seconds;
+  throw new UsageError(`--confirm ${word}: seconds, 1 to ${longestSeconds}`);
+}
+
+/** Somebody waits from now on, and takes back what comes unless it is confirmed. Answers how to call that off. */
+export async function beginUnconfirmed(
+  settings: Settings,
+  change: UnconfirmedChange,
+): Promise<() => Promise<void>> {
+  const unconfirmed = new Unconfirmed(settings.stateFolder);
+  if ((await unconfirmed.load()) !== undefined) {
+    throw new RefusedError("a change waits for its confirmation: virtwall confirm");
+  }
+  await unconfirmed.save(change);
+  const callOff = async (): Promise<void> => void (await unconfirmed.confirm());
+  try {
+    await startWaiter(["rollback", "--unless-confirmed", ...wordsOf(settings)]);
+  } catch (error) {
+    await callOff();
+    throw error;
+  }
+  return callOff;
+}
+
+export async function runConfirm(settings: Settings, output: Output): Promise<ExitStatus> {
+  demandRoot("confirm");
+  const isConfirmed = await new Unconfirmed(settings.stateFolder).confirm();
+  if (settings.json) printJson(output, { isConfirmed });
+  else if (isConfirmed) output.out("confirmed: it stays in force\n");
+  else output.err("virtwall: nothing waits for a confirmation, or it came too late\n");
+  return isConfirmed ? exitStatus.ok : exitStatus.problems;
+}
+
+/** Waits, in a process of its own, for the confirmation or for its time to pass. Time does not pass while the machine sleeps. */
+export async function runUnlessConfirmed(settings: Settings, output: Output): Promise<ExitStatus> {
+  const unconfirmed = new Unconfirmed(settings.stateFolder);
+  const change = await unconfirmed.load();
+  if (change === undefined) return exitStatus.ok;
+  const release = unconfirmed.claim();
+  if (release === undefined) throw new RefusedError("another process waits for it already");
+  const end = performance.now() + change.seconds * 1000;
+  // Who started this reads one word and goes.
+  process.stdout.on("error", () => undefined);
+  output.out("waiting\n");
+  while (performance.now() < end) {
+    await sleep(Math.min(lookEveryMs, Math.max(0, end - performance.now())));
+    if ((await unconfirmed.load()) === undefined) return exitStatus.ok;
+  }
+  const taken = await unconfirmed.take();
+  if (taken === undefined) return exitStatus.ok;
+  await takeBack(settings, taken);
+  await unconfirmed.end();
+  release();
+  return exitStatus.ok;
+}
+
+async function takeBack(settings: Settings, { before, seconds }: UnconfirmedChange): Promise<void> {
+  const nothing: OperatorTexts = { policy: [], ownFilters: [] };
+  const texts = before ?? nothing;
+  await historyOf(settings).announce(texts, `virtwall: not confirmed within ${seconds} s`);
+  await putBack(texts, await readOperatorTexts(settings));
+  if (before) await applyNow({ ...settings, isPolicyNamed: false });
+  else await cleanRules(settings);
+}
+
+function wordsOf(settings: Settings): string[] {
+  const { policyFile, stateFolder, daemonSocket, connectUri, inventoryFolder } = settings;
+  return [
+    "--policy",
+    resolve(policyFile),
+    "--state",
+    resolve(stateFolder),
+    "--socket",
+    resolve(daemonSocket),
+    "--connect",
+    connectUri,
+    ...(inventoryFolder === undefined ? [] : ["--inventory", resolve(inventoryFolder)]),
+  ];
+}

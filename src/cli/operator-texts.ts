@@ -1,0 +1,32 @@
+import { join, resolve } from "node:path";
+import type { OperatorTexts } from "../edge/files/policy-history.ts";
+import { PolicyHistory } from "../edge/files/policy-history.ts";
+import { StateFolder } from "../edge/files/state-folder.ts";
+import { openSources } from "../edge/libvirt/open-sources.ts";
+import type { Settings } from "./settings.ts";
+
+export function historyOf({ stateFolder }: Settings): PolicyHistory {
+  return new PolicyHistory(join(stateFolder, "history"));
+}
+
+/** What is written now, whether it is in force or not. */
+export async function readOperatorTexts(settings: Settings): Promise<OperatorTexts> {
+  const sources = openSources({ ...settings, policyFile: resolve(settings.policyFile) });
+  try {
+    const [policy, { ownFilters }] = await Promise.all([
+      sources.policy.read(),
+      sources.filters.read(),
+    ]);
+    return { policy, ownFilters };
+  } finally {
+    sources.close();
+  }
+}
+
+/** What was in force last; undefined where nothing ever was. */
+export async function readTextsInForce(settings: Settings): Promise<OperatorTexts | undefined> {
+  const [newest] = await historyOf(settings).load();
+  if (newest !== undefined) return newest;
+  const saved = await new StateFolder(settings.stateFolder).load();
+  return saved && { policy: saved.policy, ownFilters: saved.filters?.ownFilters ?? [] };
+}

@@ -1,0 +1,21 @@
+import { userInfo } from "node:os";
+import { parseAddress } from "../base/address.ts";
+import type { OperatorConnection } from "../check/operator-access.ts";
+
+/** Who gives this command: behind sudo the one who called it. */
+export function operatorName(): string {
+  return process.env["SUDO_USER"] ?? userInfo().username;
+}
+
+/**
+ * The connection by which this command came, as sshd tells it (ssh(1), SSH_CONNECTION: client, its port, server, its port). Undefined
+ * at the console, and behind a sudo that does not keep it.
+ */
+export function operatorConnection(
+  text: string | undefined = process.env["SSH_CONNECTION"],
+): OperatorConnection | undefined {
+  const [client = "", , server = "", port = ""] = (text ?? "").split(" ");
+  const [from, to] = [client, server].map((word) => parseAddress(word.replace(/%.*/, "")));
+  if (!from || !to || !/^[0-9]{1,5}$/.test(port)) return undefined;
+  return { client: from, server: to, port: Number(port) };
+}

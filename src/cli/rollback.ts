@@ -1,0 +1,98 @@
+import { putBack } from "../edge/files/put-back.ts";
+import { keyOf, type HeldTexts } from "../edge/files/policy-history.ts";
+import type { Problem } from "../model/problem.ts";
+import { applyNow, printApply, type ApplyResult } from "./apply-now.ts";
+import { imagine } from "./collect.ts";
+import { printColumns } from "./columns.ts";
+import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { historyOf, readOperatorTexts } from "./operator-texts.ts";
+import { operatorName } from "./operator.ts";
+import { printJson, type Output } from "./output.ts";
+import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+/** The body of `virtwall rollback --json`. */
+export interface RollbackResult extends ApplyResult {
+  /** The number of what is in force again. */
+  readonly number: number;
+  /** Files in which the texts are kept that stood there before. */
+  readonly kept: readonly string[];
+}
+
+export async function runRollbackList(settings: Settings, output: Output): Promise<ExitStatus> {
+  demandRoot("rollback");
+  const held = await historyOf(settings).load();
+  const present = keyOf(await readOperatorTexts(settings));
+  const rows = held.map(({ number, at, by, ...texts }) => ({
+    number,
+    at,
+    by,
+    isWritten: keyOf(texts) === present,
+  }));
+  if (settings.json) printJson(output, { held: rows });
+  else if (rows.length === 0) output.out("nothing was in force yet\n");
+  else {
+    const lines = rows.map(({ number, at, by, isWritten }) => [
+      String(number),
+      at,
+      by,
+      isWritten ? "(what the files say)" : "",
+    ]);
+    output.out(printColumns(lines, ""));
+  }
+  return exitStatus.ok;
+}
+
+/** Makes the files say again what was in force, the one before the present or that of the number, and applies them. */
+export async function runRollback(
+  settings: Settings,
+  output: Output,
+  wanted: string | undefined,
+): Promise<ExitStatus> {
+  demandRoot("rollback");
+  const present = await readOperatorTexts(settings);
+  const target = choose(await historyOf(settings).load(), keyOf(present), wanted);
+  const { decision, texts } = await imagine(settings, { texts: target });
+  if (decision.inForce !== "current") {
+    output.err(printProblems(decision.problems, texts));
+    throw new RefusedError(
+      `what was in force on ${target.at} has ${verdictOf(decision.problems)} by now: nothing was changed`,
+    );
+  }
+  await historyOf(settings).announce(target, `${operatorName()}: rollback to ${target.number}`);
+  const kept = await putBack(target, present);
+  const applied = await applyNow(settings);
+  const result: RollbackResult = { ...applied.result, number: target.number, kept };
+  if (settings.json) printJson(output, result);
+  else {
+    printApply(result, applied.texts, output);
+    output.out(`number ${target.number} of ${target.at} is written again\n`);
+    for (const file of kept) output.out(`what stood there before is in ${file}\n`);
+  }
+  return isRefused(result) ? exitStatus.problems : exitStatus.ok;
+}
+
+function isRefused({
+  state,
+  problems,
+}: {
+  readonly state: ApplyResult["state"];
+  readonly problems: readonly Problem[];
+}): boolean {
+  return state === "refused" || hasErrors(problems);
+}
+
+function choose(
+  held: readonly HeldTexts[],
+  present: string,
+  wanted: string | undefined,
+): HeldTexts {
+  if (wanted === undefined) {
+    const before = held.find((texts) => keyOf(texts) !== present);
+    if (before) return before;
+    throw new RefusedError("nothing else was in force before: virtwall rollback --list");
+  }
+  const found = held.find(({ number }) => String(number) === wanted);
+  if (found) return found;
+  throw new UsageError(`there is no number ${wanted} in virtwall rollback --list`);
+}

@@ -1,0 +1,173 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { buildPrograms, holds, nft, Site, until } from "./daemon-program.ts";
+
+const publishing = (port: number) => `guests:
+  web1:
+    publish:
+      - { address: 198.51.100.1, ports: [tcp/${port}] }
+`;
+const element = (port: number) => `198.51.100.1 . tcp . ${port} : 10.20.0.11 . ${port}`;
+
+let site: Site;
+let candidate: string;
+
+beforeAll(buildPrograms);
+
+beforeEach(() => {
+  site = new Site(publishing(80));
+  candidate = join(site.folder, "new.yaml");
+  writeFileSync(candidate, publishing(81));
+});
+
+afterEach(() => site.close());
+
+test("a file becomes the policy once it has no errors, and what stood there is kept", () => {
+  expect(site.run(["apply"]).status).toBe(0);
+  expect(site.run(["apply", candidate]).status).toBe(0);
+  expect(holds(element(81))).toBe(true);
+  expect(readFileSync(site.policyFile, "utf8")).toBe(publishing(81));
+  expect(readFileSync(`${site.policyFile}.before`, "utf8")).toBe(publishing(80));
+  writeFileSync(candidate, publishing(99_999));
+  const refused = site.run(["apply", candidate]);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain(`${candidate}:4:`);
+  expect(readFileSync(site.policyFile, "utf8")).toBe(publishing(81));
+});
+
+test.each(["a daemon", "no daemon"])(
+  "what nobody confirms is taken back, beside %s",
+  async (who) => {
+    if (who === "a daemon") await site.start();
+    else site.run(["apply"]);
+    const applied = site.run(["apply", candidate, "--confirm", "2"]);
+    expect(applied.stdout).toContain("taken back in 2 s, unless you say: virtwall confirm\n");
+    expect(holds(element(81))).toBe(true);
+    await until(() => holds(element(80)) && !holds(element(81)));
+    expect(readFileSync(site.policyFile, "utf8")).toBe(publishing(80));
+    await until(() => site.run(["confirm"]).stderr.includes("nothing waits"));
+    const { held } = JSON.parse(site.run(["rollback", "--list", "--json"]).stdout) as {
+      held: { number: number; by: string; isWritten: boolean }[];
+    };
+    expect(held.map(({ number, isWritten }) => [number, isWritten])).toEqual([
+      [3, true],
+      [2, false],
+      [1, true],
+    ]);
+    expect(held[0]?.by).toBe("virtwall: not confirmed within 2 s");
+  },
+);
+
+test("what is confirmed stays, and a second change has to wait until then", async () => {
+  site.run(["apply"]);
+  expect(site.run(["apply", candidate, "--confirm", "60"]).status).toBe(0);
+  writeFileSync(candidate, publishing(82));
+  const second = site.run(["apply", candidate, "--confirm", "60"]);
+  expect(second.status).toBe(3);
+  expect(second.stderr).toContain("a change waits for its confirmation");
+  expect(site.run(["confirm"]).stdout).toBe("confirmed: it stays in force\n");
+  // Nobody is left who could take it back.
+  const waiter = ["-f", `unless-confirmed .*${site.state}`];
+  await until(() => spawnSync("pgrep", waiter).status === 1);
+  expect(holds(element(81))).toBe(true);
+  expect(site.run(["confirm"]).status).toBe(1);
+});
+
+test("a daemon that had taken up the change already goes back to what was before it", async () => {
+  await site.start();
+  site.writePolicy(publishing(81));
+  await until(() => holds(element(81)));
+  expect(site.run(["apply", "--confirm", "1"]).status).toBe(0);
+  await until(() => holds(element(80)) && !holds(element(81)));
+});
+
+test("nobody waits any more when the daemon starts, as after a reboot: the change is taken back", async () => {
+  site.run(["apply"]);
+  site.writePolicy(publishing(81));
+  // What a machine leaves that went down while a change waited.
+  const texts = { policy: [{ file: site.policyFile, text: publishing(80) }], ownFilters: [] };
+  writeFileSync(
+    join(site.state, "unconfirmed.json"),
+    JSON.stringify({ seconds: 60, before: texts }),
+  );
+  const daemon = await site.start();
+  expect(holds(element(80))).toBe(true);
+  expect(readFileSync(`${site.policyFile}.before`, "utf8")).toBe(publishing(81));
+  expect(site.run(["events"]).stdout).toContain("the last change was not confirmed");
+  expect(existsSync(join(site.state, "unconfirmed.json"))).toBe(false);
+  await daemon.kill("SIGTERM");
+});
+
+test("the daemon is killed while a change waits, and it is taken back all the same", async () => {
+  const daemon = await site.start();
+  expect(site.run(["apply", candidate, "--confirm", "2"]).status).toBe(0);
+  await daemon.kill("SIGKILL");
+  await until(() => readFileSync(site.policyFile, "utf8") === publishing(80));
+  await until(() => holds(element(80)) && !holds(element(81)));
+});
+
+test("where nothing was in force before, what nobody confirms leaves nothing in force", async () => {
+  expect(site.run(["apply", "--confirm", "1"]).status).toBe(0);
+  expect(holds(element(80))).toBe(true);
+  await until(() => nft("list", "tables") === "");
+  expect(existsSync(site.policyFile)).toBe(false);
+  expect(readFileSync(`${site.policyFile}.before`, "utf8")).toBe(publishing(80));
+});
+
+test("rollback writes what was in force before, or what is named, filters and all", async () => {
+  const filters = join(site.folder, "nwfilter");
+  site.run(["apply"]);
+  mkdirSync(filters);
+  writeFileSync(join(filters, "mine.xml"), "<filter name='mine'/>");
+  site.run(["apply", candidate]);
+  rmSync(join(filters, "mine.xml"));
+  writeFileSync(candidate, publishing(82));
+  site.run(["apply", candidate]);
+  const back = site.run(["rollback"]);
+  expect(back.status).toBe(0);
+  expect(back.stdout).toContain("number 2 of");
+  expect(holds(element(81))).toBe(true);
+  expect(readFileSync(join(filters, "mine.xml"), "utf8")).toBe("<filter name='mine'/>");
+  expect(site.run(["rollback", "1"]).status).toBe(0);
+  expect(holds(element(80))).toBe(true);
+  expect(existsSync(join(filters, "mine.xml"))).toBe(false);
+  expect(site.run(["rollback", "17"]).status).toBe(2);
+});
+
+test("only the last ten are kept", () => {
+  for (let port = 80; port < 92; port++) {
+    site.writePolicy(publishing(port));
+    site.run(["apply"]);
+  }
+  const lines = site.run(["rollback", "--list"]).stdout.trimEnd().split("\n");
+  expect(lines).toHaveLength(10);
+  expect(lines[0]).toMatch(/^12 .*\(what the files say\)$/);
+  expect(lines.at(-1)).toMatch(/^3 /);
+});
+
+test("who would not get in again is told the rule, and may try with --confirm", async () => {
+  const env = { ...process.env, SSH_CONNECTION: "203.0.113.9 51234 198.51.100.1 22" };
+  const closing = `host:
+  input:
+    - { allow: tcp/22, from: 203.0.113.8 }
+`;
+  site.run(["apply"]);
+  writeFileSync(candidate, closing);
+  const refused = site.run(["apply", candidate], { env });
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("CUTS_OPERATOR: no rule of host.input allows tcp/22");
+  expect(holds(element(80))).toBe(true);
+  expect(site.run(["apply", candidate, "--confirm", "1"], { env }).status).toBe(0);
+  expect(holds("ip saddr 203.0.113.8 tcp dport 22 accept")).toBe(true);
+  await until(() => holds(element(80)));
+  writeFileSync(candidate, closing.replace("203.0.113.8", "203.0.113.0/24"));
+  expect(site.run(["apply", candidate], { env }).status).toBe(0);
+});
+
+test.each(["0", "-5", "1.5", "soon", "100000"])("--confirm %s is no time", (seconds) => {
+  const { status, stderr } = site.run(["apply", `--confirm=${seconds}`]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("seconds, 1 to 86400");
+});
