@@ -77,13 +77,18 @@ export class RunningDaemon {
   /** Puts other publications into force, as `virtwall apply` does after an edit of the policy. */
   async publish(fleet: Fleet, publications: readonly FleetPublication[]): Promise<void> {
     writePolicy(this.#folder, policyText(fleet, publications));
-    await run(this.#world.host, this.#command("cli.js", "apply"));
+    await this.command("apply");
+  }
+
+  /** Runs a command of virtwall beside it. */
+  async command(...words: readonly string[]): Promise<void> {
+    await run(this.#world.host, this.#command("cli.js", ...words));
   }
 
   /** Installs libvirt's hooks for this daemon, and names the folder. */
   async installHooks(): Promise<string> {
     const folder = join(this.#folder, "hooks");
-    await run(this.#world.host, this.#command("cli.js", "hook", "install", "--hooks-dir", folder));
+    await this.command("hook", "install", "--hooks-dir", folder);
     return folder;
   }
 

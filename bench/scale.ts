@@ -2,7 +2,15 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
 import { RunningDaemon } from "./daemon-program.ts";
-import { bridge, domainXml, type Fleet, leaseEntries, makeFleet } from "./fleet.ts";
+import {
+  bridge,
+  domainXml,
+  type Fleet,
+  guestPort,
+  hostAddress,
+  leaseEntries,
+  makeFleet,
+} from "./fleet.ts";
 import { run } from "./program.ts";
 import { timed } from "./publications.ts";
 import type { BenchRow } from "./report.ts";
@@ -11,6 +19,10 @@ import { median, quantile } from "./statistics.ts";
 const sizes = [10, 100, 1000];
 const publicationsEach = 10;
 const rounds = 20;
+/** Of commands, which are programs to start. */
+const commandRounds = 5;
+/** Published for none of the fleet. */
+const freePort = 60_000;
 
 interface Figures {
   readonly cold: number;
@@ -18,6 +30,7 @@ interface Figures {
   readonly started: number[];
   readonly stopped: number[];
   readonly leased: number[];
+  readonly published: number[];
   readonly allStopped: number;
   readonly megabytes: number;
 }
@@ -46,6 +59,7 @@ export async function scale(): Promise<BenchRow> {
       "p99",
       "lease p50",
       "p99",
+      "publish p50",
       "all stop ms",
       "MB",
     ],
@@ -58,6 +72,7 @@ export async function scale(): Promise<BenchRow> {
           median(times),
           quantile(times, 0.99),
         ]),
+        median(figures.published),
         figures.allStopped,
         figures.megabytes,
       ],
@@ -65,7 +80,8 @@ export async function scale(): Promise<BenchRow> {
     })),
     note:
       `cold, again: from the start of the daemon to its ready, with an empty kernel and with one that holds it all. Others, ${rounds} times each: ` +
-      "from the change of libvirt's word to the kernel's answer, of which 15 ms are waited for more words. MB: the daemon's memory at the end.",
+      `from the change of libvirt's word to the kernel's answer, of which 15 ms are waited for more words. publish: the whole command virtwall publish add, ${commandRounds} times. ` +
+      "MB: the daemon's memory with all guests.",
   };
 }
 
@@ -76,11 +92,10 @@ async function measure(world: BenchWorld, fleet: Fleet): Promise<Figures> {
   const again = second.readyMs;
   try {
     const times = await oneByOne(second, fleet);
-    const allStopped = await stopAll(second, fleet);
+    const published = await publishAndTakeBack(second, fleet);
     const megabytes = second.residentMegabytes();
-    const left = await run(world.host, ["nft", "list", "set", "bridge", "virtwall", "taps"]);
-    if (left.includes("elements")) throw new Error(`taps of stopped guests are left: ${left}`);
-    return { cold, again, ...times, allStopped, megabytes };
+    const allStopped = await stopAll(world, second, fleet);
+    return { cold, again, ...times, published, allStopped, megabytes };
   } finally {
     await second.stop();
     await clearRules(world);
@@ -112,14 +127,28 @@ async function oneByOne(
   return times;
 }
 
-/** Until nothing of them is left: the folder may be read in the midst of it. */
-function stopAll(daemon: RunningDaemon, fleet: Fleet): Promise<number> {
-  const last = fleet.guests.toSorted((a, b) => (a.name < b.name ? -1 : 1)).at(-1) ?? fleet.real;
+/** As an admin changes the policy of a guest, one after another. */
+async function publishAndTakeBack(daemon: RunningDaemon, fleet: Fleet): Promise<number[]> {
+  const times: number[] = [];
+  for (let round = 0; round < commandRounds; round++) {
+    const guest = fleet.guests[Math.floor((round * fleet.guests.length) / commandRounds)];
+    const words = [guest?.name ?? "", `tcp/${freePort}:${guestPort}`, "--address", hostAddress];
+    times.push(await timed(() => daemon.command("publish", "add", ...words)));
+    await daemon.command("publish", "remove", ...words);
+  }
+  return times;
+}
+
+/** Until nothing of them is left in the kernel: the folder may be read in the midst of it. */
+function stopAll(world: BenchWorld, daemon: RunningDaemon, fleet: Fleet): Promise<number> {
+  const until = performance.now() + 20_000;
   return timed(async () => {
-    for (const { name } of fleet.guests) {
-      if (name !== last.name) rmSync(join(daemon.folder, "domains", `${name}.xml`));
+    for (const { name } of fleet.guests) rmSync(join(daemon.folder, "domains", `${name}.xml`));
+    for (;;) {
+      const left = await run(world.host, ["nft", "list", "set", "bridge", "virtwall", "taps"]);
+      if (!left.includes("elements")) return;
+      if (performance.now() > until) throw new Error(`taps of stopped guests are left: ${left}`);
     }
-    await daemon.applies(() => rmSync(join(daemon.folder, "domains", `${last.name}.xml`)));
   });
 }
 
