@@ -9,7 +9,7 @@ import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { describeDecision } from "./describe-decision.ts";
 import { Churn } from "./churn.ts";
 import { Interruptible } from "./interruptible.ts";
-import { isRefusal } from "./refusal.ts";
+import { Refusals } from "./refusals.ts";
 import { passSettingsOf, Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
 
 export interface FollowerPorts extends UpkeepPorts {
@@ -53,7 +53,7 @@ const longestRetryMs = 5_000;
 export class Follower {
   readonly #ports: FollowerPorts;
   readonly #dirty = new Set<Concern>();
-  readonly #errors = new Map<Concern, string>();
+  readonly #refusals: Refusals<Concern>;
   readonly #disturbances = new Map<Concern, Disturbance>();
   readonly #stops: (() => void)[] = [];
   readonly beliefs: Beliefs;
@@ -73,7 +73,6 @@ export class Follower {
   #isEnded = false;
   #retryMs = firstRetryMs;
   #retryTimer: NodeJS.Timeout | undefined;
-  readonly #missing = new Set<string>();
   /** What the kernel was brought to last. */
   #held: Desired | undefined;
   readonly #churn = new Churn();
@@ -85,23 +84,24 @@ export class Follower {
 
   constructor(ports: FollowerPorts) {
     this.#ports = ports;
+    this.#refusals = new Refusals(ports.journal, ["state", "required"]);
     this.beliefs = new Beliefs(ports.sources);
     this.upkeep = new Upkeep(ports);
     this.converged = new Promise((resolve) => (this.#tellConverged = resolve));
   }
 
   get errors(): readonly string[] {
-    return [...new Set(this.#errors.values())];
+    return this.#refusals.messages;
   }
 
   /** Whether the kernel took what is desired now. */
   get holdsDesired(): boolean {
-    return this.#held === this.beliefs.decision?.desired && !this.#errors.has("tables");
+    return this.#held === this.beliefs.decision?.desired && !this.#refusals.has("tables");
   }
 
   /** Starts to watch, and answers what the first round came to. */
   async start(): Promise<Outcome> {
-    await this.#attempt("state", async () => {
+    await this.#refusals.attempt("state", async () => {
       const saved = await this.#ports.state.load();
       if (saved === undefined) return;
       this.beliefs.remember(saved);
@@ -144,7 +144,7 @@ export class Follower {
    * no hook speaks of would lose their rules.
    */
   async actWithoutLibvirt(): Promise<void> {
-    await this.#attempt("tables", async () => {
+    await this.#refusals.attempt("tables", async () => {
       const tables = this.#isAlone ? [] : await this.#ports.kernel.readTables();
       this.#isAlone = tables.every(({ chains }) => chains.length === 0);
       if (this.#isAlone) this.beliefs.actOnHooksAlone();
@@ -219,21 +219,21 @@ export class Follower {
     const outcome = {
       changes,
       errors: this.errors,
-      missing: [...this.#missing].toSorted(),
+      missing: this.#refusals.missing,
     };
     for (const resolve of waiting) resolve(outcome);
-    if (this.beliefs.decision?.desired && !this.#errors.has("tables")) this.#tellConverged();
+    if (this.beliefs.decision?.desired && !this.#refusals.has("tables")) this.#tellConverged();
     if (this.#dirty.size > 0) this.#schedule(0);
     this.#retryLater();
   }
 
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
-    if (this.#errors.size === 0) {
+    const { concerns } = this.#refusals;
+    if (concerns.length === 0) {
       this.#retryMs = firstRetryMs;
       return;
     }
-    const concerns = [...this.#errors.keys()];
     this.#retryTimer = setTimeout(() => this.#mark(0, ...concerns), this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
   }
@@ -241,40 +241,46 @@ export class Follower {
   async #round(dirty: ReadonlySet<Concern>, serve: () => void): Promise<readonly string[]> {
     // Beside the sources, since both take their time; what changes in between is told by an event.
     const mayDiffer = dirty.has("tables") || (dirty.has("lost") && !this.upkeep.isOwner);
-    const listing = mayDiffer ? this.#ports.kernel.readTables() : undefined;
+    const deciding = this.#decide(dirty);
+    const likely = deciding.then((decided) => decided?.compiled.tables ?? []);
+    const listing = mayDiffer ? this.#ports.kernel.readTables(likely) : undefined;
     listing?.catch(() => undefined);
-    await this.#read(dirty);
-    if (this.beliefs.reconsider()) {
-      const { learned } = this.#ports.sources;
-      if (await askAgents(learned, this.beliefs.decision, !this.#held)) {
-        await this.#attempt("learned", () => this.beliefs.read("learned"));
-        this.beliefs.reconsider();
-      }
-      this.#tellDecision();
-    }
+    const desired = await deciding;
     if (dirty.has("ownership")) {
-      await this.#attempt("ownership", () => this.upkeep.holdOwnership());
+      await this.#refusals.attempt("ownership", () => this.upkeep.holdOwnership());
     }
-    const desired = this.beliefs.decision?.desired;
     if (!desired) return [];
     const isNew = desired !== this.#held;
     const changes = isNew || listing ? await this.#holdTables(desired, listing) : [];
-    await this.#attempt("required", () => this.#saveRequired(desired));
+    await this.#refusals.attempt("required", () => this.#saveRequired(desired));
     serve();
     const cut = await this.#endFlows(desired);
     const passed = JSON.stringify(passSettingsOf(desired));
     const isOther = passed !== this.#passed;
     if (isOther || dirty.has("pass rules")) {
       const disturbance = this.#takeDisturbance("pass rules");
-      await this.#attempt("pass rules", async () => {
+      await this.#refusals.attempt("pass rules", async () => {
         const why = { isNew: isOther, disturbance };
         this.#churn.looked(await this.upkeep.holdPassRules(desired, why));
       });
       this.#passed = passed;
     }
     await this.#holdLinks(desired, { isNew, dirty });
-    await this.#attempt("state", () => this.#save());
+    await this.#refusals.attempt("state", () => this.#save());
     return [...changes, ...cut];
+  }
+
+  async #decide(dirty: ReadonlySet<Concern>): Promise<Desired | undefined> {
+    await this.#read(dirty);
+    if (this.beliefs.reconsider()) {
+      const { learned } = this.#ports.sources;
+      if (await askAgents(learned, this.beliefs.decision, !this.#held)) {
+        await this.#refusals.attempt("learned", () => this.beliefs.read("learned"));
+        this.beliefs.reconsider();
+      }
+      this.#tellDecision();
+    }
+    return this.beliefs.decision?.desired;
   }
 
   async #holdTables(
@@ -284,7 +290,7 @@ export class Follower {
     let changes: readonly string[] = [];
     const isNew = desired !== this.#held;
     const disturbance = this.#takeDisturbance("tables");
-    await this.#attempt("tables", async () => {
+    await this.#refusals.attempt("tables", async () => {
       const mayTrust = this.upkeep.isOwner && !listing;
       const why = { isNew, disturbance, mayTrust, listing };
       changes = await this.upkeep.holdTables(desired, why);
@@ -297,7 +303,7 @@ export class Follower {
   async #endFlows(desired: Desired): Promise<readonly string[]> {
     let cut: readonly string[] = [];
     if (this.#held !== desired) return cut;
-    await this.#attempt("flows", async () => {
+    await this.#refusals.attempt("flows", async () => {
       cut = await this.upkeep.endFlows(desired);
     });
     return cut;
@@ -310,7 +316,7 @@ export class Follower {
         .map((name) =>
           name === "libvirt"
             ? this.#readLibvirt()
-            : this.#attempt(name, () => this.beliefs.read(name)),
+            : this.#refusals.attempt(name, () => this.beliefs.read(name)),
         ),
     );
     if (!dirty.has("host")) return;
@@ -322,7 +328,7 @@ export class Follower {
   /** What comes late is taken in, and asked for again: it may be older than what made it late. */
   #readLibvirt(): Promise<void> {
     return this.#libvirtReading.run(
-      () => this.#attempt("libvirt", () => this.beliefs.read("libvirt")),
+      () => this.#refusals.attempt("libvirt", () => this.beliefs.read("libvirt")),
       () => this.#mark(0, "libvirt"),
     );
   }
@@ -332,10 +338,10 @@ export class Follower {
     why: { readonly isNew: boolean; readonly dirty: ReadonlySet<Concern> },
   ): Promise<void> {
     if ((why.isNew || why.dirty.has("bridges")) && this.#held === desired) {
-      await this.#attempt("bridges", () => this.upkeep.holdBridges(desired));
+      await this.#refusals.attempt("bridges", () => this.upkeep.holdBridges(desired));
     }
     if (why.isNew || why.dirty.has("hairpin")) {
-      await this.#attempt("hairpin", () => this.upkeep.holdHairpin(desired));
+      await this.#refusals.attempt("hairpin", () => this.upkeep.holdHairpin(desired));
     }
   }
 
@@ -343,24 +349,6 @@ export class Follower {
     const disturbance = this.#disturbances.get(concern);
     this.#disturbances.delete(concern);
     return disturbance;
-  }
-
-  /** A refusal of the machine is remembered until the same succeeds; our own bug is not caught. */
-  async #attempt(concern: Concern, action: () => Promise<void>): Promise<void> {
-    const { journal } = this.#ports;
-    try {
-      await action();
-      if (this.#errors.delete(concern)) journal.add("info", "recovered", `${concern}: well again`);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const { message } = error;
-      if (this.#errors.get(concern) !== message) {
-        const level = concern === "state" || concern === "required" ? "warning" : "error";
-        journal.add(level, "refused", `${concern}: ${message}`);
-      }
-      this.#errors.set(concern, message);
-      if ("missing" in error && error.missing !== undefined) this.#missing.add(error.missing);
-    }
   }
 
   #tellDecision(): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Verdict } from "./ast.ts";
 import * as nft from "./build.ts";
 import { UnexpectedJson } from "./json.ts";
 import { readElementCounts, readTables } from "./read.ts";
@@ -164,6 +165,47 @@ describe("a table is read", () => {
       UnexpectedJson,
     );
   });
+});
+
+it("elements of likely tables come out as they are, but for those that differ in the least", () => {
+  const concat = (...parts: unknown[]) => ({ concat: parts });
+  const elem = [
+    [{ elem: { val: concat("10.0.0.1", 80), counter: { packets: 7, bytes: 9 } } }, { drop: null }],
+    [concat("10.0.0.2", 80), { jump: { target: "c" } }],
+    [concat("10.0.0.3", 80), { drop: null }],
+    [{ elem: { val: concat("10.0.0.4", 80), comment: "mine" } }, { drop: null }],
+    [concat("10.0.0.5", 80), { jump: { target: "other" } }],
+    [concat("10.0.0.6", "80"), { drop: null }],
+  ];
+  const type = ["ipv4_addr", "inet_service"];
+  const json = listing(map({ type, map: "verdict", elem }));
+  const element = (number: number, data: Verdict = nft.drop) => ({
+    key: nft.concat(nft.value(`10.0.0.${number}`), nft.value(80)),
+    data,
+  });
+  const elements = [
+    element(1),
+    element(2, { kind: "jump", chain: "c" }),
+    element(3, nft.accept),
+    element(4),
+    element(5, { kind: "goto", chain: "other" }),
+    element(7),
+  ];
+  const likely = readTables(listing(map({ type, map: "verdict" }))).map((each) => ({
+    ...each,
+    sets: each.sets.map((each) => ({ ...each, elements })),
+  }));
+  const found = readTables(json, likely)[0]?.sets[0]?.elements ?? [];
+  const read = readTables(json)[0]?.sets[0]?.elements ?? [];
+  expect(elements.map((each) => found.includes(each))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+  expect(found).toEqual(read);
 });
 
 it("element counts are read under the key as nft prints it", () => {

@@ -1,6 +1,7 @@
 import type {
   BaseChain,
   Chain,
+  Element,
   ElementCount,
   Rule,
   SetDefinition,
@@ -21,6 +22,7 @@ import {
   type JsonObject,
   unknownProperties,
 } from "./json.ts";
+import { likelyElements } from "./likely-elements.ts";
 import { normalise } from "./normalise.ts";
 import { printExpression } from "./print-expression.ts";
 import { readElement, readExpression } from "./read-expression.ts";
@@ -29,8 +31,9 @@ import { readRule } from "./read-statement.ts";
 /**
  * The tables of `nft -j list table` or `list ruleset`, in normal form. Stateful objects, flowtables and the comments of chains and
  * tables are passed over: without a rule that names them they do nothing. Throws `UnexpectedJson` for what nft never prints.
+ * What stands in a `likely` table too comes out as the same objects, ahead of the other elements of its set.
  */
-export function readTables(json: Json): Table[] {
+export function readTables(json: Json, likely: readonly Table[] = []): Table[] {
   const objects = readObjects(json);
   const chains = bodiesOf(objects, "chain");
   const rules = rulesByChain(bodiesOf(objects, "rule"));
@@ -39,14 +42,38 @@ export function readTables(json: Json): Table[] {
     const family = readFamily(table["family"]);
     const name = asString(table["name"]);
     const isMember = (body: JsonObject) => body["family"] === family && body["table"] === name;
-    return normalise({
+    const same = likely.find((each) => each.family === family && each.name === name);
+    const listed = sets.filter(isMember).map((set) => sortOut(set, same?.sets));
+    const read = normalise({
       family,
       name,
-      sets: sets.filter(isMember).map(readSet),
+      sets: listed.map(({ set, others }) => readSet(set, others)),
       chains: chains.filter(isMember).map((chain) => readChain(chain, rules)),
       ...(isDormant(table) ? { dormant: true } : {}),
     });
+    return { ...read, sets: read.sets.map((set, index) => withFound(set, listed[index]?.found)) };
   });
+}
+
+interface SortedOut {
+  readonly set: JsonObject;
+  readonly found: readonly Element[];
+  readonly others: readonly Json[];
+}
+
+function sortOut(set: JsonObject, likely: readonly SetDefinition[] = []): SortedOut {
+  const find = likelyElements(likely.find(({ name }) => name === set["name"]));
+  const found: Element[] = [];
+  const others = asList(set["elem"]).filter((json) => {
+    const element = find(json);
+    if (element !== undefined) found.push(element);
+    return element === undefined;
+  });
+  return { set, found, others };
+}
+
+function withFound(set: SetDefinition, found: readonly Element[] = []): SetDefinition {
+  return found.length === 0 ? set : { ...set, elements: [...found, ...set.elements] };
 }
 
 /** Counts of all elements that have a counter, in the order of the listing. */
@@ -143,7 +170,7 @@ const knownSetProperties = [
 
 const setFlags = ["constant", "interval", "timeout", "dynamic"] as const satisfies SetFlag[];
 
-function readSet(json: JsonObject): SetDefinition {
+function readSet(json: JsonObject, elements: readonly Json[]): SetDefinition {
   const statements = asList(json["stmt"]).map(asObject);
   const isCounter =
     statements.length === 1 && statements[0] !== undefined && "counter" in statements[0];
@@ -156,7 +183,7 @@ function readSet(json: JsonObject): SetDefinition {
     ...(json["size"] === undefined ? {} : { size: asNumber(json["size"]) }),
     flags: asList(json["flags"]).map((flag) => asWord(flag, setFlags)),
     counter: isCounter,
-    elements: asList(json["elem"]).map(readElement),
+    elements: elements.map(readElement),
     ...(unknown === undefined ? {} : { unknown }),
   };
 }

@@ -7,8 +7,9 @@ export interface Kernel {
   /**
    * Our own tables as the kernel lists them, in normal form; a table that is not there is not in the answer.
    * Throws {@link KernelError} when the listing fails: a failed listing is not an empty one.
+   * What is likely to stand there is not read anew where it does: it comes out as the same objects, ahead of the others of its set.
    */
-  readTables(): Promise<readonly Table[]>;
+  readTables(likely?: Promise<readonly Table[]>): Promise<readonly Table[]>;
   /**
    * Foreign tables that hold a base chain on a filter hook, without set elements, one listing a table, so that a foreign set with
    * a million elements costs nothing.

@@ -90,6 +90,7 @@ describe("a table that another hand changed is put right by the diff", () => {
     const [, damaged] = loadInTurn(printRuleset(desired), damage);
     const actual = readTables(damaged?.json);
     const repair = diffTables(actual, desired);
+    expect(diffTables(readTables(damaged?.json, desired), desired)).toBe(repair);
     expect(describeDiff(actual, desired)).not.toEqual([]);
     const [, , repaired] = loadInTurn(printRuleset(desired), damage, repair);
     expect(diffTables(readTables(repaired?.json), desired), repair).toBe("");

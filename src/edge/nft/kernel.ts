@@ -36,9 +36,9 @@ export class NftKernel implements Kernel {
   }
 
   /** With a gate both tables are always there: it makes those that are missing, before anybody plans to. */
-  async readTables(): Promise<readonly Table[]> {
-    const listings = await listOwnTables();
-    const present = listings.flatMap((listing) => readTables(listing));
+  async readTables(likely?: Promise<readonly Table[]>): Promise<readonly Table[]> {
+    const [listings, known] = await Promise.all([listOwnTables(), likely]);
+    const present = listings.flatMap((listing) => readTables(listing, known));
     if (this.#gate === undefined || listings.length === ownTables.length) return present;
     await this.#gate.ask({ kind: "adopt" });
     // What the gate has just made holds nothing: another listing would only let guests wait.
