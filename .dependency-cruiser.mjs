@@ -14,6 +14,7 @@ export const rooms = {
   import: ["base", "model", "xtables"],
   ports: ["base", "model", "nft", "xtables"],
   reconcile: ["base", "model", "nft", "xtables", "check", "compile", "ports"],
+  doctor: ["base", "model", "xtables", "compile", "import", "ports", "reconcile"],
   wire: ["base", "model"],
   edge: ["base", "model", "nft", "xtables", "ports", "wire"],
   gate: ["base", "wire"],
@@ -30,6 +31,7 @@ export const rooms = {
     "import",
     "ports",
     "reconcile",
+    "doctor",
     "wire",
     "edge",
   ],
@@ -48,6 +50,7 @@ export const pureRooms = [
   "import",
   "ports",
   "reconcile",
+  "doctor",
 ];
 
 const names = Object.keys(rooms);

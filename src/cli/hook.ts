@@ -1,29 +1,26 @@
 import { join } from "node:path";
 import { requiredFileName } from "../edge/files/state-folder.ts";
-import { defaultHooksFolder, HookFile, type FoundHook } from "../edge/hooks/hook-files.ts";
-import { printHookScript } from "../edge/hooks/hook-script.ts";
-import { findProcesses, type FoundProcess } from "../edge/host/find-processes.ts";
-import { hookDrivers, type HookDriver } from "../wire/hook-call.ts";
+import { defaultHooksFolder } from "../edge/hooks/hook-files.ts";
+import type { HookPaths } from "../edge/hooks/hook-script.ts";
+import { hookFileOf, readOwnHook, type HookReport } from "../edge/hooks/read-hooks.ts";
+import { hookDrivers } from "../wire/hook-call.ts";
 import { printColumns } from "./columns.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { demandRoot, type Settings } from "./settings.ts";
-
-/** Which processes call the hooks of a driver: the one of a libvirt in one piece, or the modular one. */
-const callers: Readonly<Record<HookDriver, readonly string[]>> = {
-  qemu: ["libvirtd", "virtqemud"],
-  network: ["libvirtd", "virtnetworkd"],
-};
 
 export interface HookOptions {
   readonly verb: "install" | "uninstall" | "status";
   readonly hooksFolder?: string;
 }
 
-interface HookReport extends Omit<FoundHook, "since"> {
-  readonly driver: HookDriver;
-  /** Running libvirt processes that started when there was no hook of this driver, and so never look for one. */
-  readonly blind: readonly FoundProcess[];
+/** What stands in our hooks with these options. */
+export function hookPathsOf({ daemonSocket, stateFolder }: Settings): HookPaths {
+  return {
+    daemonSocket,
+    requiredFile: join(stateFolder, requiredFileName),
+    node: process.execPath,
+  };
 }
 
 export async function runHook(
@@ -32,20 +29,13 @@ export async function runHook(
   { verb, hooksFolder = defaultHooksFolder }: HookOptions,
 ): Promise<ExitStatus> {
   if (verb !== "status") demandRoot(`hook ${verb}`);
-  const paths = {
-    daemonSocket: settings.daemonSocket,
-    requiredFile: join(settings.stateFolder, requiredFileName),
-    node: process.execPath,
-  };
+  const paths = hookPathsOf(settings);
   const reports: HookReport[] = [];
   for (const driver of hookDrivers) {
-    const hook = new HookFile(hooksFolder, driver, printHookScript(driver, paths));
+    const hook = hookFileOf(hooksFolder, driver, paths);
     if (verb === "install") await hook.install();
     if (verb === "uninstall") await hook.uninstall();
-    const { since, ...found } = await hook.find();
-    const running = found.state === "installed" ? await findProcesses(callers[driver]) : [];
-    const blind = running.filter(({ startedAt }) => startedAt < (since ?? Infinity));
-    reports.push({ driver, ...found, blind });
+    reports.push(await readOwnHook(hook, driver));
   }
   if (settings.json) printJson(output, { hooks: reports });
   else output.out(printReports(reports, verb));

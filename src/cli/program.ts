@@ -38,6 +38,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addNwfilter(builder);
   addExplain(builder);
   addTrace(builder);
+  addDoctor(builder);
   addHook(builder);
   addImport(builder);
   return program;
@@ -351,4 +352,21 @@ function readPositive(text: string): number {
     throw new UsageError(`${text} is no number from 1 to 1000000`);
   }
   return number;
+}
+
+function addDoctor({ add, run, output }: Builder): void {
+  run(
+    add(
+      "doctor",
+      "look for what on this host breaks guests' traffic",
+      "virtwall doctor --fix forwarding",
+    )
+      .argument("[id...]", "look for these alone, as docs/doctor.md names them")
+      .option("--fix", "mend what can be mended without harm; say what was done"),
+    async ({ settings, args, own }) =>
+      (await import("./doctor.ts")).runDoctor(settings, output, {
+        ids: args[0] as string[],
+        isFix: own["fix"] === true,
+      }),
+  );
 }

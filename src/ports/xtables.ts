@@ -26,6 +26,8 @@ export interface XtablesRules {
 export interface XtablesListing {
   readonly command: XtablesCommand;
   readonly tables: readonly SavedTable[];
+  /** Tables of its own that it cannot list, since others have put rules into them that it does not know. */
+  readonly unlisted: readonly string[];
 }
 
 /** Plain names stand for the variant that keeps its rules in nf_tables. */

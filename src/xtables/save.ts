@@ -34,6 +34,11 @@ export function readSave(text: string): readonly SavedTable[] {
   return tables.map(({ name, chains }) => ({ name, chains: [...chains.values()] }));
 }
 
+/** The tables that it names in such a comment. */
+export function readUnlisted(text: string): readonly string[] {
+  return [...text.matchAll(/^# Table `(\w+)' is incompatible/gm)].map(([, name = ""]) => name);
+}
+
 interface WritableChain {
   name: string;
   policy?: string;

@@ -1,3 +1,4 @@
+import type { TableFamily } from "../../nft/ast.ts";
 import { KernelError } from "../../ports/kernel.ts";
 import { nftOutput, refusal, runNft } from "./run-nft.ts";
 
@@ -12,6 +13,17 @@ export type ListedObject = Readonly<Record<string, Readonly<Record<string, unkno
 
 export interface Listing {
   readonly nftables: readonly ListedObject[];
+}
+
+/** Every table there is. As text, because nft 1.0.6 can print half a document where a table has exactly one flag. */
+export async function listTables(): Promise<readonly { family: TableFamily; name: string }[]> {
+  const lines = (await nftOutput(["list", "tables"])).split("\n");
+  return lines.flatMap((line) => {
+    const [, family, name] = line.split(" ");
+    return family === undefined || name === undefined
+      ? []
+      : [{ family: family as TableFamily, name }];
+  });
 }
 
 /** What nft lists of one table, undefined if there is no such table. `isTerse` leaves out the elements of named sets. */

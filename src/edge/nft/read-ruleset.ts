@@ -1,7 +1,6 @@
-import type { Table, TableFamily } from "../../nft/ast.ts";
+import type { Table } from "../../nft/ast.ts";
 import { readTables } from "../../nft/read.ts";
-import { listTable, withTrueFlags, type Listing } from "./list.ts";
-import { nftOutput } from "./run-nft.ts";
+import { listTable, listTables, withTrueFlags, type Listing } from "./list.ts";
 
 /** All tables of everybody with all their elements, in the order in which they were made. Not one moment's: table by table. */
 export async function readRuleset(): Promise<readonly Table[]> {
@@ -37,11 +36,7 @@ export interface NumberedRuleset {
 
 async function listRuleset(options: { readonly isTerse: boolean }): Promise<Listing[]> {
   const listings: Listing[] = [];
-  // As text, because nft 1.0.6 can print half a document where a table has exactly one flag.
-  for (const line of (await nftOutput(["list", "tables"])).split("\n")) {
-    const [, family, name] = line.split(" ");
-    if (family === undefined || name === undefined) continue;
-    const address = { family: family as TableFamily, name };
+  for (const address of await listTables()) {
     const listing = await listTable(address, options);
     // Without a listing it is gone since the tables were listed.
     if (listing !== undefined) listings.push(await withTrueFlags(listing, address));

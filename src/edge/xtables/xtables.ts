@@ -10,7 +10,7 @@ import {
   type XtablesRules,
 } from "../../ports/xtables.ts";
 import { printPassRules, printRemoval, readChains } from "../../xtables/pass-rule.ts";
-import { readSave } from "../../xtables/save.ts";
+import { readSave, readUnlisted } from "../../xtables/save.ts";
 
 /** One installed variant of iptables: the programs that list and change its rules. */
 interface Variant {
@@ -70,7 +70,10 @@ export class XtablesPrograms implements Xtables, XtablesRules {
   async list(): Promise<readonly XtablesListing[]> {
     const found = await variants();
     return Promise.all(
-      found.map(async ({ command, save }) => ({ command, tables: readSave(await run(save, [])) })),
+      found.map(async ({ command, save }) => {
+        const text = await run(save, []);
+        return { command, tables: readSave(text), unlisted: readUnlisted(text) };
+      }),
     );
   }
 

@@ -1,0 +1,43 @@
+import { escapeControls } from "../base/quote.ts";
+import type { Finding } from "../doctor/examination.ts";
+import type { Examined, NamedFinding } from "../doctor/examine.ts";
+import { counted } from "./columns.ts";
+
+/** What became of one step of a fix. */
+export type Mended =
+  | { readonly id: string; readonly done: string }
+  | { readonly id: string; readonly refused: string };
+
+/** For people: findings by severity, each with what was seen and its one fix. */
+export function printExamined(
+  { findings, skipped, sound }: Examined,
+  mended: readonly Mended[],
+): string {
+  const of = (severity: Finding["severity"]) =>
+    findings.filter((finding) => finding.severity === severity);
+  const [errors, warnings] = [of("error"), of("warning")];
+  const lines = [
+    ...mended.map((step) =>
+      "done" in step ? `mended: ${step.id}: ${step.done}` : `refused: ${step.id}: ${step.refused}`,
+    ),
+    ...errors.flatMap(findingLines),
+    ...warnings.flatMap(findingLines),
+    ...skipped.map(({ id, reason }) => `skipped: ${id}: ${reason}`),
+    [
+      counted(errors.length, "error"),
+      counted(warnings.length, "warning"),
+      `${sound.length} without a finding`,
+      `${skipped.length} skipped`,
+    ].join(", "),
+  ];
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+}
+
+function findingLines({ id, severity, message, evidence, fix }: NamedFinding): readonly string[] {
+  const isMended = fix.steps === undefined ? "" : "  (--fix does it)";
+  return [
+    `${severity}: ${id}: ${message}`,
+    ...evidence.map((line) => `  seen: ${line}`),
+    `  fix:  ${fix.text}${isMended}`,
+  ];
+}

@@ -1,0 +1,30 @@
+import { readForwards } from "../import/read-forwards.ts";
+import type { SourceText } from "../model/source-text.ts";
+import type { Examination, Finding } from "./examination.ts";
+import { shellWord } from "./shell-word.ts";
+
+/** Scripts in libvirt's hooks that forward ports by themselves: beside our publications they are a second, older truth. */
+export const classicHooks: Examination<"hooks"> = {
+  id: "classic-hooks",
+  needs: ["hooks"],
+  examine: ({ hooks }) => hooks.others.flatMap(finding),
+};
+
+function finding(source: SourceText): readonly Finding[] {
+  const found = readForwards(source);
+  const places = [...(found?.forwards ?? []), ...(found?.notCarried ?? [])];
+  if (places.length === 0) return [];
+  const lines = [...new Set(places.map(({ at }) => at.line))].toSorted((a, b) => a - b);
+  const { file } = source;
+  const word = shellWord(file);
+  return [
+    {
+      severity: "warning",
+      message: `the hook ${file} forwards ports to guests by itself`,
+      evidence: lines.map((line) => `${file}:${line}`),
+      fix: {
+        text: `virtwall import ${word} > /etc/virtwall/policy.d/imported.yaml; chmod -x ${word}`,
+      },
+    },
+  ];
+}

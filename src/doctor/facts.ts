@@ -1,0 +1,18 @@
+import type { Problem } from "../model/problem.ts";
+import type { HostFacts } from "../ports/host-facts.ts";
+import type { Desired } from "../reconcile/decide.ts";
+
+/** What doctor judges by. */
+export interface Facts extends HostFacts {
+  /** What is to hold on this host. */
+  readonly desired: Desired;
+  /** What is wrong with what is written. */
+  readonly problems: readonly Problem[];
+}
+
+export type FactName = keyof Facts;
+
+/** What was seen, or why nobody could look. */
+export type Looked<T> = { readonly seen: T } | { readonly reason: string };
+
+export type LookedFacts = { readonly [Name in FactName]?: Looked<Facts[Name]> };

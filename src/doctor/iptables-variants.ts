@@ -1,0 +1,46 @@
+import type { XtablesListing } from "../ports/xtables.ts";
+import type { Examination, Finding } from "./examination.ts";
+
+/** Rules of iptables in places where whoever looks for them does not find them. */
+export const iptablesVariants: Examination<"saves"> = {
+  id: "iptables-variants",
+  needs: ["saves"],
+  examine: ({ saves }) => [...ofBoth(saves), ...saves.flatMap(ofUnlisted)],
+};
+
+/** iptables-nft and iptables-legacy both judge every packet, and each lists its own rules only. */
+function ofBoth(saves: readonly XtablesListing[]): readonly Finding[] {
+  const used = saves.filter(({ tables }) =>
+    tables.some(({ chains }) =>
+      chains.some(({ policy = "ACCEPT", rules }) => rules.length > 0 || policy !== "ACCEPT"),
+    ),
+  );
+  const legacy = used.filter(({ command }) => command.endsWith("-legacy"));
+  if (legacy.length === 0 || legacy.length === used.length) return [];
+  return [
+    {
+      severity: "warning",
+      message:
+        "rules of iptables-legacy and of iptables on nftables judge every packet, one after the other",
+      evidence: used.map(({ command, tables }) => `${command}-save: ${count(tables)} rules`),
+      fix: {
+        text: "move the legacy rules over: iptables-legacy-save | iptables-restore -n; then iptables-legacy -F, -X, -P ACCEPT",
+      },
+    },
+  ];
+}
+
+function count(tables: XtablesListing["tables"]): number {
+  return tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)).length;
+}
+
+function ofUnlisted({ command, unlisted }: XtablesListing): readonly Finding[] {
+  return unlisted.map((table) => ({
+    severity: "warning",
+    message: `${command} cannot list its own table ${table}: nft has put rules into it that ${command} does not know`,
+    evidence: [`${command}-save: table ${table} is incompatible`],
+    fix: {
+      text: `nft list table ${command === "iptables" ? "ip" : "ip6"} ${table}; move rules that are not iptables' into a table of another name`,
+    },
+  }));
+}

@@ -1,0 +1,93 @@
+import type { Examination, Finding } from "./examination.ts";
+import type { Facts } from "./facts.ts";
+
+/** Two programs that each take themselves for the host's only firewall: each undoes or overrules what the other lets pass. */
+export const twoFirewalls: Examination<Names> = {
+  id: "two-firewalls",
+  needs: ["saves", "tables", "firewalld", "units", "rulesetFiles"],
+  examine(facts) {
+    const signs = [
+      { name: "firewalld", signs: firewalldSigns(facts) },
+      { name: "ufw", signs: ufwSigns(facts) },
+      { name: "nftables.service", signs: enabled(facts, "nftables.service") },
+      { name: "saved iptables rules", signs: savedSigns(facts) },
+    ].filter((each) => each.signs.length > 0);
+    return [...rivals(signs), ...dockerPastUfw(facts)];
+  },
+};
+
+type Names = "saves" | "tables" | "firewalld" | "units" | "rulesetFiles";
+
+interface Manager {
+  readonly name: string;
+  /** Where it shows that it manages this host. */
+  readonly signs: readonly string[];
+}
+
+function rivals(managers: readonly Manager[]): readonly Finding[] {
+  if (managers.length < 2) return [];
+  const names = managers.map(({ name }) => name);
+  return [
+    {
+      severity: "warning",
+      message: `${names.join(" and ")} both manage this host's firewall`,
+      evidence: managers.map(({ name, signs }) => `${name}: ${signs.join(", ")}`),
+      fix: { text: `keep one, and: ${names.map(ending).join(", or ")}` },
+    },
+  ];
+}
+
+function ending(name: string): string {
+  if (name === "ufw") return "ufw disable";
+  const unit = name === "saved iptables rules" ? "netfilter-persistent" : name;
+  return `systemctl disable --now ${unit.replace(/\.service$/, "")}`;
+}
+
+function firewalldSigns({ firewalld, tables, units }: Pick<Facts, Names>): readonly string[] {
+  const isThere = tables.some(({ family, name }) => family === "inet" && name === "firewalld");
+  return [
+    ...(firewalld === undefined ? [] : ["it runs"]),
+    ...(isThere ? ["table inet firewalld"] : []),
+    ...enabled({ units }, "firewalld.service"),
+  ];
+}
+
+function ufwSigns({ saves, rulesetFiles }: Pick<Facts, Names>): readonly string[] {
+  const settings = rulesetFiles.find(({ file }) => file.endsWith("/ufw.conf"));
+  const isOn = settings !== undefined && /^\s*ENABLED\s*=\s*"?yes/im.test(settings.text);
+  return [
+    ...(hasChain(saves, "ufw-before-forward") ? ["chain ufw-before-forward"] : []),
+    ...(isOn ? [`${settings.file}: ENABLED=yes`] : []),
+  ];
+}
+
+function savedSigns({ units }: Pick<Facts, "units">): readonly string[] {
+  return ["netfilter-persistent.service", "iptables.service", "ip6tables.service"].flatMap((name) =>
+    enabled({ units }, name),
+  );
+}
+
+/** Docker rewrites the destination of what comes in for a container, so ufw's rules of input never see it (moby#4737). */
+function dockerPastUfw(facts: Pick<Facts, Names>): readonly Finding[] {
+  const ufw = ufwSigns(facts);
+  if (ufw.length === 0 || !hasChain(facts.saves, "DOCKER")) return [];
+  return [
+    {
+      severity: "warning",
+      message: "what Docker publishes is open whatever ufw says",
+      evidence: [`ufw: ${ufw.join(", ")}`, "Docker: chain DOCKER"],
+      fix: { text: "publish containers on 127.0.0.1, or deny in the chain DOCKER-USER" },
+    },
+  ];
+}
+
+function hasChain(saves: Facts["saves"], name: string): boolean {
+  return saves.some(({ tables }) =>
+    tables.some(({ chains }) => chains.some((chain) => chain.name === name)),
+  );
+}
+
+function enabled({ units: { units } }: Pick<Facts, "units">, name: string): readonly string[] {
+  const unit = units.get(name);
+  return unit?.isEnabled === true ? [`${name} is enabled`] : [];
+}

@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { defined } from "../../base/defined.ts";
+import type { LibvirtFacts } from "../../ports/host-facts.ts";
+import { SourceError } from "../../ports/sources.ts";
+import { readFolder } from "../files/read-folder.ts";
+import { runNft } from "../nft/run-nft.ts";
+
+const run = promisify(execFile);
+
+/** Those that keep rules for networks, and the client where they are elsewhere. */
+const programs = ["virtnetworkd", "libvirtd", "virsh"] as const;
+
+/** What is installed and what it has left on this host; libvirt itself is not asked. Throws {@link SourceError}. */
+export async function readLibvirtFacts(): Promise<LibvirtFacts | undefined> {
+  const version = await readVersion();
+  if (version === undefined) return undefined;
+  const settings = await readFile("/etc/libvirt/network.conf", "utf8").catch(() => "");
+  const states = await readFolder("/run/libvirt/network", ".xml");
+  return defined({
+    version,
+    backend: /^\s*firewall_backend\s*=\s*"(\w+)"/m.exec(settings)?.[1],
+    networkBackends: states.flatMap(
+      ({ text }) => /<firewall\b[^>]*\bbackend=['"](\w+)['"]/.exec(text)?.[1] ?? [],
+    ),
+    listing: (await listTable("ip")) + (await listTable("ip6")),
+  });
+}
+
+async function readVersion(): Promise<readonly number[] | undefined> {
+  for (const program of programs) {
+    try {
+      const { stdout } = await run(program, ["--version"]);
+      const match = /(\d+)\.(\d+)\.(\d+)/.exec(stdout);
+      if (match) return match.slice(1).map(Number);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") continue;
+      throw new SourceError(`${program} --version failed`, { cause });
+    }
+  }
+  return undefined;
+}
+
+/** Empty where there is no such table. */
+async function listTable(family: "ip" | "ip6"): Promise<string> {
+  const { status, stdout } = await runNft(["-s", "list", "table", family, "libvirt_network"]);
+  return status === 0 ? stdout : "";
+}
