@@ -22,7 +22,7 @@ import { collect } from "./collect.ts";
 import { printChanges } from "./columns.ts";
 import { RefusedError } from "./exit-status.ts";
 import type { Output } from "./output.ts";
-import { printProblems, verdictOf } from "./print-problems.ts";
+import { printProblems, readTexts, verdictOf } from "./print-problems.ts";
 import { operatorName } from "./operator.ts";
 import type { Settings } from "./settings.ts";
 
@@ -40,7 +40,7 @@ export interface ApplyResult {
 export async function applyNow(settings: Settings): Promise<Applied> {
   const texts = new Map<string, string>();
   const result = (await applyByDaemon(settings)) ?? (await applyAlone(settings, texts));
-  return { result, texts };
+  return { result, texts: result.by === "daemon" ? await readTexts(result.problems) : texts };
 }
 
 /** What came of it, with the texts in which problems have their places. */

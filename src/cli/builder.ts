@@ -51,11 +51,8 @@ function globalOptionsLast<Item extends Command | Option>(
 
 /** Without `[options]`: every command has some. */
 function subcommandTerm(command: Command): string {
-  const args = command.registeredArguments.map((argument) => {
-    const name = argument.variadic ? `${argument.name()}...` : argument.name();
-    return argument.required ? ` <${name}>` : ` [${name}]`;
-  });
-  return command.name() + args.join("");
+  const args = command.usage().replace(/^\[options\]( \[command\])? ?/, "");
+  return `${command.name()} ${args}`.trimEnd();
 }
 
 const globalGroup = "Global options:";

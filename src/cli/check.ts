@@ -3,10 +3,10 @@ import { counted } from "./columns.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
-import type { Settings } from "./settings.ts";
+import { forAnyHost, type Settings } from "./settings.ts";
 
 export async function runCheck(settings: Settings, output: Output): Promise<ExitStatus> {
-  const { decision, texts, written } = await collect(settings);
+  const { decision, texts, written } = await collect(forAnyHost(settings));
   const { problems } = decision;
   if (settings.json) {
     printJson(output, { problems });

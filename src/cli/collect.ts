@@ -36,8 +36,8 @@ export interface Imagined {
   readonly texts?: OperatorTexts;
   /** A network's XML as it would be. */
   readonly network?: (xml: string) => string;
-  /** Stands for a file of virtwall's own filters; undefined: there is no such file. */
-  readonly filter?: { readonly file: string; readonly text: string | undefined };
+  /** Stands for a file of virtwall's own filters; no `by`: there is no such file. */
+  readonly filter?: { readonly file: string; readonly by?: SourceText };
   /** What a guest's own XML would say of it. */
   readonly own?: Pick<Guest, "name" | "uuid"> & { readonly own: Guest["own"] };
 }
@@ -75,9 +75,7 @@ async function collectFrom(
   const { policy, problems: policyProblems } = parsePolicy(policyTexts);
   const parsed = parseInventory(libvirt, interfaces);
   const inventory = own ? withOwn(parsed.inventory, own) : parsed.inventory;
-  // A folder in place of libvirt is judged alike on every machine.
-  const bridges =
-    settings.inventoryFolder === undefined ? await new BridgeLinks().bridges() : undefined;
+  const bridges = settings.isForAnyHost ? undefined : await new BridgeLinks().bridges();
   const host = defined({ ...inventory.host, bridges });
   const { networks, guests, leases, ownFilters } = libvirt;
   const inventoryTexts = [networks, guests, leases, libvirt.filters].flat();
@@ -116,9 +114,8 @@ async function withAgents(
 
 function withFilter(texts: FilterTexts, replaced: Imagined["filter"]): FilterTexts {
   if (replaced === undefined) return texts;
-  const { file, text } = replaced;
-  const others = texts.ownFilters.filter((other) => other.file !== file);
-  return { ...texts, ownFilters: text === undefined ? others : [...others, { file, text }] };
+  const others = texts.ownFilters.filter(({ file }) => file !== replaced.file);
+  return { ...texts, ownFilters: [...others, ...(replaced.by ? [replaced.by] : [])] };
 }
 
 function passedOver({ policy, filters }: Sources): Problem[] {

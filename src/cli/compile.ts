@@ -3,7 +3,7 @@ import { collect } from "./collect.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
-import type { Settings } from "./settings.ts";
+import { forAnyHost, type Settings } from "./settings.ts";
 
 /** Prints the ruleset to be applied. An error in the policy leaves nothing to print; one in a guest leaves out that guest. */
 export async function runCompile(
@@ -12,7 +12,7 @@ export async function runCompile(
   backend: string,
 ): Promise<ExitStatus> {
   if (backend === "iptables") throw new UsageError("the iptables backend does not exist yet");
-  const { decision, texts } = await collect(settings);
+  const { decision, texts } = await collect(forAnyHost(settings));
   const { problems, desired } = decision;
   const ruleset = desired && printRuleset(desired.compiled.tables);
   if (settings.json) {

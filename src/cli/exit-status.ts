@@ -14,6 +14,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** What is asked for cannot be, as things are: no filter of that name, in use. Exit status 1. */
+export class ComplaintError extends Error {
+  override readonly name = "ComplaintError";
+}
+
 /** The machine refuses, and no port said so: not root, the daemon's answer. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { uplinkNames } from "../compile/uplinks.ts";
 import { planImport, type ImportPlan } from "../import/plan-import.ts";
 import { readForwards } from "../import/read-forwards.ts";
@@ -8,7 +7,8 @@ import { collect } from "./collect.ts";
 import { counted } from "./columns.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
-import type { Settings } from "./settings.ts";
+import { readGivenFile } from "./read-given-file.ts";
+import { forAnyHost, type Settings } from "./settings.ts";
 
 /** The body of `virtwall import --json`. */
 export type ImportResult = ImportPlan;
@@ -21,7 +21,7 @@ export async function runImport(
 ): Promise<ExitStatus> {
   const found: Found[] = [];
   for (const file of files) {
-    const one = readForwards({ file, text: await readText(file) });
+    const one = readForwards({ file, text: await readGivenFile(file) });
     if (one === undefined) {
       throw new UsageError(
         `${file} is neither a hook script, nor hooks.json, nor what iptables-save or nft list ruleset prints`,
@@ -29,20 +29,12 @@ export async function runImport(
     }
     found.push(one);
   }
-  const { decision, written } = await collect(settings);
+  const { decision, written } = await collect(forAnyHost(settings));
   const guests = decision.desired?.compiled.guests ?? [];
   const plan = planImport(found, { guests, uplinks: [...uplinkNames(written)] });
   if (settings.json) printJson(output, plan satisfies ImportResult);
   else printPlan(plan, output);
   return plan.notCarried.length > 0 ? exitStatus.problems : exitStatus.ok;
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file === "-" ? "/dev/stdin" : file, "utf8");
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
 }
 
 function printPlan({ policy, notCarried }: ImportPlan, output: Output): void {

@@ -1,6 +1,12 @@
 import { CommanderError } from "commander";
-import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
-import { processOutput } from "./output.ts";
+import {
+  ComplaintError,
+  exitStatus,
+  RefusedError,
+  UsageError,
+  type ExitStatus,
+} from "./exit-status.ts";
+import { printJson, processOutput } from "./output.ts";
 import { buildProgram } from "./program.ts";
 
 /** What the ports throw: the machine's words, and the package that would help. */
@@ -37,22 +43,35 @@ async function main(): Promise<ExitStatus> {
   }
 }
 
+/** On standard error for people; with `--json` on standard output too, in one shape whatever the exit status. */
 function explain(error: unknown): ExitStatus {
-  if (error instanceof CommanderError) {
-    return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage;
-  }
-  if (error instanceof UsageError) {
-    processOutput.err(`virtwall: ${error.message}\n`);
-    return exitStatus.usage;
-  }
-  if (!isRefusal(error)) throw error;
-  const advice = error.missing === undefined ? "" : `: apt install ${error.missing}`;
-  if (process.argv.includes("--json")) {
-    const { message, missing } = error;
-    processOutput.out(`${JSON.stringify({ error: { message, missing: missing ?? null } })}\n`);
-  }
-  processOutput.err(`virtwall: ${error.message}${advice}\n`);
-  return exitStatus.refused;
+  if (error instanceof CommanderError) return explainUsage(error);
+  const status = statusOf(error);
+  if (status === undefined) throw error;
+  const { message, missing } = error as Refusal;
+  const advice = missing === undefined ? "" : `: apt install ${missing}`;
+  printError({ message, missing: missing ?? null });
+  processOutput.err(`virtwall: ${message}${advice}\n`);
+  return status;
+}
+
+/** commander has said it to people already. */
+function explainUsage({ exitCode, code, message }: CommanderError): ExitStatus {
+  if (exitCode === 0) return exitStatus.ok;
+  const words =
+    code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "");
+  printError({ message: words, missing: null });
+  return exitStatus.usage;
+}
+
+function statusOf(error: unknown): ExitStatus | undefined {
+  if (error instanceof UsageError) return exitStatus.usage;
+  if (error instanceof ComplaintError) return exitStatus.problems;
+  return isRefusal(error) ? exitStatus.refused : undefined;
+}
+
+function printError(error: { readonly message: string; readonly missing: string | null }): void {
+  if (process.argv.includes("--json")) printJson(processOutput, { error });
 }
 
 // `virtwall status | head -1` closes the pipe early: nobody is left to be told.

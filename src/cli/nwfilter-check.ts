@@ -1,13 +1,13 @@
-import { readFile } from "node:fs/promises";
 import type { Problem } from "../model/problem.ts";
 import { collect } from "./collect.ts";
 import { counted } from "./columns.ts";
-import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { judge } from "./nwfilter-define.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { readFilters } from "./read-filters.ts";
-import type { Settings } from "./settings.ts";
+import { readGivenFile } from "./read-given-file.ts";
+import { forAnyHost, type Settings } from "./settings.ts";
 
 /** Files as if they were defined, each alone; without a file all filters, as they stand. */
 export async function runFilterCheck(
@@ -15,8 +15,9 @@ export async function runFilterCheck(
   output: Output,
   { files, isCompat }: { readonly files: readonly string[]; readonly isCompat: boolean },
 ): Promise<ExitStatus> {
+  const anywhere = forAnyHost(settings);
   const found =
-    files.length === 0 ? await checkAll(settings) : await checkFiles(settings, files, isCompat);
+    files.length === 0 ? await checkAll(anywhere) : await checkFiles(anywhere, files, isCompat);
   const { problems, texts, count } = found;
   if (settings.json) printJson(output, { problems });
   else {
@@ -40,9 +41,7 @@ async function checkFiles(
   const problems: Problem[] = [];
   const texts = new Map<string, string>();
   for (const file of files) {
-    const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(`cannot read ${file}: ${error.code ?? error.message}`);
-    });
+    const text = await readGivenFile(file);
     const judged = await judge(settings, { file, text, isCompat });
     problems.push(...judged.problems);
     for (const [name, words] of judged.texts) texts.set(name, words);

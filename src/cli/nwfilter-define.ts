@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { readText } from "../edge/files/read-folder.ts";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
@@ -9,17 +10,24 @@ import type { Problem } from "../model/problem.ts";
 import { parseFilterXml } from "../parse/filter-xml.ts";
 import { printFilterXml } from "../parse/print-filter.ts";
 import type { ReloadResult } from "../wire/daemon-protocol.ts";
-import { collect, imagine, type Imagined } from "./collect.ts";
-import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
+import { imagine, type Imagined } from "./collect.ts";
+import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { filterUsers } from "./filter-users.ts";
-import { complainUnknown } from "./nwfilter.ts";
 import { printJson, type Output } from "./output.ts";
-import { hasErrors, printProblems } from "./print-problems.ts";
-import { complain, outcomeOf, reloadDaemon } from "./publish.ts";
-import { findFilter, readFilters, uuidOf, type KnownFilter } from "./read-filters.ts";
+import { hasErrors, printProblems, readTexts } from "./print-problems.ts";
+import { outcomeOf, reloadDaemon } from "./publish.ts";
+import { readGivenFile } from "./read-given-file.ts";
+import {
+  findFilter,
+  readBrokenFilters,
+  readFilters,
+  unknownFilter,
+  uuidOf,
+  type KnownFilter,
+} from "./read-filters.ts";
 import type { Settings } from "./settings.ts";
 
-/** The body of `virtwall nwfilter define --json`, and of `undefine`. */
+/** The body of `virtwall nwfilter define --json`. */
 export interface DefineResult {
   readonly name: string;
   /** The file that was written or removed; null where nothing was. */
@@ -27,6 +35,12 @@ export interface DefineResult {
   readonly problems: readonly Problem[];
   /** What the daemon did with it; null where none runs. */
   readonly daemon: ReloadResult | null;
+}
+
+/** The body of `virtwall nwfilter undefine --json`. */
+interface UndefineResult extends DefineResult {
+  /** Who keeps it from being undefined, in words. */
+  readonly users: readonly string[];
 }
 
 export interface Definition {
@@ -42,11 +56,10 @@ export async function runFilterDefine(
   output: Output,
   { file, isCompat }: Omit<Definition, "text">,
 ): Promise<ExitStatus> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => error);
-  if (typeof text !== "string") {
-    const [, why = text.message] = /^[A-Z]+: ([^,]+)/.exec(text.message) ?? [];
-    return complain(output, `Failed to open file '${file}': ${why}`);
-  }
+  // As with virsh that is no wrong usage.
+  const text = await readGivenFile(file).catch((error: Error) => {
+    throw new ComplaintError(error.message);
+  });
   const told = `Failed to define network filter from ${file}`;
   const definition = { file, text, isCompat };
   return define(settings, output, { definition, told, done: `defined from ${file}` });
@@ -108,22 +121,21 @@ export async function judge(
   if (conflict !== undefined) return { name, problems: [...parsed.problems, conflict], texts };
   // What virtwall keeps is read strictly: of what libvirt misreads it keeps what libvirt would show.
   const kept = isCompat ? printFilterXml(filter) : text;
-  const file = fileOf(filter, known, ownFilterFolder(settings.policyFile));
-  const found = await fresh(settings, { filter: { file, text: kept } });
-  // Places in the file to be are those of the text at hand, if that is what is written.
-  const at = (problem: Problem) =>
-    problem.at.file === file ? { ...problem.at, file: source } : problem.at;
-  const fromThere = found.problems.map((problem) => ({ ...problem, at: at(problem) }));
+  const broken = await readBrokenFilters(settings);
+  const file = broken.get(name) ?? fileOf(filter, known, ownFilterFolder(settings.policyFile));
+  // Places are those in the text at hand, if that is what is written.
+  const by = { file: kept === text ? source : `${source}, as libvirt reads it`, text: kept };
+  const found = await fresh(settings, { filter: { file } }, { filter: { file, by } });
   const own = parsed.problems.filter(({ severity }) => severity === "warning");
-  const problems = [...own, ...fromThere.filter((problem) => !isAmong(problem, own))];
+  const problems = [...own, ...found.problems.filter((problem) => !isAmong(problem, own))];
   const all = new Map([...found.texts, ...texts]);
   if (hasErrors(problems)) return { name, problems, texts: all };
   return { name, problems, texts: all, file, text: kept };
 }
 
-/** Problems that are there with the change and are not without. */
-async function fresh(settings: Settings, change: Imagined) {
-  const [before, after] = [await collect(settings), await imagine(settings, change)];
+/** Problems that are there after and are not before. */
+async function fresh(settings: Settings, earlier: Imagined, later: Imagined) {
+  const [before, after] = [await imagine(settings, earlier), await imagine(settings, later)];
   const problems = after.decision.problems.filter(
     (problem) => !isAmong(problem, before.decision.problems),
   );
@@ -170,39 +182,50 @@ export async function runFilterUndefine(
   output: Output,
   word: string,
 ): Promise<ExitStatus> {
-  const known = findFilter(await readFilters(settings), word);
-  if (known === undefined) return complainUnknown(output, word);
-  const { filter, from } = known;
-  const { name } = filter;
+  const { name, file } = await findDefinition(settings, word);
   const told = `Failed to undefine network filter ${name}`;
-  if (from !== "virtwall") {
-    const whose =
-      from === "stock" ? "it is part of virtwall" : "it is libvirt's: virsh nwfilter-undefine";
-    return complain(output, `${told}: ${whose}`);
-  }
   await refuseOtherDaemon(settings);
-  const { file } = filter.at;
-  const { problems, texts, after } = await fresh(settings, { filter: { file, text: undefined } });
+  const { problems: found, texts, after } = await fresh(settings, {}, { filter: { file } });
   const isGone = !after.written.inventory.filters?.has(name);
   const users = isGone ? filterUsers(after.written, name) : [];
+  // That its users would miss it says no more than who they are.
+  const problems = users.length > 0 ? [] : found;
   if (hasErrors(problems) || users.length > 0) {
     if (settings.json) {
-      printJson(output, { name, file: null, problems, daemon: null } satisfies DefineResult);
+      const result = { name, file: null, problems, users, daemon: null };
+      printJson(output, result satisfies UndefineResult);
     } else {
       output.err(printProblems(problems, texts));
-      output.err(`virtwall: ${told}: nwfilter is in use\n`);
+      output.err(`virtwall: ${told}${users.length > 0 ? ": nwfilter is in use" : ""}\n`);
       output.err(users.map((user) => `used by ${user}\n`).join(""));
     }
     return exitStatus.problems;
   }
-  const before = await readFile(file, "utf8");
+  const before = readText(file)?.text;
   await remove(file);
-  const result = { name, file, problems };
-  return finish(settings, output, { result, done: "undefined", undo: () => write(file, before) });
+  const undo = async () => (before === undefined ? undefined : write(file, before));
+  const result = { name, file, problems, users };
+  return finish(settings, output, { result, done: "undefined", undo });
+}
+
+/** Of virtwall's own, one with errors too. */
+async function findDefinition(
+  settings: Settings,
+  word: string,
+): Promise<{ readonly name: string; readonly file: string }> {
+  const broken = (await readBrokenFilters(settings)).get(word);
+  if (broken !== undefined) return { name: word, file: broken };
+  const known = findFilter(await readFilters(settings), word);
+  if (known === undefined) throw unknownFilter(word);
+  const { name, at } = known.filter;
+  if (known.from === "virtwall") return { name, file: at.file };
+  const whose =
+    known.from === "stock" ? "it is part of virtwall" : "it is libvirt's: virsh nwfilter-undefine";
+  throw new ComplaintError(`Failed to undefine network filter ${name}: ${whose}`);
 }
 
 interface Finish {
-  readonly result: Omit<DefineResult, "daemon">;
+  readonly result: Omit<DefineResult, "daemon"> | Omit<UndefineResult, "daemon">;
   readonly done: string;
   readonly undo: () => Promise<void>;
 }
@@ -228,7 +251,8 @@ async function finish(
       const { problems } = daemon;
       printJson(output, { ...result, file: null, problems, daemon: kept } satisfies DefineResult);
     } else {
-      output.err(printProblems(daemon.problems.filter(isError), new Map()));
+      const errors = daemon.problems.filter(isError);
+      output.err(printProblems(errors, await readTexts(errors)));
       output.err(`virtwall: ${outcomeOf(daemon, false)}; nothing was changed\n`);
     }
     return exitStatus.problems;

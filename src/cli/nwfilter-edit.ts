@@ -3,10 +3,9 @@ import { openEditor } from "../edge/files/open-editor.ts";
 import { readText } from "../edge/files/read-folder.ts";
 import { printFilterXml } from "../parse/print-filter.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
-import { complainUnknown } from "./nwfilter.ts";
 import { define } from "./nwfilter-define.ts";
 import type { Output } from "./output.ts";
-import { findFilter, readFilters, type KnownFilter } from "./read-filters.ts";
+import { findFilter, readFilters, unknownFilter, type KnownFilter } from "./read-filters.ts";
 import type { Settings } from "./settings.ts";
 
 /** As `virsh nwfilter-edit`. What libvirt or everybody has becomes a definition of virtwall's own. */
@@ -17,7 +16,7 @@ export async function runFilterEdit(
 ): Promise<ExitStatus> {
   if (settings.json) throw new UsageError("edit asks a person: use nwfilter define");
   const known = findFilter(await readFilters(settings), word);
-  if (known === undefined) return complainUnknown(output, word);
+  if (known === undefined) throw unknownFilter(word);
   const { name } = known.filter;
   const before = textOf(known);
   let text = before;

@@ -7,9 +7,8 @@ export function addNwfilter(builder: Builder): void {
   const nwfilter = builder.add(
     "nwfilter",
     "network filters in libvirt's language",
-    "virtwall nwfilter adopt web1 --dry-run",
+    "virtwall nwfilter define web.xml",
   );
-  nwfilter.action(() => nwfilter.help({ error: true }));
   const add: Builder["add"] = (line, description, example) =>
     addCommand(nwfilter, builder.output, { line, description, example });
   addReading({ ...builder, add });
@@ -18,15 +17,18 @@ export function addNwfilter(builder: Builder): void {
 }
 
 function addReading({ add, run, output }: Builder): void {
-  run(add("list", "list network filters", "virtwall nwfilter list"), async ({ settings }) =>
-    (await import("./nwfilter.ts")).runFilterList(settings, output),
+  run(
+    add("list", "list network filters", "virtwall nwfilter list").option(
+      "--origin",
+      "show who has defined each",
+    ),
+    async ({ settings, own }) =>
+      (await import("./nwfilter.ts")).runFilterList(settings, output, own["origin"] === true),
   );
   run(
-    add(
-      "dumpxml [nwfilter]",
-      "print a filter's XML",
-      "virtwall nwfilter dumpxml clean-traffic",
-    ).addOption(nwfilter()),
+    add("dumpxml [nwfilter]", "print a filter's XML", "virtwall nwfilter dumpxml clean-traffic")
+      .usage("[options] <nwfilter>")
+      .addOption(nwfilter()),
     async (call) =>
       (await import("./nwfilter.ts")).runFilterDump(
         call.settings,
@@ -83,6 +85,7 @@ function addWriting({ add, run, output }: Builder): void {
       "define a filter, or define it anew for all nics that have it",
       "virtwall nwfilter define web.xml",
     )
+      .usage("[options] <file>")
       .addOption(compat())
       .addOption(asVirsh("--file <file>"))
       .addOption(asVirsh("--validate")),
@@ -93,11 +96,9 @@ function addWriting({ add, run, output }: Builder): void {
       }),
   );
   run(
-    add(
-      "undefine [nwfilter]",
-      "remove a filter that nobody uses",
-      "virtwall nwfilter undefine web",
-    ).addOption(nwfilter()),
+    add("undefine [nwfilter]", "remove a filter that nobody uses", "virtwall nwfilter undefine web")
+      .usage("[options] <nwfilter>")
+      .addOption(nwfilter()),
     async (call) =>
       (await import("./nwfilter-define.ts")).runFilterUndefine(
         call.settings,
@@ -111,6 +112,7 @@ function addWriting({ add, run, output }: Builder): void {
       "change a filter's XML in $VISUAL or $EDITOR",
       "virtwall nwfilter edit web",
     )
+      .usage("[options] <nwfilter>")
       .addOption(nwfilter())
       .addOption(compat()),
     async (call) =>

@@ -48,7 +48,12 @@ export function planGuestSide(texts: GuestSideTexts): GuestSidePlan {
       nics: judged.map(({ nic }) => nicChange(side, nic)),
       metadata: after === metadata ? [] : [{ side, before: metadata, after }],
     },
-    obstacles: judged.flatMap(({ edit }) => obstaclesOf(edit, boundTo(texts, edit.mac))),
+    obstacles: judged.flatMap(({ nic, edit }) => [
+      ...(nic.offBridge === undefined
+        ? []
+        : [`nic ${nic.mac}: virtwall enforces no filter there: ${nic.offBridge}`]),
+      ...obstaclesOf(edit, boundTo(texts, edit.mac)),
+    ]),
   };
 }
 

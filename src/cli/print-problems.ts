@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { formatProblem } from "../model/problem-text.ts";
 import type { Problem } from "../model/problem.ts";
 import { counted } from "./columns.ts";
@@ -13,6 +14,17 @@ export function printProblems(
   return problems
     .map((problem) => `${formatProblem(problem, texts.get(problem.at.file))}\n`)
     .join("");
+}
+
+/** The texts that they speak of, as far as they are files of this host. */
+export async function readTexts(
+  problems: readonly Problem[],
+): Promise<ReadonlyMap<string, string>> {
+  const files = [...new Set(problems.map(({ at }) => at.file))];
+  const texts = await Promise.all(
+    files.map(async (file) => [file, await readFile(file, "utf8").catch(() => "")] as const),
+  );
+  return new Map(texts);
 }
 
 /** `no problems`, `2 errors, 1 warning` */

@@ -154,7 +154,6 @@ function addPublishCommands({ add, run, output }: Builder): void {
     "list, add or remove port forwards to guests",
     "virtwall publish add web1 tcp/2222:22 --address 203.0.113.10",
   );
-  publish.action(() => publish.help({ error: true }));
   const list = { line: "list", description: "show every publication and where it leads" };
   run(
     addCommand(publish, output, { ...list, example: "virtwall publish list --json" }),
@@ -249,7 +248,6 @@ function addHook({ add, run, output }: Builder): void {
     "let libvirt tell the daemon of guests before they start",
     "virtwall hook install",
   );
-  hook.action(() => hook.help({ error: true }));
   const verbs = {
     install: "write our hooks beside the admin's own",
     uninstall: "take our hooks away",

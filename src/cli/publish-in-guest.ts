@@ -4,12 +4,12 @@ import { guestNamespace } from "../parse/guest-metadata.ts";
 import { sidesOf } from "../ports/guests.ts";
 import { addToMetadata, removeFromMetadata } from "./edit-metadata.ts";
 import type { PublicationEdit } from "./edit-publications.ts";
-import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { examineMetadata, metadataFile, readMetadata } from "./guest-metadata-text.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { formatMapping } from "./print-status.ts";
-import { complain, describeEdit, finishEdit, type PublishResult } from "./publish.ts";
+import { describeEdit, finishEdit, type PublishResult } from "./publish.ts";
 import type { Settings } from "./settings.ts";
 
 /** Publishes in the guest's own XML, so that it goes where the guest goes. */
@@ -23,16 +23,16 @@ export async function runPublishInGuest(
   }
   const guests = new VirshGuests(settings.connectUri, guestNamespace);
   const guest = await guests.find(edit.guest);
-  if (guest === undefined) return complain(output, `libvirt knows no guest ${edit.guest}`);
+  if (guest === undefined) throw new ComplaintError(`libvirt knows no guest ${edit.guest}`);
   const text = await guests.metadata(guest.uuid, guest.isRunning ? "live" : "config");
   const present = text === undefined ? undefined : readMetadata(text, edit.guest);
   const taken = edit.ports.find((ports) => present?.own && publishes(present.own, edit, ports));
   if (verb === "add" && taken !== undefined) {
-    return complain(output, `${describeEdit({ ...edit, ports: [taken] })} is published already`);
+    throw new ComplaintError(`${describeEdit({ ...edit, ports: [taken] })} is published already`);
   }
   const next = verb === "add" ? addToMetadata(text, edit) : removeFromMetadata(text ?? "", edit);
   if (next === undefined) {
-    return complain(output, `${edit.guest} does not publish ${edit.ports.join(", ")} in its XML`);
+    throw new ComplaintError(`${edit.guest} does not publish ${edit.ports.join(", ")} in its XML`);
   }
   const problems = await examineMetadata(settings, {
     name: edit.guest,

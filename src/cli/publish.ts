@@ -17,7 +17,13 @@ import {
   removePublication,
   type PublicationEdit,
 } from "./edit-publications.ts";
-import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import {
+  ComplaintError,
+  exitStatus,
+  RefusedError,
+  UsageError,
+  type ExitStatus,
+} from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { formatMapping, publicationRow } from "./print-status.ts";
@@ -47,7 +53,7 @@ async function listPublications(settings: Settings): Promise<readonly Publicatio
   if (reply?.kind === "status") return reply.status.publications;
   const { decision } = await collect(settings);
   if (!decision.desired) {
-    throw new RefusedError(`the policy has ${verdictOf(decision.problems)}: virtwall check`);
+    throw new ComplaintError(`the policy has ${verdictOf(decision.problems)}: virtwall check`);
   }
   return decision.desired.compiled.publications;
 }
@@ -60,7 +66,7 @@ export async function runPublishAdd(
   const { files, published } = await readPolicy(settings);
   const present = edit.ports.find((ports) => published.has(keyOf(edit, ports)));
   if (present !== undefined) {
-    return complain(output, `${edit.guest} publishes ${present}${placeOf(edit)} already`);
+    throw new ComplaintError(`${edit.guest} publishes ${present}${placeOf(edit)} already`);
   }
   const file =
     files.find(({ text }) => namesGuest(text, edit.guest)) ??
@@ -86,12 +92,7 @@ export async function runPublishRemove(
   }
   const what = `${edit.ports.join(", ")}${placeOf(edit)}`;
   const advice = "see virtwall publish list; what stands in the guest's XML goes with --in-guest";
-  return complain(output, `no policy file publishes ${what} of ${edit.guest}: ${advice}`);
-}
-
-export function complain(output: Output, message: string): ExitStatus {
-  output.err(`virtwall: ${message}\n`);
-  return exitStatus.problems;
+  throw new ComplaintError(`no policy file publishes ${what} of ${edit.guest}: ${advice}`);
 }
 
 async function readPolicy(

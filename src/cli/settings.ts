@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   defaultConnectUri,
@@ -24,6 +25,8 @@ export interface Settings extends SourceSettings {
   readonly gateSocket: string;
   readonly json: boolean;
   readonly isPolicyNamed: boolean;
+  /** What this host's kernel does with frames on bridges does not count, see `forAnyHost`. */
+  readonly isForAnyHost?: true;
 }
 
 export function readSettings(options: GlobalOptions): Settings {
@@ -38,6 +41,17 @@ export function readSettings(options: GlobalOptions): Settings {
     json: options.json ?? false,
     isPolicyNamed: options.policy !== undefined,
   };
+}
+
+/**
+ * For commands that judge what is written and touch nothing: a folder that stands for a host, by `host.json`, is judged alike on every
+ * machine, as a host on which br_netfilter tells the states of bridged connections. Else this host is meant.
+ */
+export function forAnyHost(settings: Settings): Settings {
+  const { inventoryFolder } = settings;
+  const standsForHost =
+    inventoryFolder !== undefined && existsSync(join(inventoryFolder, "host.json"));
+  return standsForHost ? { ...settings, isForAnyHost: true } : settings;
 }
 
 /** The rules of the kernel can be seen and changed by root only. */

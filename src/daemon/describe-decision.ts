@@ -15,7 +15,8 @@ interface DecisionEvent {
 export function describeDecision(decision: Decision): DecisionEvent {
   const errors = decision.problems.filter((problem) => problem.severity === "error");
   const key = JSON.stringify([decision.inForce, decision.keepsFilters, errors]);
-  const [first] = errors;
+  // That a filter is not there may only follow from what is wrong with it.
+  const first = errors.find(({ code }) => code !== "UNKNOWN_FILTER") ?? errors[0];
   if (!first) {
     const message = "policy and inventory have no errors";
     return { key, event: { level: "info", name: "policy-taken", message } };

@@ -25,7 +25,7 @@ export function describeFault(
     case "unknown-filter": {
       const broken = brokenFilters?.get(name);
       if (broken !== undefined) {
-        return { message: `the definition of ${filter} has errors (${placeText(broken)})` };
+        return { message: `the definition of ${filter} is not in force (${placeText(broken)})` };
       }
       return {
         message: `there is no ${filter}`,
@@ -64,7 +64,7 @@ function brokenReference(
   { filters, brokenFilters }: Pick<FilterWorld, "filters" | "brokenFilters">,
 ): string {
   if (filters.has(name)) return "leads back to itself";
-  return brokenFilters?.has(name) ? "has errors" : "is not there";
+  return brokenFilters?.has(name) ? "is not in force" : "is not there";
 }
 
 function sayValues(

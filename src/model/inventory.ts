@@ -14,7 +14,10 @@ export interface Inventory {
   readonly host: Host;
   /** Every filter there is, by name; absent: none. */
   readonly filters?: ReadonlyMap<string, Filter>;
-  /** Definitions of the operator's that have errors and so are no filters, by name, each at its first error. */
+  /**
+   * Definitions of the operator's that are not in force, by name, each at its first error: there is no filter of that name. Or at its
+   * beginning, where others hold it up.
+   */
   readonly brokenFilters?: ReadonlyMap<string, Place>;
   /** What guests say or show of themselves; absent where nobody was asked. */
   readonly agentAddresses?: readonly AgentAddress[];

@@ -95,14 +95,15 @@ function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
     tap: tapWord.text === undefined ? undefined : parseInterfaceName(tapWord.text),
     network: wordOf(xml, "source", "network").text,
     bridge: bridgeWord.text === undefined ? undefined : parseInterfaceName(bridgeWord.text),
-    offBridge: offBridge(xml),
+    offBridge: offBridgeOf(xml),
     hasPortSettings: hasPortSettings(xml) || undefined,
     filterRef: hasTap ? filterRefOf(xml) : undefined,
     at: xml.at,
   });
 }
 
-function offBridge(xml: Xml): string | undefined {
+/** Why no bridge of the kernel's carries an `<interface>`. */
+export function offBridgeOf(xml: Xml): string | undefined {
   const type = xml.attribute("type") ?? "";
   if (!tapTypes.includes(type)) return `a nic of type ${quote(type)} is on no bridge`;
   const isSwitched = xml.child("virtualport")?.attribute("type") === "openvswitch";

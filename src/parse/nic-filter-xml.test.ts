@@ -28,7 +28,11 @@ test("each nic is found as it stands there, with what libvirt was told of its fi
       xml: filtered,
       filterRef: { filter: "clean-traffic", parameters, xml: filterRef },
     },
-    { mac: "52:54:00:00:00:02", xml: other },
+    {
+      mac: "52:54:00:00:00:02",
+      xml: other,
+      offBridge: "a nic of type 'user' is on no bridge",
+    },
   ]);
 });
 

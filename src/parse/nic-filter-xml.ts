@@ -1,7 +1,9 @@
+import { defined } from "../base/defined.ts";
 import { parseMac, type Mac } from "../base/mac.ts";
 import type { FilterParameters } from "../model/filter.ts";
 import { FilterReport } from "./filter-report.ts";
 import { parseFilterReference } from "./filter-xml.ts";
+import { offBridgeOf } from "./guest-xml.ts";
 import { parseXmlText, type Xml } from "./xml.ts";
 
 /** A nic in a guest's XML, and the filter by which libvirt itself judges it. */
@@ -10,6 +12,8 @@ export interface NicElement {
   /** The whole `<interface>` as it stands there. */
   readonly xml: string;
   readonly filterRef?: FilterRefElement;
+  /** Why no bridge of the kernel's carries it. */
+  readonly offBridge?: string;
 }
 
 export interface FilterRefElement {
@@ -30,7 +34,7 @@ export function nicElementsOf(domainXml: string): readonly NicElement[] | undefi
       if (mac === undefined) return [];
       const filterRef = filterRefOf(nic, domainXml);
       const xml = textOf(nic, domainXml);
-      return [{ mac, xml, ...(filterRef && { filterRef }) }];
+      return [{ mac, xml, ...defined({ filterRef, offBridge: offBridgeOf(nic) }) }];
     });
 }
 

@@ -1,4 +1,3 @@
-import { defined } from "../base/defined.ts";
 import { check } from "../check/check.ts";
 import { compile, type Compiled } from "../compile/compile.ts";
 import { curtailed } from "../model/effective-policy.ts";
@@ -79,10 +78,13 @@ function settleFilters(
   return { written: problems.length > 0 ? kept : written, problems };
 }
 
+/** A definition that is not in force with these is there all the same, and has errors. */
 function withFiltersOf(inventory: Inventory, last: Inventory | undefined): Inventory {
   if (last?.filters === undefined) return inventory;
-  const { filters, brokenFilters } = last;
-  return defined({ ...inventory, filters, brokenFilters });
+  const held = [...(inventory.filters ?? [])].map(([name, { at }]) => [name, at] as const);
+  const broken = [...(last.brokenFilters ?? []), ...held, ...(inventory.brokenFilters ?? [])];
+  const brokenFilters = broken.filter(([name]) => !last.filters?.has(name));
+  return { ...inventory, filters: last.filters, brokenFilters: new Map(brokenFilters) };
 }
 
 function hasSame(

@@ -1,10 +1,19 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runFilterBindings, runFilterDump, runFilterList } from "../../src/cli/nwfilter.ts";
 import { runFilterCheck } from "../../src/cli/nwfilter-check.ts";
 import { runFilterDefine, runFilterUndefine } from "../../src/cli/nwfilter-define.ts";
 import { runFilterEdit } from "../../src/cli/nwfilter-edit.ts";
+import { StateFolder } from "../../src/edge/files/state-folder.ts";
 import { serveDaemon } from "../../src/edge/socket/daemon-server.ts";
 import type { DaemonStatus } from "../../src/wire/daemon-status.ts";
 import { readSettings } from "../../src/cli/settings.ts";
@@ -66,7 +75,7 @@ test("a definition is kept as it was written, and stands in the list and in its 
   expect(own()).toEqual(["web.xml"]);
   expect(ownText("web.xml")).toBe(text);
   said.out = "";
-  await runFilterList(settings(), output);
+  await runFilterList(settings(), output, false);
   const [, uuid = ""] = /^ ([0-9a-f-]{36}) {3}web$/m.exec(said.out) ?? [];
   said.out = "";
   expect(await runFilterDump(settings(), output, uuid)).toBe(0);
@@ -119,6 +128,18 @@ test("a filter is not undefined while somebody uses it, and who does is said", a
   writePolicy("guests: { web1: { filter: outer }, away: { filter: web } }");
   expect(await runFilterUndefine(settings(), output, "web")).toBe(1);
   expect(said.err).toMatch(/guest web1 \(\S+policy.yaml:1\)\n.*guest away .*\n.*filter outer\n/);
+  expect(said.err).not.toContain("there is no filter");
+  said.out = "";
+  await runFilterUndefine({ ...settings(), json: true }, output, "web");
+  expect(JSON.parse(said.out)).toMatchObject({
+    file: null,
+    problems: [],
+    users: [
+      expect.stringMatching(/^guest web1 /),
+      expect.stringMatching(/^guest away /),
+      "filter outer",
+    ],
+  });
   writePolicy("{}");
   expect(await runFilterUndefine(settings(), output, "outer")).toBe(0);
   expect(await runFilterUndefine(settings(), output, "web")).toBe(0);
@@ -126,9 +147,11 @@ test("a filter is not undefined while somebody uses it, and who does is said", a
 });
 
 test("what is not virtwall's is not undefined, and what is not there neither", async () => {
-  expect(await runFilterUndefine(settings(), output, "clean-traffic")).toBe(1);
-  expect(await runFilterUndefine(settings(), output, "nosuch")).toBe(1);
-  expect(said.err).toContain("failed to get nwfilter 'nosuch'");
+  const undefine = (name: string) => runFilterUndefine(settings(), output, name);
+  await expect(undefine("clean-traffic")).rejects.toThrow(
+    "Failed to undefine network filter clean-traffic: it is part of virtwall",
+  );
+  await expect(undefine("nosuch")).rejects.toThrow("failed to get nwfilter 'nosuch'");
 });
 
 test("an own definition may replace a stock filter that is in use, and going it uncovers that", async () => {
@@ -194,4 +217,78 @@ test("what is bound to a filter that is not there is told by check", async () =>
   writePolicy("guests: { web1: { filter: nosuch } }");
   expect(await runFilterCheck(settings(), output, { files: [], isCompat: false })).toBe(1);
   expect(said.out).toContain("there is no filter 'nosuch'");
+});
+
+test("what cannot be enforced is told when it is defined, and a circle is refused with its path", async () => {
+  const option =
+    "<filter name='web'><rule action='drop' direction='in'><tcp option='3'/></rule></filter>";
+  expect(await define(option)).toBe(0);
+  expect(said.err).toContain(
+    "new.xml:1:60: warning FILTER_NOT_ENFORCEABLE: filter 'web' has a rule",
+  );
+  said.err = "";
+  expect(await define("<filter name='a'><filterref filter='a'/></filter>")).toBe(1);
+  expect(said.err).toContain("new.xml:1:18: error FILTER_CYCLE:");
+  expect(said.err).toContain("'a', 'a'");
+  expect(own()).toEqual(["web.xml"]);
+});
+
+test("what is wrong with a nic is said of the file at hand, in its own lines", async () => {
+  await define(accept);
+  writePolicy("guests: { web1: { filter: web } }");
+  expect(await define(`\n\n${needsMore}`)).toBe(1);
+  expect(said.err).toMatch(/needs a value for \$MORE \(\S+new\.xml:3:\d+, filter 'web'\)/);
+});
+
+test("who takes the place of a stock filter is told which nics change, and the list shows it", async () => {
+  writePolicy("guests: { web1: { filter: clean-traffic } }");
+  expect(await define("<filter name='clean-traffic'/>")).toBe(0);
+  expect(said.err).toMatch(/REPLACES_STOCK_FILTER: .* for vnet\d of 'web1'; it has no rule/);
+  await runFilterList(settings(), output, true);
+  expect(said.out).toMatch(/ {3}clean-traffic +virtwall, in place of stock\n/);
+  expect(said.out).toMatch(/ {3}allow-arp +stock\n/);
+});
+
+test("a definition that is a link to nothing, or a folder, is one that has errors", async () => {
+  mkdirSync(join(folder, "nwfilter/d.xml"), { recursive: true });
+  symlinkSync("/nosuch", join(folder, "nwfilter/allow-arp.xml"));
+  writePolicy("guests: { web1: { filter: allow-arp } }");
+  expect(await runFilterCheck(settings(), output, { files: [], isCompat: false })).toBe(1);
+  expect(said.out).toMatch(/allow-arp\.xml:1:1: error .* it is a link to nothing/);
+  expect(said.out).toMatch(/d\.xml:1:1: error .* not a regular file/);
+  expect(said.out).toContain("the definition of filter 'allow-arp' is not in force");
+  said.out = "";
+  await runFilterBindings(settings(), output);
+  expect(said.out).toMatch(/web1 +nobody, CLOSED: its definition is not in force +MAC=/);
+});
+
+test("without a policy that can be in force there are no bindings, and that is told", async () => {
+  writePolicy("oops: 1");
+  expect(await runFilterBindings(settings(), output)).toBe(1);
+  expect(said.out).toBe("");
+  expect(said.err).toContain("UNKNOWN_KEY");
+  expect(said.err).toContain("nothing is in force: the policy has 1 error\n");
+});
+
+test("a filter whose file is gone is shown as it was in force last", async () => {
+  const filters = { filters: [], ownFilters: [{ file: "/gone/web.xml", text: accept }] };
+  await new StateFolder(settings().stateFolder).save({ policy: [], filters, ruleset: "" });
+  expect(await runFilterDump(settings(), output, "web")).toBe(0);
+  expect(said.out).toContain("<filter name='web' chain='arp'");
+  expect(said.err).toBe("warning: as it was in force last; /gone/web.xml is gone or has errors\n");
+});
+
+test("a definition with errors is mended in its own file, or undefined", async () => {
+  mkdirSync(join(folder, "nwfilter"));
+  const broken = join(folder, "nwfilter/mine.xml");
+  writeFileSync(broken, "<filter name='allow-arp'><oops/></filter>");
+  writePolicy("guests: { web1: { filter: allow-arp } }");
+  expect(await define(needsMore.replace("'web'", "'allow-arp'"))).toBe(1);
+  expect(own()).toEqual(["mine.xml"]);
+  expect(await define(accept.replace("'web'", "'allow-arp'"))).toBe(0);
+  expect(own()).toEqual(["mine.xml"]);
+  expect(await runFilterCheck(settings(), output, { files: [], isCompat: false })).toBe(0);
+  writeFileSync(broken, "<filter name='allow-arp'><oops/></filter>");
+  expect(await runFilterUndefine(settings(), output, "allow-arp")).toBe(0);
+  expect(own()).toEqual([]);
 });

@@ -1,13 +1,30 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SourceError, type SourceText } from "../../ports/sources.ts";
 
 /** The parsers take no file as large as this. */
 const limitBytes = 64 << 20;
+const notRegular = "not a regular file";
 
-/** All files of one kind in a folder, by name. A folder that is not there holds none. */
-export async function readFolder(folder: string, extension: string): Promise<SourceText[]> {
+/**
+ * All files of one kind in a folder, by name. A folder that is not there holds none. With `name`, what has such a name and is no file,
+ * or a link to nothing, is there without a text; else that is thrown, and this passed over.
+ */
+export async function readFolder(
+  folder: string,
+  extension: string,
+  others: "throw" | "name" = "throw",
+): Promise<SourceText[]> {
   let names: string[];
   try {
     names = await readdir(folder);
@@ -18,8 +35,19 @@ export async function readFolder(folder: string, extension: string): Promise<Sou
   const texts = names
     .filter((name) => name.endsWith(extension) && !name.startsWith("."))
     .toSorted()
-    .map((name) => readText(join(folder, name)));
+    .map((name) => {
+      const file = join(folder, name);
+      return (others === "name" && unreadText(file)) || readText(file);
+    });
   return texts.filter((text) => text !== undefined);
+}
+
+function unreadText(file: string): SourceText | undefined {
+  const unread = (reason: string) => ({ file, text: "", unread: reason });
+  const entry = lstatSync(file, { throwIfNoEntry: false });
+  if (entry?.isSymbolicLink() && !existsSync(file)) return unread("it is a link to nothing");
+  const found = entry && statSync(file, { throwIfNoEntry: false });
+  return found === undefined || found.isFile() ? undefined : unread(notRegular);
 }
 
 /** At once: through the thread pool a thousand small files take five times as long. Undefined if the file is gone. */
@@ -36,7 +64,7 @@ function readRegular(file: string): string {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const found = fstatSync(descriptor);
-    if (!found.isFile()) throw new Error("not a regular file");
+    if (!found.isFile()) throw new Error(notRegular);
     if (found.size > limitBytes) throw new Error(`larger than ${limitBytes >> 20} MiB`);
     return readFileSync(descriptor, "utf8");
   } finally {
