@@ -61,7 +61,9 @@ function reasonOf(
 ): string {
   switch (fault.kind) {
     case "unknown-filter":
-      return brokenFilters?.has(filter) ? "its definition is not in force" : "there is no such filter";
+      return brokenFilters?.has(filter)
+        ? "its definition is not in force"
+        : "there is no such filter";
     case "broken-reference":
       return `it refers to ${fault.reference.filter}, which cannot be`;
     case "too-long":
