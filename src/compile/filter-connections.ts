@@ -16,7 +16,7 @@ import {
   value,
 } from "../nft/build.ts";
 import { familyOfProtocol, orderOfCount, type Placed } from "./filter-fields.ts";
-import { dynamicSize } from "./filter-learning.ts";
+import { dynamicSize } from "./filter-learning-sets.ts";
 import { connectionCount } from "./names.ts";
 
 /** What counts connections for one rule and one limit: the chain that the rule leads to, and the set in which the kernel counts. */

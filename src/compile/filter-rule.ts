@@ -15,7 +15,7 @@ import {
   reference,
 } from "../nft/build.ts";
 import { protocolMatches } from "./filter-context.ts";
-import { learnedKey, leasedKey } from "./filter-learning.ts";
+import { learnedKey, learnedSet, leasedKey } from "./filter-learning.ts";
 import {
   constantOf,
   type Field,
@@ -146,12 +146,13 @@ function alternativesOf(group: Group, site: Site): readonly (readonly Placed[])[
 function learnedAlternatives(group: Group, site: Site): Placed[][] {
   return group.conditions.flatMap(({ attribute, isNegated }) => {
     const field = learnedField(group.protocol, attribute, site.isReversed);
-    const set = reference(field.left.kind === "raw" ? "learned4" : "learned6");
+    const mode = learningMode(site.parameters) ?? "any";
+    const family = field.left.kind === "raw" ? 4 : 6;
     const compare = isNegated ? notEqual : equal;
+    const set = reference(learnedSet(family, mode));
     const learned = compare(learnedKey(site.direction, field.left), set);
     const placed = { order: field.order, statement: learned };
-    const isLeased = field.left.kind === "raw" && learningMode(site.parameters) === "dhcp";
-    if (!isLeased) return [[placed]];
+    if (family === 6 || mode === "any") return [[placed]];
     const leased = compare(leasedKey(site.direction, field.left), reference("leased4"));
     const other = { order: field.order, statement: leased };
     return isNegated ? [[placed, other]] : [[placed], [other]];

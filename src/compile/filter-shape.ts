@@ -27,7 +27,8 @@ export interface FilterShape {
   /** Directions in which it asks about packets. */
   readonly packets: readonly Direction[];
   readonly needsState: boolean;
-  readonly learns: boolean;
+  /** Absent where the binding gives every address that is asked for. */
+  readonly learning: Learning | undefined;
   /** It answers packets that it refuses. */
   readonly rejects: boolean;
 }
@@ -159,7 +160,7 @@ function makeShape(expansion: Expansion, essence: Essence): FilterShape {
     packets: packets.map(({ direction }) => direction),
     sets: [...context.sets.values()],
     needsState: rules.some(needsState),
-    learns: learning !== undefined,
+    learning,
     rejects: rules.some((each) => answers(each, context)),
   };
 }

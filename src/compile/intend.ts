@@ -41,6 +41,7 @@ export function intend(given: Given): Intended {
       ...filterWorldOf(inventory),
       canReject:
         inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,
+      hostAddresses: hostAddresses(inventory),
       aliases: policy.aliases,
       groups: policy.groups,
       ...defined({ hostInput: policy.host.input?.map((rule) => intendHostRule(rule, networks)) }),
@@ -90,6 +91,12 @@ function leasesFor(parameters: FilterParameters, nic: Nic, inventory: Inventory)
   if (servers !== undefined && !isServer) return [];
   const leased = currentLeases(inventory, nic.mac, nic.bridge ?? network?.bridge);
   return leased.filter((address) => familyOf(address) === 4);
+}
+
+function hostAddresses({ host, networks }: Inventory): Address[] {
+  const own = host.interfaces.flatMap(({ addresses }) => addresses);
+  const gateways = networks.flatMap(({ subnets }) => subnets.map(({ gateway }) => gateway));
+  return [...new Set([...own, ...gateways])];
 }
 
 function foreignTaps(inventory: Inventory, bridges: ReadonlySet<InterfaceName>): InterfaceName[] {

@@ -134,7 +134,7 @@ describe("a lease of libvirt's own server, where addresses are learned from DHCP
   });
 
   it("is nothing where the first address used is the nic's", () => {
-    expect(leased({ CTRL_IP_LEARNING: ["any"] }, [lease])).toEqual([]);
+    expect(leased({ CTRL_IP_LEARNING: ["any"] }, [lease])).toBeUndefined();
   });
 });
 
@@ -255,6 +255,39 @@ describe("nics whose addresses are learned", () => {
   it("give an address back with dhcp only, or a guest would take one after the other", () => {
     expect(ways(learns, "any")).toEqual(["learn_arp", "learn_ip"]);
     expect(ways(learns, "dhcp")).toEqual(["learn_release"]);
+  });
+
+  it("are elements and nothing else, one more or one with another way to learn", () => {
+    const few = tablesOf(learns, [{}, dhcp]);
+    const scripts = [
+      [{}, dhcp, {}],
+      [dhcp, {}],
+      [{}, dhcp, dhcp],
+    ].map((given) => diffTables(few, tablesOf(learns, given)));
+    for (const script of scripts) {
+      expect(script).not.toMatch(rulesAndChains);
+      expect(script).toContain("learners");
+    }
+  });
+
+  it("keep what was learned while their filter cannot be enforced", () => {
+    const broken = filter(rule("ip", match("srcipaddr", "$IP"), match("dstipaddr", "$MISSING")));
+    const script = diffTables(tablesOf(learns, [dhcp]), tablesOf(broken, [dhcp]));
+    expect(script).toContain("goto unfiltered");
+    expect(script).not.toMatch(/delete set .* (learned|locked)/);
+  });
+
+  it("take no address by their own word that is the host's or another nic's", () => {
+    const given = [{}, { IP: ["10.0.0.9"] }];
+    const leases = [sample.lease(1, "10.0.0.2", "br-lan")];
+    const [, bridge] = tablesOf(learns, given, { leases });
+    const elements = (name: string) =>
+      bridge?.sets.find((set) => set.name === name)?.elements.map(({ key }) => key);
+    const gateway = 0x0a140001;
+    expect(elements("vouched4")).toEqual(
+      [0x0a000002, 0x0a000009, gateway].map((bits) => value(bits)),
+    );
+    expect(elements("vouched4_own")).toEqual([concat(value("vnet1"), value(0x0a000002))]);
   });
 
   it("have no address of IPv6 but the link-local one by their own word with dhcp", () => {

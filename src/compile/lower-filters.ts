@@ -1,9 +1,6 @@
-import type { Address } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
-import type { Mac } from "../base/mac.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
-import type { FilterParameters } from "../model/filter.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Chain, Element, Rule, SetDefinition } from "../nft/ast.ts";
 import {
@@ -23,8 +20,8 @@ import {
 } from "../nft/build.ts";
 import { defineGatheredSet, interfaceSet } from "./define-set.ts";
 import { elementsOf, noteSet, type ValueSet } from "./filter-groups.ts";
-import { learningChains, learningSets, leasedElement } from "./filter-learning.ts";
 import type { Direction } from "./filter-rule.ts";
+import { type LearningNic, lowerLearning, vouchedOf } from "./lower-learning.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
 import { answerRules, stampChains, stampEndRules, stampShift, trackingOf } from "./filter-state.ts";
 import { gathered } from "./gathered.ts";
@@ -48,7 +45,7 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
   for (const { shape } of bound) if (shape !== undefined) shapes.set(shape.key, shape);
   const lowered = [...shapes.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const stamped = stampedBridges(intent, bound);
-  const learning = learningParts(bound);
+  const learning = lowerLearning(intent, bound);
   const answers = lowered.some(({ rejects }) => rejects)
     ? answerRules(stampShift(intent))
     : undefined;
@@ -80,30 +77,12 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
   };
 }
 
-/** There are none where every binding says its nic's addresses. */
-function learningParts(bound: readonly BoundNic[]): Lowered {
-  const learners = bound.filter(({ shape }) => shape?.learns);
-  if (learners.length === 0) return { sets: [], chains: [] };
-  const macs = gather("learning_macs", learners, ({ tap, mac }) => [
-    keyed({ key: concat(value(tap), value(Number(`0x${mac.replaceAll(":", "")}`))) }),
-  ]);
-  const leases = gather("leased4", learners, ({ tap, leased }) =>
-    leased.map((address) => keyed(leasedElement(tap, address))),
-  );
-  return { sets: learningSets(macs, leases), chains: learningChains() };
-}
-
 /** Where frames of nics go whose binding cannot be enforced. */
 const closed = "unfiltered";
 
 /** The same object as long as nothing of it changes. */
-interface BoundNic {
-  readonly tap: InterfaceName;
-  readonly mac: Mac;
+interface BoundNic extends LearningNic {
   readonly bridge: InterfaceName | undefined;
-  readonly parameters: FilterParameters;
-  readonly leased: readonly Address[];
-  /** Absent where the binding cannot be enforced. */
   readonly shape: FilterShape | undefined;
 }
 
@@ -120,14 +99,20 @@ interface Bound {
 }
 
 const boundNic = rememberedWhile(
-  (_binding: FilterBinding, { nic: { tap, bridge, leased }, shape }: Bound) => [
+  (_binding: FilterBinding, { nic: { tap, bridge, leased, addresses }, shape }: Bound) => [
     tap,
     bridge,
     leased?.join(),
+    vouchedOf(addresses).join(),
     shape,
   ],
-  ({ parameters }, { nic: { tap, mac, bridge, leased = [] }, shape }): BoundNic | undefined =>
-    tap && { tap, mac, bridge, parameters, leased, shape },
+  (
+    { parameters },
+    { nic: { tap, mac, bridge, leased = [], addresses }, shape },
+  ): BoundNic | undefined => {
+    const vouched = vouchedOf(addresses);
+    return tap && { tap, mac, bridge, parameters, leased, vouched, shape };
+  },
 );
 
 type ElementsOf = (nic: BoundNic) => readonly KeyedElement[];

@@ -7,7 +7,7 @@ export function readLearned(tables: readonly Table[]): ReadonlyMap<string, reado
   const learned = new Map<string, Address[]>();
   const elements = tables
     .filter(({ family, name }) => family === "bridge" && name === tableName)
-    .flatMap(({ sets }) => sets.filter(({ name }) => /^learned[46]$/.test(name)))
+    .flatMap(({ sets }) => sets.filter(({ name }) => /^learned[46](_dhcp)?$/.test(name)))
     .flatMap((set) => set.elements);
   for (const { tap, address } of elements.flatMap(readElement)) {
     const known = learned.get(tap);

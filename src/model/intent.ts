@@ -16,6 +16,8 @@ export interface Intent extends FilterWorld {
   readonly publications: readonly PublicationIntent[];
   /** Rules on bridges may answer a packet that they refuse. */
   readonly canReject: boolean;
+  /** Those of the host itself, and those at which networks have their gateway. */
+  readonly hostAddresses: readonly Address[];
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly groups: ReadonlyMap<string, Group>;
   /** Absent: the hypervisor's own input is left alone. */
