@@ -10,7 +10,7 @@ export const rooms = {
   parse: ["base", "model"],
   check: ["base", "model"],
   compile: ["base", "model", "nft"],
-  explain: ["base", "nft"],
+  explain: ["base", "nft", "xtables"],
   import: ["base", "model", "xtables"],
   ports: ["base", "model", "nft", "xtables"],
   reconcile: ["base", "model", "nft", "xtables", "check", "compile", "ports"],

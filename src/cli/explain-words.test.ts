@@ -12,6 +12,7 @@ const ground = {
     forwards: () => true,
     refuses: () => undefined,
     outsider: (family: 4 | 6) => outsiderOf(family, []),
+    hears: () => true,
     filtersBridged: () => false,
     bridgeOf: () => undefined,
     portTo: () => undefined,
@@ -21,7 +22,7 @@ const ground = {
 const nics = [{ guest: "web1", mac: "52:54:00:00:00:01", addresses: ["10.0.0.5", "fd00::5"] }];
 
 const ask = (protocol: string, from: string, to: string) =>
-  readQuestion({ words: { protocol, from, to } }, { ground, nics });
+  readQuestion({ words: { protocol, from, to } }, { ground, nics, guests: ["web1", "off1"] });
 
 describe("a question in words", () => {
   it("names addresses and a port", () => {
@@ -43,6 +44,10 @@ describe("a question in words", () => {
     expect(ask("tcp", "world", "guest:web1:22")).toMatchObject({ to: 0x0a000005n, port: 22 });
   });
 
+  it("tells which guest cannot be asked about now", () => {
+    expect(ask("tcp", "world", "guest:off1:22")).toEqual({ guest: "off1" });
+  });
+
   it.each([
     ["sctp", "host", "world:80", "sctp is no protocol; say tcp, udp, icmp"],
     ["tcp", "host", "10.0.0.1", "10.0.0.1 has no port; say 10.0.0.1:80"],
@@ -50,7 +55,12 @@ describe("a question in words", () => {
     ["icmp", "host", "10.0.0.1:8", "icmp has no ports"],
     ["tcp", "host", "10.0.0.1:70000", "70000 is no port"],
     ["tcp", "web1", "10.0.0.1:80", "web1 is no address, guest:NAME, host or world"],
-    ["tcp", "guest:web2", "10.0.0.1:80", "there is no guest web2 that runs"],
+    [
+      "tcp",
+      "guest:web2",
+      "10.0.0.1:80",
+      "there is no guest web2 that runs or that the policy names; did you mean web1?",
+    ],
     ["tcp", "10.0.0.1", "[fd00::1]:80", "10.0.0.1 and [fd00::1]:80 have no IP family in common"],
     ["tcp", "world", "host:80", "which of its addresses? name one in place of host"],
   ])("refuses %s %s %s", (protocol, from, to, message) => {

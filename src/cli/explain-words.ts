@@ -1,4 +1,5 @@
 import { familyOf, parseAddress, toBits, type Address, type Family } from "../base/address.ts";
+import { nearest } from "../base/nearest.ts";
 import { addressFacing, type Question } from "../explain/question.ts";
 import type { KnownNic } from "../explain/read-host.ts";
 import type { Ground } from "../explain/walk.ts";
@@ -19,17 +20,26 @@ interface End {
   readonly port?: number;
 }
 
+/** A guest that nobody can ask about now. */
+export interface MissingGuest {
+  readonly guest: string;
+  /** Absent: it does not run; else the nic of which no address is known. */
+  readonly mac?: string;
+}
+
 /** What the words ask. Throws {@link UsageError} for those that ask nothing. */
 export function readQuestion(
-  { words, iif }: { words: Words; iif?: string },
-  { ground, nics }: { ground: Ground; nics: readonly KnownNic[] },
-): Question {
+  { words, ...how }: { words: Words } & Pick<Question, "iif" | "state">,
+  { ground, nics, guests }: { ground: Ground } & Inventory,
+): Question | MissingGuest {
   const protocol = protocols.find((each) => each === words.protocol);
   if (protocol === undefined) {
     throw new UsageError(`${words.protocol} is no protocol; say ${protocols.join(", ")}`);
   }
-  const from = readEnd(words.from, nics);
-  const to = readEnd(words.to, nics);
+  const from = readEnd(words.from, { nics, guests });
+  const to = readEnd(words.to, { nics, guests });
+  if ("guest" in from) return from;
+  if ("guest" in to) return to;
   const hasPort = to.port !== undefined || (protocol === "icmp" && from.port !== undefined);
   if (hasPort === (protocol === "icmp")) {
     throw new UsageError(
@@ -46,7 +56,7 @@ export function readQuestion(
     from: sender,
     ...(to.port !== undefined && { port: to.port }),
     ...(from.port !== undefined && { sourcePort: from.port }),
-    ...(iif !== undefined && { iif }),
+    ...how,
   };
   const receiver = bitsOf(to, family);
   if (receiver !== "host") return { ...rest, to: receiver };
@@ -55,16 +65,22 @@ export function readQuestion(
   return { ...rest, to: own };
 }
 
-function readEnd(text: string, nics: readonly KnownNic[]): End {
+interface Inventory {
+  readonly nics: readonly KnownNic[];
+  readonly guests: readonly string[];
+}
+
+function readEnd(text: string, { nics, guests }: Inventory): End | MissingGuest {
   const { name, port } = splitPort(text);
   if (name === "host" || name === "world") return { who: name, ...port };
   if (name.startsWith("guest:")) {
     const guest = name.slice("guest:".length);
     const own = nics.filter((nic) => nic.guest === guest);
-    if (own.length === 0) throw new UsageError(`there is no guest ${guest} that runs`);
+    const [first] = own;
+    if (first === undefined) return missing(guest, guests);
     const addresses = own.flatMap((nic) => nic.addresses).map(parseAddress);
     const known = addresses.filter((address) => address !== undefined);
-    if (known.length === 0) throw new UsageError(`no address of ${guest} is known`);
+    if (known.length === 0) return { guest, mac: first.mac };
     return { who: known, ...port };
   }
   const address = parseAddress(name.replace(/^\[(.*)\]$/, "$1"));
@@ -72,6 +88,13 @@ function readEnd(text: string, nics: readonly KnownNic[]): End {
     throw new UsageError(`${text} is no address, guest:NAME, host or world`);
   }
   return { who: [address], ...port };
+}
+
+function missing(guest: string, guests: readonly string[]): MissingGuest {
+  if (guests.includes(guest)) return { guest };
+  const near = nearest(guest, guests);
+  const hint = near === undefined ? "" : `; did you mean ${near}?`;
+  throw new UsageError(`there is no guest ${guest} that runs or that the policy names${hint}`);
 }
 
 /** `203.0.113.10:443`, `[2001:db8::1]:443`, `guest:web1:443`; an IPv6 address without brackets has no port. */

@@ -1,7 +1,10 @@
+import { readListeners } from "../edge/host/read-listeners.ts";
 import { readSettings } from "../edge/host/read-settings.ts";
 import { runBridge, runIp } from "../edge/host/run-ip.ts";
 import { readRuleset } from "../edge/nft/read-ruleset.ts";
+import { hasLegacyTables, unlistedLegacyTables, XtablesPrograms } from "../edge/xtables/xtables.ts";
 import type { Answer } from "../explain/answer.ts";
+import { isOpaque, type SavedTables, withIptables } from "../explain/iptables-tables.ts";
 import {
   readHost,
   settingsOf,
@@ -12,8 +15,9 @@ import {
 } from "../explain/read-host.ts";
 import type { RouteRow, RuleRow } from "../explain/routes.ts";
 import type { Ground } from "../explain/walk.ts";
+import type { Table } from "../nft/ast.ts";
 
-interface Nic extends Omit<KnownNic, "addresses"> {
+interface Nic extends Pick<KnownNic, "guest" | "mac" | "tap" | "bridge"> {
   readonly addresses: readonly { readonly address: string }[];
 }
 
@@ -27,28 +31,56 @@ export function knownNic({ guest, mac, tap, bridge, addresses }: Nic): KnownNic 
   };
 }
 
-/** What explain walks through: the host and all its rules, as they are now. */
-export async function readGround(nics: readonly KnownNic[]): Promise<Ground> {
-  const routes = ["route", "show", "table", "all"];
-  const [links, rules4, rules6, routes4, routes6, neighbours, forwarding] = await Promise.all([
-    runIp<LinkRow>(["-d", "addr", "show"]),
-    runIp<RuleRow>(["-4", "rule", "show"]),
-    runIp<RuleRow>(["-6", "rule", "show"]),
-    runIp<RouteRow>(["-4", ...routes]),
-    runIp<RouteRow>(["-6", ...routes]),
-    runIp<NeighbourRow>(["neigh", "show"]),
-    runBridge<ForwardingRow>(["fdb", "show"]),
+/** The tables of everybody and the host's network, as the kernel has them now. */
+export interface ReadGround extends Ground {
+  /** Tables of iptables-legacy that no installed program lists. */
+  readonly unlisted: readonly string[];
+}
+
+export async function readGround(nics: readonly KnownNic[]): Promise<ReadGround> {
+  const [tables, host, unlisted] = await Promise.all([
+    readTables(),
+    readHostNow(nics),
+    unlistedLegacyTables(),
   ]);
+  return { tables, host, unlisted };
+}
+
+async function readHostNow(nics: readonly KnownNic[]): Promise<Ground["host"]> {
+  const routes = ["route", "show", "table", "all"];
+  const [links, rules4, rules6, routes4, routes6, neighbours, forwarding, listeners] =
+    await Promise.all([
+      runIp<LinkRow>(["-d", "addr", "show"]),
+      runIp<RuleRow>(["-4", "rule", "show"]),
+      runIp<RuleRow>(["-6", "rule", "show"]),
+      runIp<RouteRow>(["-4", ...routes]),
+      runIp<RouteRow>(["-6", ...routes]),
+      runIp<NeighbourRow>(["neigh", "show"]),
+      runBridge<ForwardingRow>(["fdb", "show"]),
+      readListeners(),
+    ]);
   const settings = await readSettings(settingsOf(links.map(({ ifname }) => ifname)));
   const routing = { rules: { 4: rules4, 6: rules6 }, routes: { 4: routes4, 6: routes6 } };
-  const host = readHost({ links, routing, neighbours, forwarding, settings, nics });
-  return { tables: await readRuleset(), host };
+  return readHost({ links, routing, neighbours, forwarding, settings, nics, listeners });
+}
+
+async function readTables(): Promise<readonly Table[]> {
+  const [tables, hasLegacy] = await Promise.all([readRuleset(), hasLegacyTables()]);
+  if (!hasLegacy && !tables.some(isOpaque)) return tables;
+  const saved = (await new XtablesPrograms().list()).map(
+    ({ command, tables: own }): SavedTables => ({
+      family: command.startsWith("ip6") ? 6 : 4,
+      backend: command.endsWith("-legacy") ? "legacy" : "nft",
+      tables: own,
+    }),
+  );
+  return withIptables(tables, saved);
 }
 
 /** Rules that nobody here reads could change any answer. */
 export function doubtLegacy(found: Answer, tables: readonly string[]): Answer {
   if (tables.length === 0) return found;
   const { because: _, ...rest } = found;
-  const detail = `iptables-legacy has tables (${tables.join(", ")}) that explain does not read`;
+  const detail = `iptables-legacy has tables (${tables.join(", ")}) that no program here lists`;
   return { ...rest, verdict: "unknown", detail };
 }

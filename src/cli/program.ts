@@ -309,21 +309,24 @@ function addMigrate({ add, run, output }: Builder): void {
 }
 
 function addExplain({ add, run, output }: Builder): void {
-  run(
-    add(
-      "explain <protocol> <from> <to>",
-      "tell whether a new flow arrives, and which rule decides",
-      "virtwall explain tcp world 203.0.113.10:443",
-    ).option("--in <interface>", "the interface that receives it (default: that of its route)"),
-    async ({ settings, args, own }) => {
-      const [protocol, from, to] = args.map(String);
-      const { runExplain } = await import("./explain.ts");
-      return runExplain(settings, output, {
-        words: { protocol: protocol ?? "", from: from ?? "", to: to ?? "" },
-        ...(typeof own["in"] === "string" && { iif: own["in"] }),
-      });
-    },
-  );
+  const command = add(
+    "explain <protocol> <from> <to>",
+    "tell whether a flow arrives, which rule decides, and what to do",
+    "virtwall explain tcp world 203.0.113.10:443",
+  ).option("--in <interface>", "the interface that receives it (default: that of its route)");
+  // It keeps nothing in the folder of that name.
+  for (const option of command.options.filter(({ long }) => long === "--state")) {
+    option.description = "of the flow: new, or established before (default: new)";
+  }
+  run(command, async ({ settings, args, own }) => {
+    const [protocol, from, to] = args.map(String);
+    const { readFlowState, runExplain } = await import("./explain.ts");
+    return runExplain(settings, output, {
+      words: { protocol: protocol ?? "", from: from ?? "", to: to ?? "" },
+      ...(typeof own["in"] === "string" && { iif: own["in"] }),
+      state: readFlowState(own["state"]),
+    });
+  });
 }
 
 function addTrace({ add, run, output }: Builder): void {

@@ -70,7 +70,10 @@ export function askAll(questions: readonly Words[], { ground, nics, legacy }: Si
 
 function ask(words: Words, site: Pick<Site, "ground" | "nics">): Answer {
   try {
-    return answer(site.ground, readQuestion({ words }, site));
+    const question = readQuestion({ words }, { ...site, guests: [] });
+    // They are asked for by address.
+    if ("guest" in question) throw new UsageError(`there is no guest ${question.guest}`);
+    return answer(site.ground, question);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return { verdict: "unknown", way: "there", detail: error.message, path: [] };

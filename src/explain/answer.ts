@@ -7,7 +7,7 @@ import { enter, type Question } from "./question.ts";
 import type { Loaded } from "./value.ts";
 import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
 
-export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "unknown";
+export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "nobody listens" | "unknown";
 
 /** What became of the question. */
 export interface Answer {
@@ -24,21 +24,52 @@ export interface Answer {
   readonly rewritten?: { readonly address: string; readonly port?: number };
 }
 
+/** An answer, and the packet where its way ended. */
+export interface Followed {
+  readonly answer: Answer;
+  /** Absent where it did not set out, or where ways differ. */
+  readonly end?: Way;
+}
+
 /** Follows the first packet of the flow, and what its receiver would answer. */
 export function answer(ground: Ground, question: Question): Answer {
+  return follow(ground, question).answer;
+}
+
+export function follow(ground: Ground, question: Question): Followed {
   const entry = enter(ground, question);
-  if ("kind" in entry) return { ...settled(entry), way: "there", path: [] };
+  if ("kind" in entry) return { answer: { ...settled(entry), way: "there", path: [] } };
   const { packet, iif } = entry;
   const ways = iif === undefined ? walkSent(ground, packet) : walkReceived(ground, packet, iif);
   const there = agreed(ways);
   const [way] = ways;
-  if (way === undefined || there.verdict !== "delivered") return { ...there, way: "there" };
-  const rewriting = rewrittenBy(packet, way.state.packet);
-  const result = { ...there, way: "there" as const, ...rewriting };
+  const ended = way === undefined ? {} : { end: way };
+  if (way === undefined || there.verdict !== "delivered") {
+    return { answer: { ...there, way: "there" }, ...ended };
+  }
+  const result = { ...there, way: "there" as const, ...rewrittenBy(packet, way.state.packet) };
+  if (question.state !== "established" && !mayBeHeard(ground, way)) {
+    return { answer: { ...result, verdict: "nobody listens" }, ...ended };
+  }
   const backs = ways.flatMap((each) => goBack(ground, each));
   const back = agreed(backs);
-  if (back.verdict === "delivered") return result;
-  return { ...back, path: there.path, way: "back", ...rewriting };
+  if (back.verdict === "delivered") return { answer: result, ...ended };
+  const [end] = backs;
+  return {
+    answer: { ...result, ...back, path: there.path, way: "back" },
+    ...(end !== undefined && { end }),
+  };
+}
+
+/** Of a process on the host; what goes on inside of guests the host does not see. */
+function mayBeHeard({ host }: Ground, { state: { packet }, fate }: Way): boolean {
+  const family = familyOfPacket(packet);
+  const protocol = packet.protocol === 6 ? "tcp" : packet.protocol === 17 ? "udp" : undefined;
+  if (fate.kind !== "delivered" || protocol === undefined || family === undefined) return true;
+  const address = loadField(family === 4 ? "ip" : "ip6", "daddr", { packet });
+  const port = loadField(protocol, "dport", { packet });
+  if (typeof address !== "bigint" || typeof port !== "bigint") return true;
+  return host.hears({ protocol, family, address, port: Number(port), iif: fate.iif });
 }
 
 function goBack(ground: Ground, { state: { packet }, fate }: Way): Way[] {

@@ -25,7 +25,7 @@ export function runBaseChain(chain: Chain, states: readonly State[], context: Co
   const policy = chain.base?.policy ?? "accept";
   const verdict = `policy ${policy}`;
   const left = returned.map((state) => ({
-    state: withStep(state, { table: context.table, chain: chain.name, verdict }),
+    state: withStep(state, { table: context.table, chain: chain.name, verdict, context }),
     verdict: policy,
   }));
   return [...ended, ...left];
@@ -68,7 +68,13 @@ function follow({ state, end }: Outcome, following: Following): void {
     return;
   }
   const { chain, index } = following.place;
-  const after = withStep(state, { table: context.table, chain, index, verdict: wordOf(end) });
+  const after = withStep(state, {
+    table: context.table,
+    chain,
+    index,
+    verdict: wordOf(end),
+    context,
+  });
   if (end === "next") next.push(after);
   else if (end === "unknown") passage.ended.push({ state: after, verdict: "unknown" });
   else if (end.kind === "return") passage.returned.push(after);

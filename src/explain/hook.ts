@@ -2,7 +2,7 @@ import type { Chain, Table, TableFamily } from "../nft/ast.ts";
 import { type Ended, runBaseChain } from "./chain.ts";
 import type { Host } from "./host.ts";
 import { applyFlow, endAt } from "./nat.ts";
-import { familyOfPacket, isTracked, type Packet } from "./packet.ts";
+import { familyOfPacket, type Flow, isTracked, type Packet } from "./packet.ts";
 import type { Context, Hook, State } from "./state.ts";
 
 /** One hook of the kernel at which a packet stands. */
@@ -114,8 +114,7 @@ function natStation(chains: readonly NatChain[], hook: Hook): Station {
 
 function translateAt(chains: readonly NatChain[], hook: Hook, state: State): Ended[] {
   if (!isTracked(state.packet)) return [{ state, verdict: "accept" }];
-  const asked =
-    state.packet.flow.state === "new" && !isSettled(state, hook) ? ask(chains, hook, state) : [];
+  const asked = isAsked(state, hook) ? ask(chains, hook, state) : [];
   const settled: readonly Ended[] = asked.length > 0 ? asked : [{ state, verdict: "accept" }];
   return settled.map((ended) =>
     ended.verdict === "accept"
@@ -124,12 +123,20 @@ function translateAt(chains: readonly NatChain[], hook: Hook, state: State): End
   );
 }
 
+/** Of a flow that has begun before, and of which nobody told how it is rewritten, they say what they said then. */
+function isAsked(state: State, hook: Hook): boolean {
+  const { flow } = state.packet;
+  const hasState = flow.state === "new" || flow.state === "established";
+  return hasState && flow.direction === "original" && !isSettled(state, hook);
+}
+
 function isSettled({ packet: { flow } }: State, hook: Hook): boolean {
   return endAt(hook) === "source" ? flow.isSourceSettled : flow.isDestinationSettled;
 }
 
 function ask(chains: readonly NatChain[], hook: Hook, state: State): Ended[] {
-  let live: readonly State[] = [state];
+  const { flow } = state.packet;
+  let live: readonly State[] = [inState(state, "new")];
   const ended: Ended[] = [];
   for (const { chain, context } of chains) {
     const ends = runBaseChain(chain, live, context);
@@ -137,10 +144,13 @@ function ask(chains: readonly NatChain[], hook: Hook, state: State): Ended[] {
     ended.push(...ends.filter(isOver));
     live = ends.filter((each) => !isOver(each)).map((each) => each.state);
   }
-  return [
-    ...ended,
-    ...live.map((each) => ({ state: settle(each, hook), verdict: "accept" as const })),
-  ];
+  const left = live.map((each) => ({ state: settle(each, hook), verdict: "accept" as const }));
+  return [...ended, ...left].map((each) => ({ ...each, state: inState(each.state, flow.state) }));
+}
+
+function inState(state: State, name: Flow["state"]): State {
+  const { packet } = state;
+  return { ...state, packet: { ...packet, flow: { ...packet.flow, state: name } } };
 }
 
 function settle(state: State, hook: Hook): State {

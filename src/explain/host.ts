@@ -1,4 +1,5 @@
 import type { Family } from "../base/address.ts";
+import type { Called } from "./listeners.ts";
 import type { Route, RouteQuery } from "./routes.ts";
 import type { Known, Loaded, Outsider } from "./value.ts";
 
@@ -51,6 +52,8 @@ export interface Host {
   bridgeOf(port: string): string | undefined;
   /** Where a bridge sends frames to that address; `self`: up to the host. Undefined where it would send them to all ports. */
   portTo(bridge: string, mac: bigint): string | undefined;
+  /** Whether a process waits for that. */
+  hears(called: Called): boolean;
   /** The hardware address of a neighbour, where the host knows it. */
   neighbour(device: string, address: bigint): bigint | undefined;
 }

@@ -5,7 +5,7 @@ import { withField } from "./mangle.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Known } from "./value.ts";
 
-/** What is known of the first packet of a flow. */
+/** What is known of a packet from the one who begins a flow. */
 export interface FirstPacket {
   readonly protocol: "tcp" | "udp" | "icmp";
   readonly family: Family;
@@ -13,6 +13,7 @@ export interface FirstPacket {
   readonly port?: number;
   /** Absent: an ordinary one. */
   readonly sourcePort?: number;
+  readonly state?: "new" | "established";
 }
 
 /** The first of those that are meant for clients (RFC 6335). */
@@ -23,11 +24,11 @@ type Field = readonly [protocol: string, name: string];
 
 const headerBytes = { 4: 20, 6: 40 } as const;
 const upperBytes = { tcp: 20, udp: 8, icmp: 8 } as const;
-const tcpFlags = { first: 2n, answer: 18n };
+const tcpFlags = { first: 2n, later: 16n, answer: 18n };
 
 /** The packet with only that known of it; the rest may be anything. */
 export function firstPacket(first: FirstPacket, source: Known): Packet {
-  const { protocol, family, to, port } = first;
+  const { protocol, family, to, port, state = "new" } = first;
   const destinationPort: Known = port === undefined ? "unknown" : BigInt(port);
   const sourcePort: Known =
     protocol === "icmp" ? "unknown" : BigInt(first.sourcePort ?? ordinaryPort);
@@ -43,7 +44,7 @@ export function firstPacket(first: FirstPacket, source: Known): Packet {
     hasSocket: false,
     tracking: "ahead",
     flow: {
-      state: "new",
+      state,
       direction: "original",
       original,
       reply: {
@@ -59,7 +60,7 @@ export function firstPacket(first: FirstPacket, source: Known): Packet {
       mark: 0n,
     },
   };
-  const begin = withUpper(addressed(empty, source, to), "first");
+  const begin = withUpper(addressed(empty, source, to), state === "new" ? "first" : "later");
   if (protocol === "icmp") return begin;
   const called = withField(begin, [protocol, "dport"], destinationPort);
   return withField(called, [protocol, "sport"], sourcePort);
@@ -90,19 +91,19 @@ function whole(packet: Packet): Packet {
 }
 
 /** A TCP handshake, or an echo. */
-function withUpper(packet: Packet, which: "first" | "answer"): Packet {
-  const isFirst = which === "first";
+function withUpper(packet: Packet, which: keyof typeof tcpFlags): Packet {
+  const isAsking = which !== "answer";
   switch (packet.protocol) {
     case 6:
       return withField(packet, ["tcp", "flags"], tcpFlags[which]);
     case 1:
       return withField(
-        withField(packet, ["icmp", "type"], isFirst ? 8n : 0n),
+        withField(packet, ["icmp", "type"], isAsking ? 8n : 0n),
         ["icmp", "code"],
         0n,
       );
     case 58: {
-      const typed = withField(packet, ["icmpv6", "type"], isFirst ? 128n : 129n);
+      const typed = withField(packet, ["icmpv6", "type"], isAsking ? 128n : 129n);
       return withField(typed, ["icmpv6", "code"], 0n);
     }
     default:

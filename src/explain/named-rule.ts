@@ -1,6 +1,7 @@
 import type { Rule, Table } from "../nft/ast.ts";
 import { printRule } from "../nft/print-statement.ts";
 import { UnprintableText } from "../nft/text.ts";
+import { isTranslated } from "./iptables-rule.ts";
 import type { RulePlace, Step } from "./state.ts";
 import { ownerOf } from "./table-owner.ts";
 
@@ -13,7 +14,7 @@ export interface NamedRule {
   readonly owner: string;
   /** Which rule of its chain, from 1; absent for the policy. */
   readonly number?: number;
-  /** In nft's words, where this nft's AST has them. */
+  /** In nft's words, where this nft's AST has them; a rule that nft does not show whole in those of iptables-save. */
   readonly text?: string;
 }
 
@@ -49,6 +50,7 @@ export function nameRule({ table, chain, index }: RulePlace): NamedRule {
 
 /** Undefined for a rule that says what the AST has no words for. */
 function textOf(rule: Rule): string | undefined {
+  if (isTranslated(rule)) return rule.saved;
   try {
     return printRule(rule);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Route } from "./routes.ts";
 import type { Known, Outsider } from "./value.ts";
 import type { Fate, Ground } from "./walk.ts";
 
-/** Who asks whom, of a flow that is to begin. */
+/** Who asks whom, of a flow that is to begin or, `established`, that began under the rules there are. */
 export interface Question {
   readonly protocol: "tcp" | "udp" | "icmp";
   readonly family: Family;
@@ -18,7 +18,11 @@ export interface Question {
   readonly sourcePort?: number;
   /** The interface that receives the packet, where it is not the one that leads back to its sender. */
   readonly iif?: string;
+  /** Absent: `new`. */
+  readonly state?: FlowState;
 }
+
+export type FlowState = "new" | "established";
 
 /** The packet, and the interface that receives it; without one the host itself sends it. */
 export interface Entry {

@@ -1,6 +1,7 @@
 import { type Family, parseAddress, toBits } from "../base/address.ts";
 import { answerFib } from "./fib.ts";
 import type { Host, Interface } from "./host.ts";
+import { hears, type Listener } from "./listeners.ts";
 import { findRoute, outsider, type RouteTables } from "./routes.ts";
 import type { Outsider } from "./value.ts";
 
@@ -44,6 +45,8 @@ export interface HostListing {
   readonly settings: ReadonlyMap<string, string>;
   /** Nics of guests: what idles is forgotten by neighbour and forwarding tables. */
   readonly nics: readonly KnownNic[];
+  /** Sockets that wait for somebody to begin. */
+  readonly listeners: readonly Listener[];
 }
 
 export interface KnownNic {
@@ -52,6 +55,12 @@ export interface KnownNic {
   readonly tap?: string;
   readonly bridge?: string;
   readonly addresses: readonly string[];
+  readonly network?: string;
+  /** Whether everybody may come to its network, or only to what is published. */
+  readonly isRouted?: boolean;
+  readonly groups?: readonly string[];
+  /** Its filter's name. */
+  readonly filter?: string;
 }
 
 /** The settings that {@link readHost} asks for. */
@@ -65,7 +74,7 @@ export function settingsOf(names: readonly string[]): string[] {
 }
 
 export function readHost(listing: HostListing): Host {
-  const { links, routing, settings } = listing;
+  const { links, routing, settings, listeners } = listing;
   const interfaces = new Map(links.map((link) => [link.ifname, readLink(link)]));
   const ports = new Map(
     links
@@ -83,6 +92,7 @@ export function readHost(listing: HostListing): Host {
     outsider: (family) => outsider(routing, family),
     filtersBridged: (family) =>
       isOn(`net/bridge/bridge-nf-call-${family === 4 ? "iptables" : "ip6tables"}`),
+    hears: (called) => listeners.some((each) => hears(each, called)),
     bridgeOf: (port) => ports.get(port),
     portTo: (bridge, mac) => portTo(listing, bridge, mac),
     neighbour: (device, address) => neighbour(listing, device, address),

@@ -18,6 +18,8 @@ export interface Step {
   readonly index?: number;
   /** What the step came to, in nft's words. `policy accept` and `return` for the end of a chain. */
   readonly verdict: string;
+  /** Where it was evaluated, for those who ask how it came to that. */
+  readonly context?: Context;
 }
 
 /** A rule of which one cannot know what it does, and why. */

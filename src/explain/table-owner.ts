@@ -1,4 +1,5 @@
 import type { Table } from "../nft/ast.ts";
+import { legacyMark } from "./iptables-tables.ts";
 
 /** Tables that a program keeps for itself, by name. */
 const owners: Readonly<Record<string, string>> = {
@@ -18,7 +19,8 @@ const chainOwners: readonly (readonly [beginning: string, owner: string])[] = [
 const iptablesTables = new Set(["filter", "nat", "mangle", "raw", "security"]);
 
 /** Who made a chain, as far as its names tell. */
-export function ownerOf({ family, name, chains }: Table, chain: string): string {
+export function ownerOf({ family, name: shown, chains }: Table, chain: string): string {
+  const name = shown.replace(legacyMark, "");
   const owner = owners[name];
   if (owner !== undefined) return owner;
   const maker = chainOwners.find(([beginning]) => chain.startsWith(beginning));

@@ -42,6 +42,7 @@ const host: Host = {
   forwards: () => true,
   refuses: () => undefined,
   outsider: (family) => outsiderOf(family, []),
+  hears: () => true,
   filtersBridged: () => false,
   bridgeOf: () => undefined,
   portTo: () => undefined,

@@ -12,7 +12,7 @@ import type { Known } from "./value.ts";
 
 /** Where a packet's way ends. */
 export type Fate =
-  | { readonly kind: "delivered" }
+  | { readonly kind: "delivered"; readonly iif: string }
   | { readonly kind: "sent"; readonly dev: string; readonly via?: string }
   | { readonly kind: "dropped" }
   | { readonly kind: "rejected" }
@@ -208,7 +208,7 @@ function comeBack(ground: Ground, state: State, dev: string): Way[] {
 
 function deliver(ground: Ground, state: State, iif: string): Way[] {
   const input = at(ground, { layer: "ip", hook: "input", iif }, [state]);
-  return then(input, (arrived) => [{ state: arrived, fate: { kind: "delivered" } }]);
+  return then(input, (arrived) => [{ state: arrived, fate: { kind: "delivered", iif } }]);
 }
 
 function isBridge(ground: Ground, dev: string): boolean {

@@ -67,11 +67,13 @@ test("explain tells what routing loses, and refuses words that ask nothing", () 
   expect(site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7"]).status).toBe(2);
 });
 
-test("a table of iptables-legacy leaves no doubt while it is empty, and does once it holds a rule", async () => {
+test("explain reads what iptables says of its rules, nft's and legacy ones", async () => {
   const ask = () => site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:80"]).stdout;
-  await runProgram("iptables-legacy", ["-t", "mangle", "-F"]);
-  expect(ask()).toContain("delivered");
-  await runProgram("iptables-legacy", ["-t", "mangle", "-A", "FORWARD", "-j", "ACCEPT"]);
-  expect(ask()).toContain("unknown, iptables-legacy has tables (mangle)");
-  await runProgram("iptables-legacy", ["-t", "mangle", "-F"]);
+  const rule = ["FORWARD", "-p", "tcp", "-m", "multiport", "--dports", "80,443", "-j", "DROP"];
+  for (const program of ["iptables-nft", "iptables-legacy"]) {
+    await runProgram(program, ["-A", ...rule]);
+    expect(ask()).toContain("FORWARD (iptables): -p tcp -m multiport --dports 80,443 -j DROP\n");
+    await runProgram(program, ["-D", ...rule]);
+  }
+  expect(ask()).toContain(": delivered");
 });

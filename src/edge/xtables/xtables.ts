@@ -86,6 +86,19 @@ export class XtablesPrograms implements Xtables, XtablesRules {
 /** Two processes each time, on hosts that have legacy tables; elsewhere one look into /proc. */
 const lookMs = 1_000;
 
+/** Whether the kernel holds tables of the legacy variant. */
+export async function hasLegacyTables(): Promise<boolean> {
+  return (await legacyTableNames()).length > 0;
+}
+
+/** Tables of the legacy variant that no installed program lists. */
+export async function unlistedLegacyTables(): Promise<readonly string[]> {
+  const names = await legacyTableNames();
+  if (names.length === 0) return [];
+  const isListed = (await variants()).some(({ command }) => command.endsWith("-legacy"));
+  return isListed ? [] : names;
+}
+
 /**
  * Tables of the legacy variant that can change what becomes of a packet: once made, an empty one stays as long as its namespace. All
  * that the kernel names where the programs that list them are missing.

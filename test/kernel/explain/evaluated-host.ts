@@ -37,6 +37,7 @@ export async function readHost(host: TracedHost): Promise<Host> {
     forwards: () => true,
     refuses: () => undefined,
     outsider: (family) => outsider(tables, family),
+    hears: () => true,
     filtersBridged: () => host.filtersBridged,
     bridgeOf: (port) => (port === "one" || port === "two" ? "br0" : undefined),
     portTo: (_, mac) => bridgePorts.get(mac),

@@ -99,18 +99,18 @@ async function readGround(world: World): Promise<Ground> {
   const settings = values.split("\n").map((line) => line.replace("/proc/sys/", "").split(" "));
   const routes = (family: string) => list("ip", "-j", family, "route", "show", "table", "all");
   const ruleset: unknown = JSON.parse(await world.onHost(["nft", "-j", "list", "ruleset"]));
-  return {
-    tables: readTables(ruleset),
-    host: readHost({
-      links,
-      routing: {
-        rules: { 4: await list("ip", "-j", "-4", "rule"), 6: await list("ip", "-j", "-6", "rule") },
-        routes: { 4: await routes("-4"), 6: await routes("-6") },
-      },
-      neighbours: await list("ip", "-j", "neigh"),
-      forwarding: await list("bridge", "-j", "fdb"),
-      settings: new Map(settings.map(([path = "", value = ""]) => [path, value])),
-      nics: [],
-    }),
-  };
+  const host = readHost({
+    links,
+    routing: {
+      rules: { 4: await list("ip", "-j", "-4", "rule"), 6: await list("ip", "-j", "-6", "rule") },
+      routes: { 4: await routes("-4"), 6: await routes("-6") },
+    },
+    neighbours: await list("ip", "-j", "neigh"),
+    forwarding: await list("bridge", "-j", "fdb"),
+    settings: new Map(settings.map(([path = "", value = ""]) => [path, value])),
+    nics: [],
+    listeners: [],
+  });
+  // What comes to the host is answered by its agent.
+  return { tables: readTables(ruleset), host: { ...host, hears: () => true } };
 }

@@ -1,0 +1,132 @@
+import type { Chain, Table } from "../nft/ast.ts";
+import { legacyMark } from "./iptables-tables.ts";
+import { isTranslated } from "./iptables-rule.ts";
+import { isOpaque } from "./iptables-tables.ts";
+import { addressOf, guestAt, portOf, serviceOf, type Stop } from "./stop.ts";
+import { ownerOf } from "./table-owner.ts";
+
+/** How the program whose rule it is lets it through; or how virtwall does for its guests. */
+export function fixForeignRule(stop: Stop): string {
+  const { last, knowledge, trail, answer } = stop;
+  const isAllowed = trail.some(({ table, chain }) => table.name === "virtwall" && chain === "pass");
+  if (isAllowed && knowledge.integration !== "auto") {
+    return "host: { integration: auto }, then virtwall apply";
+  }
+  if (isAllowed || isLeftToVirtwall(stop)) return "virtwall apply";
+  if (answer.way === "there" && isClosedNetwork(stop)) {
+    return `virtwall publish add ${guestAt(stop, "daddr")?.guest ?? "GUEST"} ${serviceOf(stop)}`;
+  }
+  const fix = byOwner[ownerOf(last.table, last.chain)] ?? insertRule;
+  return fix(stop);
+}
+
+/** A guest's flow that virtwall would pass if its tables were there. */
+function isLeftToVirtwall(stop: Stop): boolean {
+  const { ground, last, answer } = stop;
+  if (ground.tables.some(({ name }) => name === "virtwall")) return false;
+  if (last.context?.hook !== "forward") return false;
+  const [from, to] = [guestAt(stop, "saddr"), guestAt(stop, "daddr")];
+  return answer.way === "back"
+    ? from !== undefined
+    : from !== undefined ||
+        (to !== undefined && to.isRouted === true) ||
+        (answer.rewritten !== undefined && to !== undefined);
+}
+
+/** Guests of a network with nat are reached by publications alone. */
+function isClosedNetwork(stop: Stop): boolean {
+  const to = guestAt(stop, "daddr");
+  const isGuests = to !== undefined && to.isRouted !== true;
+  return isGuests && stop.last.context?.hook === "forward" && guestAt(stop, "saddr") === undefined;
+}
+
+type Fix = (stop: Stop) => string;
+
+const byOwner: Readonly<Record<string, Fix>> = {
+  ufw: fixUfw,
+  firewalld: fixFirewalld,
+  Docker: fixDocker,
+  libvirt: insertRule,
+  iptables: fixIptables,
+};
+
+function fixUfw(stop: Stop): string {
+  const [port, address] = [portOf(stop, "dport"), addressOf(stop, "daddr")];
+  const isForwarded = stop.last.context?.hook === "forward";
+  const what = isForwarded ? "ufw route allow" : "ufw allow";
+  // ufw has no words for ICMP.
+  if (port === undefined) return insertRule(stop);
+  return `${what} proto ${stop.question.protocol} to ${address ?? "any"} port ${String(port)}`;
+}
+
+function fixFirewalld(stop: Stop): string {
+  const { trail, last } = stop;
+  const zone = trail
+    .filter(({ table }) => table === last.table)
+    .map(({ chain }) =>
+      /^(?:filter_|mangle_)?(?:IN|FWD)_(\w+?)(?:_(?:pre|log|deny|allow|post))?$/.exec(chain),
+    )
+    .findLast((match) => match !== null)?.[1];
+  if (last.context?.hook !== "input" || zone === undefined) return insertRule(stop);
+  const port = portOf(stop, "dport");
+  return port === undefined
+    ? `firewall-cmd --zone=${zone} --add-protocol=icmp`
+    : `firewall-cmd --zone=${zone} --add-port=${String(port)}/${stop.question.protocol}`;
+}
+
+/** Docker leaves a chain of iptables to its users, and asks it first. */
+function fixDocker(stop: Stop): string {
+  const hasUsers = stop.last.table.chains.some(({ name }) => name === "DOCKER-USER");
+  if (!hasUsers || stop.last.context?.hook !== "forward") return insertRule(stop);
+  return `${iptablesOf(stop.last.table)} -I DOCKER-USER ${matchOf(stop)}-j ACCEPT`;
+}
+
+function fixIptables(stop: Stop): string {
+  const { table } = stop.last;
+  const name = table.name.replace(legacyMark, "");
+  const option = name === "filter" ? "" : `-t ${name} `;
+  return `${iptablesOf(table)} ${option}-I ${baseOf(stop)?.name ?? stop.last.chain} ${matchOf(stop)}-j ACCEPT`;
+}
+
+function iptablesOf({ family, name }: Table): string {
+  const program = family === "ip6" ? "ip6tables" : "iptables";
+  return name.endsWith(legacyMark) ? `${program}-legacy` : program;
+}
+
+function matchOf(stop: Stop): string {
+  if (stop.answer.way === "back") return "-m conntrack --ctstate RELATED,ESTABLISHED ";
+  const [address, port] = [addressOf(stop, "daddr"), portOf(stop, "dport")];
+  const to = address === undefined ? "" : `-d ${address} `;
+  return `${to}-p ${stop.question.protocol}${port === undefined ? " " : ` --dport ${String(port)} `}`;
+}
+
+/** What the chain that the hook calls says first counts for all that it calls. */
+function insertRule(stop: Stop): string {
+  const { table, chain } = stop.last;
+  const isIptables =
+    table.name.endsWith(legacyMark) ||
+    isOpaque(table) ||
+    table.chains.some(({ rules }) => rules.some(isTranslated)) ||
+    ownerOf({ ...table, chains: table.chains }, "INPUT") === "iptables";
+  if (isIptables) return fixIptables(stop);
+  const base = baseOf(stop)?.name ?? chain;
+  return `nft insert rule ${table.family} ${table.name} ${base} ${nftMatchOf(stop)}accept`;
+}
+
+function nftMatchOf(stop: Stop): string {
+  if (stop.answer.way === "back") return "ct state established,related ";
+  const [address, port] = [addressOf(stop, "daddr"), portOf(stop, "dport")];
+  const family = stop.question.family === 4 ? "ip" : "ip6";
+  const to = address === undefined ? "" : `${family} daddr ${address} `;
+  const icmp = family === "ip" ? "icmp" : "ipv6-icmp";
+  return port === undefined
+    ? `${to}meta l4proto ${icmp} `
+    : `${to}${stop.question.protocol} dport ${String(port)} `;
+}
+
+function baseOf({ last }: Stop): Chain | undefined {
+  const { table, chain, context } = last;
+  const own = table.chains.find(({ name }) => name === chain);
+  if (own?.base !== undefined) return own;
+  return table.chains.find(({ base }) => base?.hook === context?.hook && base?.type !== "nat");
+}

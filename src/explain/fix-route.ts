@@ -1,0 +1,37 @@
+import { type Family, formatAddress } from "../base/address.ts";
+import type { Question } from "./question.ts";
+import type { Ground } from "./walk.ts";
+
+/** What mends a way that routing does not go, by the reason it gives. */
+export function fixRoute(ground: Ground, question: Question, reason: string): string | undefined {
+  const { family } = question;
+  const forwarding = /^the host forwards nothing from (\S+)$/.exec(reason);
+  if (forwarding !== null) return fixForwarding(ground, family, forwarding[1] ?? "");
+  const filtered = /^rp_filter of (\S+): (.*)$/.exec(reason);
+  if (filtered !== null) {
+    const [, device = "", why = ""] = filtered;
+    const source = typeof question.from === "bigint" ? question.from : undefined;
+    return why.startsWith("there is no way back") && source !== undefined
+      ? `ip route add ${formatAddress(family, source)} dev ${device}`
+      : `sysctl -w net.ipv4.conf.${device}.rp_filter=2`;
+  }
+  if (reason === "its source is the host's own address") {
+    return "give the sender an address of its own: the host has this one";
+  }
+  const to = typeof question.to === "bigint" ? formatAddress(family, question.to) : "default";
+  if (reason === "no route") return `ip ${inetOf(family)}route add ${to} via ROUTER`;
+  return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;
+}
+
+const inetOf = (family: Family): string => (family === 6 ? "-6 " : "");
+
+/** Linux keeps one switch for all of IPv6. */
+function fixForwarding({ host }: Ground, family: Family, device: string): string {
+  if (family === 6) return "sysctl -w net.ipv6.conf.all.forwarding=1";
+  const forwardsElsewhere = [...host.interfaces.keys()].some(
+    (name) => name !== device && host.forwards(4, name),
+  );
+  return forwardsElsewhere
+    ? `sysctl -w net.ipv4.conf.${device}.forwarding=1`
+    : "sysctl -w net.ipv4.ip_forward=1";
+}

@@ -1,0 +1,89 @@
+import { formatAddress } from "../base/address.ts";
+import type { Followed } from "./answer.ts";
+import { fixForeignRule } from "./fix-foreign-rule.ts";
+import { fixOwnRule } from "./fix-own-rule.ts";
+import { fixRoute } from "./fix-route.ts";
+import type { Question } from "./question.ts";
+import type { KnownNic } from "./read-host.ts";
+import { ownerOf } from "./table-owner.ts";
+import type { Ground } from "./walk.ts";
+
+/** What policy and inventory say of the guests, as far as a remedy needs it. */
+export interface Knowledge {
+  readonly nics: readonly KnownNic[];
+  /** `host.integration`. */
+  readonly integration: "auto" | "print" | "off";
+  /** Publications that lead nowhere now. */
+  readonly pending: readonly PendingPublication[];
+}
+
+export interface PendingPublication {
+  readonly guest: string;
+  readonly protocol: string;
+  readonly first: number;
+  readonly last: number;
+  readonly reason: string;
+}
+
+/** The one thing to do so that it arrives: a command, or a line of the policy. Undefined for what arrives. */
+export function fixOf(
+  ground: Ground,
+  question: Question,
+  { followed, knowledge }: { followed: Followed; knowledge: Knowledge },
+): string | undefined {
+  const { answer, end } = followed;
+  switch (answer.verdict) {
+    case "delivered":
+      return undefined;
+    case "lost":
+      return fixRoute(ground, question, answer.detail);
+    case "nobody listens":
+      return fixSilence(question, answer.rewritten, knowledge);
+    case "dropped":
+    case "rejected": {
+      const last = end?.state.trail.at(-1);
+      if (end === undefined || last === undefined) return undefined;
+      const stop = { ground, question, knowledge, packet: end.state.packet, last, answer };
+      const trail = end.state.trail;
+      return ownerOf(last.table, last.chain) === "virtwall"
+        ? fixOwnRule({ ...stop, trail })
+        : fixForeignRule({ ...stop, trail });
+    }
+    default:
+      return fixDoubt(question, answer.detail);
+  }
+}
+
+/** A publication for that port that waits for its guest, or else the service itself. */
+function fixSilence(
+  question: Question,
+  rewritten: Followed["answer"]["rewritten"],
+  { pending }: Knowledge,
+): string {
+  const port = rewritten?.port ?? question.port ?? 0;
+  const waiting = pending.find(
+    ({ protocol, first, last }) => protocol === question.protocol && first <= port && port <= last,
+  );
+  if (waiting === undefined) {
+    return `start what is to listen at ${question.protocol}/${port}, or publish a guest's: virtwall publish add GUEST ${question.protocol}/${port}`;
+  }
+  return fixPending(waiting);
+}
+
+export function fixPending({
+  guest,
+  reason,
+}: Pick<PendingPublication, "guest" | "reason">): string {
+  return reason === "the guest does not run"
+    ? `virsh start ${guest}`
+    : `say its address in the policy: guests: { ${guest}: { nics: { MAC: { address: ADDRESS } } } }`;
+}
+
+function fixDoubt({ from, family }: Question, detail: string): string | undefined {
+  if (detail.includes("--in")) return "say the interface: --in IFACE";
+  if (/port of|on \S+ (is|the)/.test(detail)) {
+    const who = typeof from === "bigint" ? formatAddress(family, from) : "GUEST";
+    return `let it send something first, so that the bridge learns where it is: ping ${who}`;
+  }
+  return undefined;
+}
