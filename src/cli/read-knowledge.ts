@@ -1,4 +1,4 @@
-import type { Knowledge } from "../explain/fix.ts";
+import type { Knowledge } from "../explain/knowledge.ts";
 import type { KnownNic } from "../explain/read-host.ts";
 import type { NetworkIntent, NicIntent } from "../model/intent.ts";
 import { SourceError } from "../ports/sources.ts";

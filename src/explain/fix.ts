@@ -3,27 +3,10 @@ import type { Followed } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
+import type { Knowledge, PendingPublication } from "./knowledge.ts";
 import type { Question } from "./question.ts";
-import type { KnownNic } from "./read-host.ts";
 import { ownerOf } from "./table-owner.ts";
 import type { Ground } from "./walk.ts";
-
-/** What policy and inventory say of the guests, as far as a remedy needs it. */
-export interface Knowledge {
-  readonly nics: readonly KnownNic[];
-  /** `host.integration`. */
-  readonly integration: "auto" | "print" | "off";
-  /** Publications that lead nowhere now. */
-  readonly pending: readonly PendingPublication[];
-}
-
-export interface PendingPublication {
-  readonly guest: string;
-  readonly protocol: string;
-  readonly first: number;
-  readonly last: number;
-  readonly reason: string;
-}
 
 /** The one thing to do so that it arrives: a command, or a line of the policy. Undefined for what arrives. */
 export function fixOf(
@@ -70,10 +53,7 @@ function fixSilence(
   return fixPending(waiting);
 }
 
-export function fixPending({
-  guest,
-  reason,
-}: Pick<PendingPublication, "guest" | "reason">): string {
+function fixPending({ guest, reason }: Pick<PendingPublication, "guest" | "reason">): string {
   return reason === "the guest does not run"
     ? `virsh start ${guest}`
     : `say its address in the policy: guests: { ${guest}: { nics: { MAC: { address: ADDRESS } } } }`;

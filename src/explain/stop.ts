@@ -5,7 +5,7 @@ import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Question } from "./question.ts";
 import type { KnownNic } from "./read-host.ts";
 import type { Step } from "./state.ts";
-import type { Knowledge } from "./fix.ts";
+import type { Knowledge } from "./knowledge.ts";
 import type { Ground } from "./walk.ts";
 
 /** A packet at the rule that ends its way. */
