@@ -1,10 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import { fetchPage } from "../../lab/fetch-page.ts";
 import { startLibvirt, type Libvirt } from "../../lab/libvirt.ts";
 import { mustRun } from "../../lab/run-program.ts";
+import type { Running } from "../../lab/running.ts";
 import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
 import { startWorld, type World } from "../../lab/world.ts";
 
@@ -12,10 +13,12 @@ import { startWorld, type World } from "../../lab/world.ts";
 interface Host {
   readonly world: World;
   readonly libvirt: Libvirt;
+  readonly daemon: Running;
 }
 
 const guest = { name: "web1", mac: "52:54:00:00:00:01", network: "lan" } as const;
 const guestAddress = "192.0.2.51";
+const flood = { name: "flood", mac: "52:54:00:00:00:66", network: "lan", floods: true } as const;
 const lan = `<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>`;
 const policy = `groups:
   web:
@@ -25,15 +28,19 @@ guests:
     groups: [web]
     nics:
       "${guest.mac}": { address: ${guestAddress} }
+  flood:
+    groups: [web]
 `;
 const asPeer = ["ip", "netns", "exec", "peer"] as const;
 
 let source: Host;
 let destination: Host;
+let destinationUri: string;
 
 beforeAll(async () => {
   source = await startHost("1");
   destination = await startHost("2");
+  destinationUri = await reachableLibvirt(destination.world);
   await joinBridges();
   await addPeer(source.world);
 });
@@ -54,8 +61,7 @@ async function startHost(number: "1" | "2"): Promise<Host> {
   const uuid = `0a0f2a2c-5d0e-4f4b-9d5c-00000000000${number}`;
   const libvirt = await startLibvirt(world, { host: { name: `host${number}`, uuid } });
   await libvirt.startNetwork(lan);
-  await startVirtwall(world);
-  return { world, libvirt };
+  return { world, libvirt, daemon: await startVirtwall(world) };
 }
 
 /** A veth pair, an end in each world's bridge. The holders' processes name the namespaces. */
@@ -103,7 +109,7 @@ net.createServer((near) => {
 async function reachableLibvirt(world: World): Promise<string> {
   const socket = join(world.folder, "libvirt.sock");
   const program = await world.start([process.execPath, "-e", relay, socket]);
-  await expect.poll(program.stdout).toContain("ready");
+  await vi.waitUntil(() => program.stdout().includes("ready"), { timeout: 30_000 });
   return `qemu+unix:///system?socket=${socket}`;
 }
 
@@ -116,6 +122,11 @@ async function refusedFrames({ world }: Host): Promise<number> {
     (sum, [, count]) => sum + Number(count),
     0,
   );
+}
+
+async function moveAway(name: string): Promise<void> {
+  const way = ["--migrateuri", `unix://${join(destination.world.folder, `${name}.sock`)}`];
+  await source.libvirt.virsh("migrate", "--live", "--unsafe", name, destinationUri, ...way);
 }
 
 const tapsOf = ({ world }: Host) =>
@@ -138,9 +149,7 @@ test("a guest moves to another host: its rules stand there before it runs, and a
   connection.stdin.write("before\n");
   await expect.poll(connection.stdout, { timeout: 10_000 }).toContain("before");
 
-  const way = ["--migrateuri", `unix://${join(destination.world.folder, "migration.sock")}`];
-  const uri = await reachableLibvirt(destination.world);
-  await source.libvirt.virsh("migrate", "--live", "--unsafe", guest.name, uri, ...way);
+  await moveAway(guest.name);
 
   expect(await destination.libvirt.virsh("list", "--name")).toContain(guest.name);
   connection.stdin.write("after\n");
@@ -149,4 +158,49 @@ test("a guest moves to another host: its rules stand there before it runs, and a
   expect(await refusedFrames(destination)).toBe(0);
   expect(await tapsOf(destination)).toContain("vnet");
   await expect.poll(() => tapsOf(source)).not.toContain("vnet");
+});
+
+/** What a port of the bridge hears of the guest, and the host itself. */
+const ears = ["heard0", "br0"].map(
+  (device) => `table netdev ${device} {
+  chain frames {
+    type filter hook ingress device "${device}" priority 0; policy accept;
+    ether saddr ${flood.mac} counter
+  }
+}
+`,
+);
+
+test("a guest that floods is heard by nobody on the other host before its rules stand there", async () => {
+  const { world } = destination;
+  const heard = async (): Promise<number> => {
+    const listing = await world.must(["nft", "list", "ruleset", "netdev"]);
+    return [...listing.matchAll(/counter packets (\d+)/g)].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    );
+  };
+  await world.must(["ip", "link", "add", "tohear0", "type", "veth", "peer", "name", "heard0"]);
+  await world.must(["ip", "link", "set", "tohear0", "master", "br0", "up"]);
+  await world.must(["ip", "link", "set", "heard0", "up"]);
+  await world.must(["nft", "-f", "-"], { input: ears.join("") });
+  // What it sends where it comes from is not to be heard here.
+  await world.must(["ip", "link", "set", "cable", "down"]);
+  const sentOf = async (host: Host): Promise<number> =>
+    Number(await host.world.must(["sh", "-c", "cat /sys/class/net/vnet*/statistics/rx_packets"]));
+  const longEnough = { timeout: 60_000 };
+
+  await source.libvirt.startGuest(flood);
+  await expect.poll(() => sentOf(source), longEnough).toBeGreaterThan(200);
+  await destination.daemon.end("SIGKILL");
+  const before = await refusedFrames(destination);
+  await moveAway(flood.name);
+  const refused = async () => (await refusedFrames(destination)) - before;
+  await expect.poll(refused, longEnough).toBeGreaterThan(200);
+  expect(await heard()).toBe(0);
+
+  // Let out of its groups it is heard, so what is counted here does arrive.
+  await writePolicy(world, "guests: {}\n");
+  await startVirtwall(world);
+  await expect.poll(heard, longEnough).toBeGreaterThan(50);
 });
