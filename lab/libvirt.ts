@@ -54,7 +54,7 @@ const neededPrograms = {
 /** The network that Debian's libvirt brings along, as its package has it. */
 const defaultNetworkFile = "/usr/share/libvirt/networks/default.xml";
 
-const qemuSettings = `
+export const qemuSettings = `
 user = "root"
 group = "root"
 security_driver = "none"

@@ -18,26 +18,32 @@ const reservationFile = ".hostsfile";
 /** Only a guest that runs has a number. */
 const runningPattern = /^\s*<domain [^>]*\bid=/;
 const commands = {
-  guest: { list: "list --uuid", dump: "dumpxml" },
-  network: { list: "net-list --uuid", dump: "net-dumpxml" },
+  guest: { list: "list --uuid", dump: "dumpxml", events: "event --all" },
+  network: {
+    list: "net-list --uuid",
+    dump: "net-dumpxml",
+    events: "net-event --event lifecycle",
+  },
 } as const;
-type Kind = keyof typeof commands;
+const kinds = ["guest", "network"] as const;
+type Kind = (typeof kinds)[number];
 const uuidLine = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
 export class LiveLibvirt implements LibvirtSource {
-  readonly #uri: string;
-  readonly #session: VirshSession;
+  readonly #uris: Readonly<Record<Kind, string>>;
+  readonly #sessions: Readonly<Record<Kind, VirshSession>>;
   readonly #leaseFolder: string;
-  readonly #listening = new Map<string, boolean>();
+  readonly #listening = new Map<Kind, boolean>();
   readonly #guests = new KnownGuests();
   #networks: readonly SourceText[] = [];
   #areNetworksStale = true;
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(uri: string, leases = leaseFolder) {
-    this.#uri = uri;
-    this.#session = new VirshSession(uri);
+    this.#uris = { guest: uri, network: networkUri(uri) };
+    const { guest, network } = this.#uris;
+    this.#sessions = { guest: new VirshSession(guest), network: new VirshSession(network) };
     this.#leaseFolder = leases;
   }
 
@@ -59,20 +65,20 @@ export class LiveLibvirt implements LibvirtSource {
       this.expectChange({ kind: "everything" });
       listener();
     };
-    const events: Readonly<Record<string, (line: string) => void>> = {
-      "event --all": (line) => this.#guests.hear(line),
-      "net-event --event lifecycle": () => this.expectChange({ kind: "networks" }),
+    const hear: Readonly<Record<Kind, (line: string) => void>> = {
+      guest: (line) => this.#guests.hear(line),
+      network: () => this.expectChange({ kind: "networks" }),
     };
-    const stops = Object.entries(events).map(([command, hear]) =>
+    const stops = kinds.map((kind) =>
       watchChild({
         command: "virsh",
         // `uri` prints a line as soon as libvirt answers; the other prints nothing before an event.
-        args: ["-q", "-c", this.#uri, `uri; ${command} --loop`],
+        args: ["-q", "-c", this.#uris[kind], `uri; ${commands[kind].events} --loop`],
         announces: true,
-        onListening: (isListening) => this.#listening.set(command, isListening),
+        onListening: (isListening) => this.#listening.set(kind, isListening),
         onChange: change,
         onLines: (lines) => {
-          for (const line of lines) hear(line);
+          for (const line of lines) hear[kind](line);
           listener();
         },
       }),
@@ -92,7 +98,7 @@ export class LiveLibvirt implements LibvirtSource {
   }
 
   close(): void {
-    this.#session.close();
+    for (const kind of kinds) this.#sessions[kind].close();
   }
 
   /** What is known stays true while both event programs listen: they tell when they begin to, and when they end. */
@@ -131,7 +137,7 @@ export class LiveLibvirt implements LibvirtSource {
 
   async #list(kind: Kind): Promise<string[]> {
     const command = commands[kind].list;
-    const { stdout, error } = await this.#session.run(command);
+    const { stdout, error } = await this.#sessions[kind].run(command);
     if (error !== "") throw new SourceError(`virsh ${command}: ${error}`);
     return stdout
       .split("\n")
@@ -142,7 +148,7 @@ export class LiveLibvirt implements LibvirtSource {
   /** Undefined: it was stopped since it was listed. */
   async #dump(kind: Kind, uuid: string): Promise<SourceText | undefined> {
     const command = `${commands[kind].dump} ${uuid}`;
-    const { stdout, error } = await this.#session.run(command);
+    const { stdout, error } = await this.#sessions[kind].run(command);
     if (error !== "") {
       // virsh has several words for what is not there, and uses them where libvirt does not answer too.
       if (!(await this.#list(kind)).includes(uuid)) return undefined;
@@ -152,6 +158,14 @@ export class LiveLibvirt implements LibvirtSource {
     if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
     return { file: label(kind, uuid, stdout), text: stdout };
   }
+}
+
+/**
+ * Where libvirt runs as several daemons, networks have one of their own. The guests' daemon would hand on what is asked of it, but say
+ * nothing when that other one restarts, and answer with errors ever after. A libvirtd in one piece answers under both names.
+ */
+function networkUri(uri: string): string {
+  return uri === "qemu:///system" ? "network:///system" : uri;
 }
 
 /** The name under which problems speak of it; a name that is not plain is not repeated. */
