@@ -26,7 +26,7 @@ const gates = {
     `--outputFile.json=${report}`,
   ],
   canary: ["vitest", "run", "--project=canary"],
-  types: ["tsc", "-p", "."],
+  types: ["tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", ".cache/tsbuildinfo"],
   rooms: ["depcruise", "--output-type", "err-long", ...present("src", "test", "lab", "bench")],
   unused: ["knip", "--no-progress", "--no-config-hints"],
   format: [
