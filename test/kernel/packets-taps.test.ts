@@ -28,6 +28,7 @@ const plain = "networks: { dmz: { mode: route } }\n";
 const grouped = `${plain}groups: { web: { ingress: [{ allow: tcp/80 }] } }\nguests: { app2: { groups: [web] } }\n`;
 const mute = `${plain}groups: { mute: { egress: [{ deny: any }] } }\nguests: { app2: { groups: [mute] } }\n`;
 const published = `${plain}guests: { app2: { publish: [{ ports: [tcp/80] }] } }\n`;
+const filtered = `${plain}guests: { app2: { filter: allow-arp } }\n`;
 const apart = "networks: { dmz: { mode: route, isolate: true } }\n";
 
 let world: World;
@@ -240,6 +241,20 @@ describe("the tap of a guest", () => {
     tap.clear();
     for (const probe of probes) tap.send(probe);
     expect(await tap.receives(isOwn, 150)).toBe(false);
+  });
+
+  test("sends with its own MAC address alone once it has a filter, whatever that asks for", async () => {
+    const isHeardAs = (mac: string, waitMs: number) => {
+      tap.clear();
+      tap.send(arpRequest(mac, guest.four, bridge.four));
+      return tap.receives((frame) => isArpReply(frame, bridge.four), waitMs);
+    };
+    const other = "52:54:00:66:66:66";
+    await load(plain);
+    expect(await isHeardAs(other, 500)).toBe(true);
+    await load(filtered);
+    expect(await isHeardAs(other, 150)).toBe(false);
+    expect(await isHeardAs(guest.mac, 500)).toBe(true);
   });
 
   test("hears the host and not its neighbour where guests are kept apart", async () => {
