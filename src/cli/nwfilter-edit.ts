@@ -1,8 +1,9 @@
 import { createInterface } from "node:readline/promises";
 import { openEditor } from "../edge/files/open-editor.ts";
+import { ProcessError } from "../edge/host/end-process.ts";
 import { readText } from "../edge/files/read-folder.ts";
 import { printFilterXml } from "../parse/print-filter.ts";
-import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { define } from "./nwfilter-define.ts";
 import type { Output } from "./output.ts";
 import { findFilter, readFilters, unknownFilter, type KnownFilter } from "./read-filters.ts";
@@ -21,7 +22,10 @@ export async function runFilterEdit(
   const before = textOf(known);
   let text = before;
   for (;;) {
-    text = await openEditor(text, "filter.xml");
+    text = await openEditor(text, "filter.xml").catch((error: Error) => {
+      // As with virsh that changes nothing, and is no refusal of the machine.
+      throw error instanceof ProcessError ? new ComplaintError(error.message) : error;
+    });
     if (text === before) {
       output.out(`Network filter ${name} XML configuration not changed.\n\n`);
       return exitStatus.ok;

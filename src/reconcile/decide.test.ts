@@ -211,6 +211,48 @@ describe("filters", () => {
     expect(mended).toMatchObject({ inForce: "current", keepsFilters: false, problems: [] });
   });
 
+  const reasons = ({ desired }: ReturnType<typeof decide>) =>
+    desired?.compiled.guests.flatMap(({ name, nics }) =>
+      nics.map(({ filter }) => `${name} ${filter?.state}: ${filter?.reason}`),
+    );
+
+  test("with a mistake under the name of one in stock leave no other in its place", () => {
+    const stock = broken.replace("'a'", "'clean-traffic'");
+    const policy = "guests: { web: { filter: clean-traffic } }";
+    const first = decide(written(policy, web, [stock]), undefined);
+    expect(reasons(first)).toContain("web closed: its definition is not in force");
+    expect(reasons(decide(written(policy, web, [stock]), first.desired))).toEqual(reasons(first));
+    const known = decide(written(policy, web), undefined).desired;
+    expect(reasons(decide(written(policy, web, [stock]), known))).toContain(
+      "web enforced: undefined",
+    );
+  });
+
+  test("that others hold up are not said to be missing", () => {
+    const more = "<filter name='b'><rule action='drop' direction='in'/></filter>";
+    const policy = "guests: { web: { filter: a }, db: { filter: b } }";
+    const last = decide(written("guests: { web: { filter: a } }", web, [accept]), undefined);
+    const decision = decide(written(policy, web, [broken, more]), last.desired);
+    const unknown = decision.problems.find(({ code }) => code === "UNKNOWN_FILTER");
+    expect(unknown?.message).toContain("the definition of filter 'b' is not in force");
+  });
+
+  test("of a nic that no bridge carries are an error, and keep nobody's from being in force", () => {
+    const direct = guestXml("db", "02").replace("type='bridge'", "type='direct'");
+    const policy = "guests: { db: { filter: a }, web: { filter: a } }";
+    const last = decide(written(policy, { "web.xml": web["web.xml"] }, [accept]), undefined);
+    const guests = { ...web, "db.xml": direct };
+    for (const before of [undefined, last.desired]) {
+      const decision = decide(written(policy, guests, [accept]), before);
+      expect(decision.inForce).toBe("current");
+      expect(codes(decision.problems)).toEqual(["FILTER_OFF_BRIDGE"]);
+      expect(reasons(decision)?.toSorted()).toEqual([
+        "db open: a nic of type 'direct' is on no bridge",
+        "web enforced: undefined",
+      ]);
+    }
+  });
+
   test("that cannot be enforced close their nic alone at the first start", () => {
     const sets =
       "<filter name='a'><rule action='drop' direction='in'><all ipset='x' ipsetflags='src,dst'/></rule></filter>";

@@ -164,3 +164,24 @@ test("publish for a guest that does not run is pending, not in force", async () 
   expect(stdout).not.toContain("in force");
   expect(site.run(["publish", "add", "web1", "tcp/7002"]).stdout).toContain("in force");
 });
+
+test("what keeps a command from an answer has one shape in JSON, whatever the exit status", () => {
+  const said = (...words: string[]) => {
+    const { status, stdout, stderr } = site.run([...words, "--json"]);
+    const { error } = JSON.parse(stdout) as { error: { message: string; missing: unknown } };
+    expect(stderr).toContain(error.message);
+    return [status, error.message, error.missing];
+  };
+  expect(said("nwfilter", "dumpxml", "nosuch")).toEqual([
+    1,
+    "failed to get nwfilter 'nosuch': no nwfilter with matching name or uuid",
+    null,
+  ]);
+  expect(said("nwfilter", "lits")).toEqual([2, expect.stringMatching(/'lits'\n.*list/), null]);
+  expect(said("nwfilter", "check", "/nosuch")).toEqual([
+    2,
+    "Failed to open file '/nosuch': no such file or directory",
+    null,
+  ]);
+  expect(said("events")).toEqual([3, expect.stringContaining("no daemon answers"), null]);
+});

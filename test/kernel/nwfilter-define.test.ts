@@ -173,6 +173,8 @@ test("an editor's text is defined if it is right, and its file left alone if it 
   expect(ownText("web.xml")).toBe(accept.replace("accept", "drop"));
   process.env["EDITOR"] = "sed -i s/drop/dorp/";
   expect(await edit()).toBe(1);
+  process.env["EDITOR"] = "false";
+  await expect(edit()).rejects.toThrow("false ended with status 1");
   expect(ownText("web.xml")).toBe(accept.replace("accept", "drop"));
 });
 
