@@ -1,4 +1,5 @@
 import { prefixContains, type Address } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { Flow } from "../model/flow.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
 import type { GroupRule, Peer, Service } from "../model/policy.ts";
@@ -78,15 +79,48 @@ export class Admission {
     if (source.isHost) {
       return !isJudged(answerer) || this.#groupsAdmit(flow, undefined, answerer.nic);
     }
-    if (answerer.isHost) {
-      if (!isJudged(source)) return true;
-      return isServed(flow, source.network) && this.#groupsAdmit(flow, source.nic, undefined);
-    }
+    if (answerer.isHost) return this.#hostAdmits(flow, source);
     if (source.network === undefined && answerer.network === undefined) return true;
     return (
       networksAdmit(source, answerer) &&
       (!isEitherJudged(source, answerer) || this.#groupsAdmit(flow, source.nic, answerer.nic))
     );
+  }
+
+  #hostAdmits(flow: Flow, source: Standing): boolean {
+    const { hostInput } = this.#desired.compiled.intent;
+    if (!isJudged(source)) return hostInput === undefined || this.#inputAdmits(flow, source);
+    if (!this.#groupsAdmit(flow, source.nic, undefined)) return false;
+    return isServed(flow, source.network) || this.#inputAdmits(flow, source);
+  }
+
+  /** By the rules of `host.input`. */
+  #inputAdmits(flow: Flow, source: Standing): boolean {
+    const { hostInput = [] } = this.#desired.compiled.intent;
+    const applying = hostInput.filter(
+      ({ rule: { services, peers } }) =>
+        isMeant(services, flow) && (peers.length === 0 || this.#isAmong(peers, flow.source)),
+    );
+    const entries = this.#entries(source);
+    const isDenied = applying.some(
+      ({ rule, interfaces }) =>
+        rule.verdict === "deny" &&
+        rule.limit === undefined &&
+        (interfaces === undefined || entries.every((name) => interfaces.includes(name))),
+    );
+    const isAllowed = applying.some(
+      ({ rule, interfaces }) =>
+        rule.verdict === "allow" &&
+        (interfaces === undefined || entries.some((name) => interfaces.includes(name))),
+    );
+    return isAllowed && !isDenied;
+  }
+
+  /** The interfaces by which its packets may come. */
+  #entries({ network }: Standing): readonly InterfaceName[] {
+    if (network !== undefined) return [network.bridge];
+    const { interfaces } = this.#desired.inventory.host;
+    return interfaces.filter(({ hasDefaultRoute }) => hasDefaultRoute).map(({ name }) => name);
   }
 
   #stand(address: Address): Standing {

@@ -129,10 +129,9 @@ function changedGuests(before: Intent, after: Intent): readonly Address[] {
 }
 
 /** The rules that concern more than one guest, without the places where they were written. */
-function rulesText({ networks, groups, aliases }: Intent): string {
-  return JSON.stringify([networks, [...groups], [...aliases]], (key, value: unknown) =>
-    key === "at" ? undefined : value,
-  );
+export function rulesText({ networks, groups, aliases, hostInput }: Intent): string {
+  const rules = [networks, [...groups], [...aliases], hostInput];
+  return JSON.stringify(rules, (key, value: unknown) => (key === "at" ? undefined : value));
 }
 
 /** A guest that is new has no flows yet, but an address that is learnt late may belong to one that its groups restrict. */

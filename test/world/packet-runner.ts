@@ -9,7 +9,7 @@ const patienceMs = 2000;
 const briefMs = 250;
 
 /** Who has which addresses, in the words of packets.txt. */
-class Directory {
+export class Directory {
   readonly #spec: WorldSpec;
   constructor(spec: WorldSpec) {
     this.#spec = spec;
@@ -38,6 +38,12 @@ class Directory {
     const words = ["host", "world", "internet", ...this.#spec.guests.map(({ name }) => name)];
     const word = words.find((candidate) => this.addressesOf(candidate)?.includes(address));
     return word === "internet" ? "world" : word;
+  }
+
+  /** The addresses of both ends of a line. */
+  ends(line: PacketLine): { readonly from: string; readonly to: string } {
+    const from = line.source ?? this.resolve(line.from, line.family, line.to);
+    return { from, to: this.resolve(line.to, line.family, line.from) };
   }
 
   /** The address that a word means at one end of a line; `other` is the guest at the other end. */
@@ -91,9 +97,7 @@ export class PacketRunner {
 
   /** The addresses of both ends of a line. */
   ends(line: PacketLine): { readonly from: string; readonly to: string } {
-    const other = line.to;
-    const from = line.source ?? this.#directory.resolve(line.from, line.family, other);
-    return { from, to: this.#destination(line) };
+    return this.#directory.ends(line);
   }
 
   /** The agent that stands at an address. */
