@@ -15,6 +15,7 @@ import { judgedBridges } from "../reconcile/judged-bridges.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
+import type { ReachDiff } from "../reconcile/diff-reach.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
@@ -28,12 +29,15 @@ import type { Settings } from "./settings.ts";
 
 /** The body of `virtwall apply --json`. */
 export interface ApplyResult {
-  readonly state: "applied" | "unchanged" | "refused";
+  /** `planned`: it was only asked what would be. */
+  readonly state: "applied" | "unchanged" | "refused" | "planned";
   /** Who wrote: the daemon that runs, or this command. */
   readonly by: "daemon" | "command";
   readonly changes: readonly string[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly string[];
+  /** What opens and closes; absent where nothing was in force before, and where nobody asked. */
+  readonly reach?: ReachDiff;
 }
 
 /** Through the daemon if one runs. */
@@ -178,6 +182,8 @@ function sentenceOf(result: ApplyResult): string {
   switch (result.state) {
     case "applied":
       return `applied${who}`;
+    case "planned":
+      return "nothing was changed: this is what would be";
     case "unchanged":
       return "the kernel holds this already";
     case "refused":

@@ -3,11 +3,15 @@ import { resolve } from "node:path";
 import { operatorAccess } from "../check/operator-access.ts";
 import { keyOf, type OperatorTexts } from "../edge/files/policy-history.ts";
 import { putBack } from "../edge/files/put-back.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
 import type { Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
+import { planTables } from "../reconcile/plan-tables.ts";
+import type { ReachDiff } from "../reconcile/diff-reach.ts";
 import { applyNow, printApply, type Applied } from "./apply-now.ts";
 import { imagine, replaceText, type Collected } from "./collect.ts";
 import { beginUnconfirmed } from "./confirm.ts";
+import { printReach, reachInForce } from "./diff-reach.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { operatorConnection, operatorName } from "./operator.ts";
@@ -20,6 +24,8 @@ export interface ApplyOptions {
   readonly file?: string;
   /** Taken back after so many seconds unless it is confirmed. */
   readonly confirmSeconds?: number;
+  /** Only says what would be. */
+  readonly isDryRun?: boolean;
 }
 
 export async function runApply(
@@ -28,7 +34,7 @@ export async function runApply(
   options: ApplyOptions,
 ): Promise<ExitStatus> {
   demandRoot("apply");
-  const { result, texts } = await applyGuarded(settings, options);
+  const { result, texts } = await applyGuarded(settings, options, output);
   const isRefused = result.state === "refused" || hasErrors(result.problems);
   const { confirmSeconds } = options;
   if (settings.json) printJson(output, result);
@@ -43,16 +49,23 @@ export async function runApply(
  * Applies what is written, or a file that is to be the policy. What would keep the operator out is refused, or taken back unless it
  * is confirmed. A file with errors is written nowhere, and what could not be applied is taken back at once.
  */
-async function applyGuarded(settings: Settings, options: ApplyOptions): Promise<Applied> {
+async function applyGuarded(
+  settings: Settings,
+  options: ApplyOptions,
+  output: Output,
+): Promise<Applied> {
   const { file, confirmSeconds } = options;
   const present = await readOperatorTexts(settings);
   const candidate = file === undefined ? undefined : await readCandidate(file, settings);
-  const refused = await examine(settings, {
+  const { refused, collected } = await examine(settings, {
     candidate,
     file,
     isGuarded: confirmSeconds === undefined,
   });
   if (refused) return refused;
+  const reach = await reachInForce(settings, collected);
+  if (reach && !settings.json) output.out(printReach(reach));
+  if (options.isDryRun === true) return planOnly(settings, collected, reach);
   const wanted = candidate
     ? { ...present, policy: replaceText(present.policy, candidate) }
     : present;
@@ -64,8 +77,9 @@ async function applyGuarded(settings: Settings, options: ApplyOptions): Promise<
   try {
     await historyOf(settings).announce(wanted, operatorName());
     await putBack(wanted, present);
-    const applied = await applyNow(settings);
-    if (applied.result.state !== "refused") return applied;
+    const { result, texts } = await applyNow(settings);
+    const applied = { result: { ...result, ...(reach && { reach }) }, texts };
+    if (result.state !== "refused") return applied;
     await undo();
     return applied;
   } catch (error) {
@@ -89,11 +103,16 @@ async function readCandidate(file: string, { policyFile }: Settings): Promise<So
   }
 }
 
-/** Undefined where nothing speaks against it. */
+interface Examined {
+  readonly collected: Collected;
+  /** Absent where nothing speaks against it. */
+  readonly refused?: Applied;
+}
+
 async function examine(
   settings: Settings,
   wanted: { candidate: SourceText | undefined; file: string | undefined; isGuarded: boolean },
-): Promise<Applied | undefined> {
+): Promise<Examined> {
   const { candidate, file, isGuarded } = wanted;
   const absolute = { ...settings, policyFile: resolve(settings.policyFile) };
   const collected = await imagine(
@@ -103,7 +122,9 @@ async function examine(
   const { decision } = collected;
   const cuts = isGuarded ? operatorCuts(collected) : [];
   const problems = [...decision.problems, ...cuts];
-  if (cuts.length === 0 && (candidate === undefined || decision.inForce === "current")) return;
+  if (cuts.length === 0 && (candidate === undefined || decision.inForce === "current")) {
+    return { collected };
+  }
   const stored = candidate?.file;
   const result = {
     state: "refused",
@@ -114,7 +135,25 @@ async function examine(
   } as const;
   const texts = new Map(collected.texts);
   if (candidate && file !== undefined) texts.set(file, candidate.text);
-  return { result, texts };
+  return { collected, refused: { result, texts } };
+}
+
+/** What would be written into the kernel; pass rules of other firewalls are not looked at. */
+async function planOnly(
+  settings: Settings,
+  { decision: { problems, desired }, texts }: Collected,
+  reach: ReachDiff | undefined,
+): Promise<Applied> {
+  const rest = { by: "command", problems, warnings: [], ...(reach && { reach }) } as const;
+  if (!desired) return { result: { ...rest, state: "refused", changes: [] }, texts };
+  const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
+  try {
+    const { changes } = planTables(await kernel.readTables(), desired.compiled.tables);
+    const state = changes.length === 0 ? "unchanged" : "planned";
+    return { result: { ...rest, state, changes }, texts };
+  } finally {
+    kernel.close();
+  }
 }
 
 /** Only what the operator changes by this is asked: what is in force lets him in, or he would not be here. */

@@ -6,6 +6,7 @@ import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
+import { mergeFilters } from "../parse/merge-filters.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Written } from "../reconcile/decide.ts";
 import type { FilterTexts } from "../ports/sources.ts";
@@ -50,6 +51,30 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
   } finally {
     sources.close();
   }
+}
+
+/** What the same host would be decided with other texts of the operator's. */
+export function decideAnew(
+  { written, filterTexts }: Collected,
+  { policy: texts, ownFilters }: OperatorTexts,
+): Decision {
+  const { policy, problems: policyProblems } = parsePolicy(texts);
+  const { filters, brokenFilters, problems } = mergeFilters({ ...filterTexts, ownFilters });
+  const isOfFilters = ({ at }: Problem) =>
+    filterTexts.ownFilters.some(({ file }) => file === at.file);
+  return decide(
+    {
+      ...written,
+      policy,
+      policyProblems,
+      inventory: { ...written.inventory, filters, brokenFilters },
+      inventoryProblems: [
+        ...written.inventoryProblems.filter((problem) => !isOfFilters(problem)),
+        ...problems,
+      ],
+    },
+    undefined,
+  );
 }
 
 async function collectFrom(

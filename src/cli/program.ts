@@ -70,8 +70,22 @@ function addReadingCommands({ add, run, output }: Builder): void {
 
 function addKernelCommands({ add, run, output }: Builder): void {
   run(
-    add("diff", "compare the kernel with what is desired; 4 if they differ", "virtwall diff"),
-    async ({ settings }) => (await import("./diff.ts")).runDiff(settings, output),
+    add(
+      "diff [old] [new]",
+      "compare the kernel with what is desired; 4 if they differ",
+      "virtwall diff --reach ./new.yaml",
+    ).option(
+      "--reach",
+      "compare two policies, or the one in force with one: what opens and closes",
+    ),
+    async ({ settings, args, own }) => {
+      const named = args.filter((arg) => typeof arg === "string");
+      if (own["reach"] === true) {
+        return (await import("./diff-reach.ts")).runDiffReach(settings, output, named);
+      }
+      if (named.length > 0) throw new UsageError("policies are compared with --reach");
+      return (await import("./diff.ts")).runDiff(settings, output);
+    },
   );
   run(
     add(
@@ -83,6 +97,11 @@ function addKernelCommands({ add, run, output }: Builder): void {
       .option(
         "--confirm <seconds>",
         "take it back after that time, unless virtwall confirm follows",
+      )
+      .addOption(
+        new Option("--dry-run", "show what opens, closes and changes, write nothing").conflicts(
+          "confirm",
+        ),
       ),
     async ({ settings, args, own }) => {
       const [apply, confirm] = await Promise.all([import("./apply.ts"), import("./confirm.ts")]);
@@ -90,6 +109,7 @@ function addKernelCommands({ add, run, output }: Builder): void {
       const seconds = own["confirm"] as string | undefined;
       return apply.runApply(settings, output, {
         ...(file !== undefined && { file }),
+        isDryRun: own["dryRun"] === true,
         ...(seconds !== undefined && { confirmSeconds: confirm.readSeconds(seconds) }),
       });
     },

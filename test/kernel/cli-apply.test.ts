@@ -55,6 +55,34 @@ test("diff tells the difference and ends with 4, then with 0", () => {
   expect(site.run(["diff"]).status).toBe(0);
 });
 
+test("a policy is compared with the one in force by what opens and closes, and a dry run writes nothing", () => {
+  const opens = "world, this host, guests of front, guests of plain -> web1 tcp/81";
+  const closes = opens.replace("81", "80");
+  expect(site.run(["diff", "--reach"]).status).toBe(3);
+  site.run(["apply"]);
+  const file = join(site.folder, "new.yaml");
+  writeFileSync(file, policy.replace("tcp/80", "tcp/81"));
+  const said =
+    `${opens} (publication 198.51.100.1:81) opens\n` +
+    `${closes} (publication 198.51.100.1:80) closes\n`;
+  expect(site.run(["diff", "--reach", file])).toMatchObject({ status: 4, stdout: said });
+  expect(site.run(["diff", "--reach", file, file])).toMatchObject({
+    status: 0,
+    stdout: "nothing opens or closes\n",
+  });
+  const before = nft("list", "ruleset");
+  const dry = site.run(["apply", file, "--dry-run"]);
+  expect(dry).toMatchObject({ status: 0, stderr: "" });
+  expect(dry.stdout).toContain(said);
+  expect(nft("list", "ruleset")).toBe(before);
+  const applied = JSON.parse(site.run(["apply", file, "--json"]).stdout) as object;
+  expect(applied).toMatchObject({
+    state: "applied",
+    reach: { flows: [{ change: "opens", to: ["web1"], services: "tcp/81" }, { change: "closes" }] },
+  });
+  expect(site.run(["diff", "--reach"]).status).toBe(0);
+});
+
 test("apply puts pass rules into foreign chains that drop", () => {
   nft("add", "table", "inet", "filter");
   nft("add chain inet filter forward { type filter hook forward priority 0; policy drop; }");
