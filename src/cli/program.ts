@@ -29,6 +29,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
       }),
   };
   addReadingCommands(builder);
+  addDiff(builder);
   addKernelCommands(builder);
   addDaemonCommands(builder);
   addPublishCommands(builder);
@@ -68,7 +69,7 @@ function addReadingCommands({ add, run, output }: Builder): void {
   );
 }
 
-function addKernelCommands({ add, run, output }: Builder): void {
+function addDiff({ add, run, output }: Builder): void {
   run(
     add(
       "diff [old] [new]",
@@ -87,6 +88,9 @@ function addKernelCommands({ add, run, output }: Builder): void {
       return (await import("./diff.ts")).runDiff(settings, output);
     },
   );
+}
+
+function addKernelCommands({ add, run, output }: Builder): void {
   run(
     add(
       "apply",

@@ -56,7 +56,8 @@ test("diff tells the difference and ends with 4, then with 0", () => {
 });
 
 test("a policy is compared with the one in force by what opens and closes, and a dry run writes nothing", () => {
-  const opens = "world, this host, guests of front, guests of plain -> web1 tcp/81";
+  const opens =
+    "world, this host, guests of dmz, guests of front, guests of inner, guests of plain -> web1 tcp/81";
   const closes = opens.replace("81", "80");
   expect(site.run(["diff", "--reach"]).status).toBe(3);
   site.run(["apply"]);
@@ -110,7 +111,7 @@ test("what compile prints is what nft takes, and check agrees", () => {
 });
 
 test("wrong usage ends with 2", () => {
-  expect(site.run(["apply", "--confirm", "30"]).status).toBe(2);
+  expect(site.run(["apply", "--confirm", "soon"]).status).toBe(2);
   expect(site.run(["compile", "--backend", "iptables"]).status).toBe(2);
   expect(site.run(["nosuch"]).status).toBe(2);
   expect(site.run(["publish", "add", "web1"]).status).toBe(2);
