@@ -9,6 +9,13 @@ const address = (text: string) => parseAddress(text) as Address;
 const mac = parseMac("52:54:00:12:34:56") as Mac;
 const web = { first: 80, last: 80 };
 
+const filterTable = {
+  by: "nft",
+  family: "inet",
+  table: "filter",
+  firewalls: ["nftables"],
+} as const;
+
 const status: DaemonStatus = {
   daemon: {
     pid: 811,
@@ -81,10 +88,12 @@ const status: DaemonStatus = {
   ],
   integration: {
     mode: "auto",
+    firewalls: [{ name: "nftables", state: "passed" }],
     chains: [
-      { by: "nft", family: "inet", table: "filter", chain: "forward", state: "passed" },
-      { by: "nft", family: "inet", table: "filter", chain: "output", state: "not needed" },
+      { ...filterTable, chain: "forward", state: "passed" },
+      { ...filterTable, chain: "output", state: "not needed" },
     ],
+    contested: { times: 61, by: "nft (pid 4711)" },
   },
   gaps: { tables: { count: 0 }, passRules: { count: 2, lastMs: 3.1, longestMs: 8 } },
 };
@@ -113,6 +122,8 @@ publications
   web1  udp/5000-5010:6000-6010  203.0.113.10  pending: web1 has no address yet                in guest
 
 other firewalls
+  found                nftables: passed
+  contested            nft (pid 4711) took pass rules away 61 times in 10 s: they are put back once a second now
   inet filter forward  passed
 `);
 });

@@ -1,6 +1,7 @@
 import { formatPortRange, type PortRange } from "../base/port.ts";
 import type { GuestState, NicState } from "../model/state.ts";
 import type {
+  Contest,
   DaemonStatus,
   Gap,
   IntegrationStatus,
@@ -153,7 +154,22 @@ export function publicationRow(publication: PublicationStatus): string[] {
 
 function integrationRows(integration: IntegrationStatus): string[][] {
   if (integration.mode === "off") return [["not looked at: host.integration is off"]];
-  return integration.chains
+  const { contested } = integration;
+  const names = integration.firewalls.map(({ name, state }) => `${name}: ${state}`);
+  const contest = contested && contestText(contested);
+  return [
+    ...(names.length === 0 ? [] : [["found", names.join(", ")]]),
+    ...(contest === undefined ? [] : [["contested", contest]]),
+    ...chainRows(integration.chains),
+  ];
+}
+
+function contestText({ times, by = "somebody" }: Contest): string {
+  return `${by} took pass rules away ${counted(times, "time")} in 10 s: they are put back once a second now`;
+}
+
+function chainRows(chains: IntegrationStatus["chains"]): string[][] {
+  return chains
     .filter((chain) => chain.state !== "not needed")
     .map((chain) => [
       chain.by === "nft"

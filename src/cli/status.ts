@@ -8,7 +8,7 @@ import { SourceError } from "../ports/sources.ts";
 import { listLearned } from "../reconcile/list-learned.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
 import type { DaemonStatus, ProtectionStatus } from "../wire/daemon-status.ts";
-import { countsOf, statusBody } from "../wire/status-body.ts";
+import { countsOf, firewallsOf, statusBody } from "../wire/status-body.ts";
 import { collect, type Collected } from "./collect.ts";
 import { noDaemon } from "./events.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
@@ -56,7 +56,11 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
         counts: countsOf(await kernel.readCounters()),
         learned: await listLearned(kernel),
       }),
-      integration: { mode: collected.written.policy.host.integration, chains: report },
+      integration: {
+        mode: collected.written.policy.host.integration,
+        firewalls: firewallsOf(report),
+        chains: report,
+      },
       gaps: { tables: { count: 0 }, passRules: { count: 0 } },
     };
   } finally {

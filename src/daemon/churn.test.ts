@@ -13,3 +13,11 @@ test("the first looks are free, looks in vain cost more and more, and one that f
   churn.looked(true);
   expect(churn.delayMs).toBe(0);
 });
+
+test("where every look finds something, again and again, it is looked once a second", () => {
+  const churn = new Churn();
+  for (let look = 0; look < 60; look++) churn.looked(true);
+  expect([churn.delayMs, churn.contestedTimes]).toEqual([0, undefined]);
+  churn.looked(true);
+  expect([churn.delayMs, churn.contestedTimes]).toEqual([1_000, 61]);
+});

@@ -7,7 +7,6 @@ import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { describeDecision } from "./describe-decision.ts";
-import { Churn } from "./churn.ts";
 import { Interruptible } from "./interruptible.ts";
 import { Refusals } from "./refusals.ts";
 import { passSettingsOf, Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
@@ -75,7 +74,6 @@ export class Follower {
   #retryTimer: NodeJS.Timeout | undefined;
   /** What the kernel was brought to last. */
   #held: Desired | undefined;
-  readonly #churn = new Churn();
   /** With what the pass rules were put last. */
   #passed = "";
   #told = "";
@@ -112,7 +110,7 @@ export class Follower {
       const stop = sources[name]?.watch(() => this.#mark(gatherMs[name], name));
       if (stop) this.#stops.push(stop);
     }
-    const hear = (): void => this.#mark(this.#churn.delayMs, "pass rules");
+    const hear = (): void => this.#mark(this.upkeep.lookDelayMs, "pass rules");
     this.#stops.push(
       kernel.watch((event) => this.#hear(event)),
       this.upkeep.watchOthers(hear),
@@ -182,7 +180,7 @@ export class Follower {
       const concern = isOwn ? "tables" : "pass rules";
       // The first of several: that is when it went missing.
       if (!this.#disturbances.has(concern)) this.#disturbances.set(concern, disturbance);
-      this.#mark(isOwn ? 0 : this.#churn.delayMs, concern);
+      this.#mark(isOwn ? 0 : this.upkeep.lookDelayMs, concern);
     }
   }
 
@@ -261,7 +259,7 @@ export class Follower {
       const disturbance = this.#takeDisturbance("pass rules");
       await this.#refusals.attempt("pass rules", async () => {
         const why = { isNew: isOther, disturbance };
-        this.#churn.looked(await this.upkeep.holdPassRules(desired, why));
+        await this.upkeep.holdPassRules(desired, why);
       });
       this.#passed = passed;
     }

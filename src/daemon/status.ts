@@ -1,7 +1,8 @@
+import { defined } from "../base/defined.ts";
 import { KernelError, type Kernel } from "../ports/kernel.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
 import { listLearned } from "../reconcile/list-learned.ts";
-import { countsOf, statusBody, type Counts } from "../wire/status-body.ts";
+import { countsOf, firewallsOf, statusBody, type Counts } from "../wire/status-body.ts";
 import type { Follower } from "./follower.ts";
 
 export interface StatusInput {
@@ -37,7 +38,9 @@ export async function readStatus(input: StatusInput): Promise<DaemonStatus> {
     ...statusBody(desired?.compiled, { counts, learned }),
     integration: {
       mode: desired?.policy.host.integration ?? "auto",
+      firewalls: firewallsOf(upkeep.passRules),
       chains: upkeep.passRules,
+      ...defined({ contested: upkeep.contest }),
     },
     gaps: { tables: upkeep.gaps.tables.gap, passRules: upkeep.gaps.passRules.gap },
   };

@@ -1,3 +1,4 @@
+import { defined } from "../base/defined.ts";
 import type { Flows } from "../ports/flows.ts";
 import type { Firewalld } from "../ports/firewalld.ts";
 import { KernelError, type Kernel, type Ownership } from "../ports/kernel.ts";
@@ -10,6 +11,8 @@ import { PassRuleKeeper, type PassRuleSettings } from "../reconcile/pass-rules-k
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { planHairpin, planLinks } from "../reconcile/plan-links.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
+import type { Contest } from "../wire/daemon-status.ts";
+import { Churn } from "./churn.ts";
 import { GapMeter } from "./gap-meter.ts";
 import type { Journal } from "./journal.ts";
 
@@ -45,6 +48,10 @@ export class Upkeep {
   readonly #ports: UpkeepPorts;
   readonly #keeper: PassRuleKeeper;
   readonly gaps = { tables: new GapMeter(), passRules: new GapMeter() };
+  readonly #churn = new Churn();
+  /** Who changed foreign tables last. */
+  #disturber: string | undefined;
+  #isContestTold = false;
   /** When the kernel last took pass rules: the keeper goes on to ask iptables after that. */
   #passedAt: number | undefined;
   /** What the last transaction left in the kernel; undefined after a failure. */
@@ -85,6 +92,17 @@ export class Upkeep {
 
   get passRules(): readonly PassRuleReport[] {
     return this.#passRules;
+  }
+
+  /** How long to wait before foreign tables are looked at again. */
+  get lookDelayMs(): number {
+    return this.#churn.delayMs;
+  }
+
+  /** Somebody takes away what we put, again and again. */
+  get contest(): Contest | undefined {
+    const times = this.#churn.contestedTimes;
+    return times === undefined ? undefined : { times, ...defined({ by: this.#disturber }) };
   }
 
   /** Answers what was changed. What differs without a new desire is what another process did. */
@@ -137,8 +155,8 @@ export class Upkeep {
     return () => stops.forEach((stop) => stop());
   }
 
-  /** Answers whether something was put. Throws {@link KernelError} where something could not be; the rest is put all the same. */
-  async holdPassRules(desired: Desired, why: Cause): Promise<boolean> {
+  /** Throws {@link KernelError} where something could not be put; the rest is put all the same. */
+  async holdPassRules(desired: Desired, why: Cause): Promise<void> {
     const settings = passSettingsOf(desired);
     const { integration } = settings;
     this.#passedAt = undefined;
@@ -164,8 +182,20 @@ export class Upkeep {
       const message = `guest traffic passes${inTime(tookMs)}: ${where}`;
       this.#ports.journal.add("info", "pass-rules-put", message);
     }
+    this.#disturber = why.disturbance?.by ?? this.#disturber;
+    this.#churn.looked(outcome.isChanged || outcome.isFirewalldTold);
+    this.#tellContest();
     if (outcome.failures.length > 0) throw new KernelError(outcome.failures.join("; "));
-    return outcome.isChanged || outcome.isFirewalldTold;
+  }
+
+  #tellContest(): void {
+    const { contest } = this;
+    if (contest !== undefined && !this.#isContestTold) {
+      const { times, by = "somebody" } = contest;
+      const words = `${by} takes away what lets guests pass, ${times} times in 10 s: it is put back once a second from now on`;
+      this.#ports.journal.add("warning", "contested", words);
+    }
+    this.#isContestTold = contest !== undefined;
   }
 
   /** After the tables: a tap that comes back to its bridge finds its rules there. */

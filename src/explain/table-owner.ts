@@ -1,13 +1,6 @@
 import type { Table } from "../nft/ast.ts";
+import { tableMakerOf } from "../nft/table-maker.ts";
 import { legacyMark } from "./iptables-tables.ts";
-
-/** Tables that a program keeps for itself, by name. */
-const owners: Readonly<Record<string, string>> = {
-  virtwall: "virtwall",
-  libvirt_network: "libvirt",
-  firewalld: "firewalld",
-  "docker-bridges": "Docker",
-};
 
 /** Chains that programs make in the tables of iptables, by the beginning of their names. */
 const chainOwners: readonly (readonly [beginning: string, owner: string])[] = [
@@ -21,8 +14,9 @@ const iptablesTables = new Set(["filter", "nat", "mangle", "raw", "security"]);
 /** Who made a chain, as far as its names tell. */
 export function ownerOf({ family, name: shown, chains }: Table, chain: string): string {
   const name = shown.replace(legacyMark, "");
-  const owner = owners[name];
-  if (owner !== undefined) return owner;
+  if (name === "virtwall") return name;
+  const program = tableMakerOf(name);
+  if (program !== undefined) return program === "docker" ? "Docker" : program;
   const maker = chainOwners.find(([beginning]) => chain.startsWith(beginning));
   if (maker !== undefined) return maker[1];
   // iptables writes the names of its own chains in capitals.

@@ -48,6 +48,10 @@ export interface XtablesChain {
   readonly passPosition: number;
   /** Rules that bear our comment, in order. */
   readonly passRules: readonly XtablesPassRule[];
+  /** Programs that keep chains of their own behind this one. */
+  readonly makers: readonly ("ufw" | "docker" | "libvirt")[];
+  /** The mark that a rule of the admin's own accepts ahead of whatever drops. */
+  readonly handPass?: number;
 }
 
 export interface XtablesPassRule {

@@ -46,6 +46,7 @@ describe("in tables of nft", () => {
     expect(report).toEqual([
       {
         by: "nft",
+        firewalls: ["nftables"],
         family: "inet",
         table: "filter",
         chain: "forward",

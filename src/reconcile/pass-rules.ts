@@ -6,9 +6,10 @@ import {
   passRuleComment,
   type ChainAddress,
 } from "../nft/pass-rule.ts";
+import { tableMakerOf } from "../nft/table-maker.ts";
 import type { ForeignChain, ForeignTable } from "../ports/kernel.ts";
 import type { XtablesChain } from "../ports/xtables.ts";
-import { passRuleArguments } from "../xtables/pass-rule.ts";
+import { passRuleAdvice } from "../xtables/pass-rule.ts";
 
 export interface PassRuleInput {
   readonly foreign: readonly ForeignTable[];
@@ -52,11 +53,24 @@ export interface PassRuleReport {
   readonly family: TableFamily;
   readonly table: string;
   readonly chain: string;
+  /** Whose chain it is: several programs may keep rules in one of iptables'. */
+  readonly firewalls: readonly FirewallName[];
   readonly state: PassRuleState;
   /** What may drop, or why nothing can be done. */
   readonly reason?: string;
   readonly line?: string;
 }
+
+/** A firewall as people call it; `nftables` and the names of iptables where no program is known that wrote the rules. */
+export type FirewallName =
+  | "ufw"
+  | "docker"
+  | "libvirt"
+  | "firewalld"
+  | "nftables"
+  | "iptables"
+  | "iptables-legacy"
+  | "ebtables";
 
 export function tableKey(table: { readonly family: TableFamily; readonly name: string }): string {
   return `${table.family} ${table.name}`;
@@ -117,6 +131,7 @@ function judge(input: PassRuleInput, table: ForeignTable, chain: ForeignChain): 
   const said = (state: PassRuleState, reason?: string, line?: string): PassRuleReport => ({
     by: "nft",
     ...at,
+    firewalls: [ownerOf(table, chain)],
     state,
     ...(reason === undefined ? {} : { reason }),
     ...(line === undefined ? {} : { line }),
@@ -283,7 +298,12 @@ function judgeXtables(
   chain: XtablesChain,
   mark: number,
 ): { readonly report: PassRuleReport; readonly fix?: XtablesChain } {
-  const said = { by: chain.command, family: familyOf(chain), table: chain.table } as const;
+  const said = {
+    by: chain.command,
+    family: familyOf(chain),
+    table: chain.table,
+    firewalls: chain.makers.length > 0 ? chain.makers : [programOf(chain)],
+  } as const;
   const report = (state: PassRuleState, extra: { reason?: string; line?: string } = {}) =>
     ({ ...said, chain: chain.chain, state, ...extra }) satisfies PassRuleReport;
   if (!chain.mayDrop) return { report: report("not needed") };
@@ -292,12 +312,15 @@ function judgeXtables(
   const isPassed = chain.passRules.some(
     (rule) => rule.mark === mark && rule.position > chain.guestFilters && rule.position < firstDrop,
   );
-  if (isPassed && chain.passRules.length === 1) return { report: report("passed", { reason }) };
+  const isByHand = chain.handPass === mark && chain.passRules.length === 0;
+  if (isByHand || (isPassed && chain.passRules.length === 1)) {
+    return { report: report("passed", { reason }) };
+  }
   if (firstDrop <= chain.guestFilters) {
     const clash = `${reason}, ahead of libvirt's guest filters, which a pass rule must not bypass`;
     return { report: report("left alone", { reason: clash }) };
   }
-  const line = `${chain.command} ${passRuleArguments(chain, mark)}`;
+  const line = passRuleAdvice(chain.command, chain, mark);
   return { report: report("needed", { reason, line }), fix: chain };
 }
 
@@ -307,6 +330,17 @@ function describeXtablesDrop(chain: XtablesChain): string {
     ...(chain.firstDrop === undefined ? [] : [`rule ${chain.firstDrop.text} may drop`]),
   ];
   return parts.join(", ");
+}
+
+function ownerOf(table: ForeignTable, chain: ForeignChain): FirewallName {
+  const maker = tableMakerOf(table.name);
+  if (maker !== undefined) return maker;
+  if (!hasXtablesShape(table, chain)) return "nftables";
+  return table.family === "bridge" ? "ebtables" : "iptables";
+}
+
+function programOf({ command }: XtablesChain): FirewallName {
+  return command.endsWith("-legacy") ? "iptables-legacy" : "iptables";
 }
 
 function familyOf(chain: XtablesChain): "ip" | "ip6" {

@@ -133,7 +133,13 @@ function judge(
   at: { readonly zone: string; readonly isOpen: boolean; readonly isDone: boolean },
 ): PassRuleReport {
   const { zone, isOpen, isDone } = at;
-  const said = { by: "firewalld", family: "inet", table: zone, chain: bridge } as const;
+  const said = {
+    by: "firewalld",
+    family: "inet",
+    table: zone,
+    chain: bridge,
+    firewalls: ["firewalld"],
+  } as const;
   if (isOpen && isDone) return { ...said, state: "passed", reason: `policies ${firewalldName}-*` };
   if (isOpen) return { ...said, state: "needed", reason: "firewalld was not told yet" };
   return {

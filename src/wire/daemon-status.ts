@@ -64,7 +64,25 @@ export interface PublicationStatus extends PublicationState {
 
 export interface IntegrationStatus {
   readonly mode: "auto" | "print" | "off";
+  /** The firewalls that are here, by name; with `off` nobody looks. */
+  readonly firewalls: readonly FoundFirewall[];
   readonly chains: readonly IntegratedChain[];
+  /** Another program takes pass rules away again and again; until it leaves off they are put back once in a while only. */
+  readonly contested?: Contest;
+}
+
+export interface Contest {
+  /** How often within the last ten seconds. */
+  readonly times: number;
+  /** The program that did it last, where the kernel told. */
+  readonly by?: string;
+}
+
+export interface FoundFirewall {
+  /** `ufw`, `docker`, `firewalld`, `libvirt`, `nftables`, `iptables`, `iptables-legacy`, `ebtables` */
+  readonly name: string;
+  /** Of its chains the state that is worst for guests, as in {@link IntegratedChain}. */
+  readonly state: string;
 }
 
 /** A base chain of somebody else that meets guest packets. */
@@ -74,6 +92,8 @@ export interface IntegratedChain {
   readonly family: string;
   readonly table: string;
   readonly chain: string;
+  /** Whose it is; of a chain of iptables that may be several. */
+  readonly firewalls: readonly string[];
   /** `passed`, `needed`, `not needed`, `before ours`, `owned`, `left alone` */
   readonly state: string;
   /** What may drop, or why nothing can be done. */

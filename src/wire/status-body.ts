@@ -1,7 +1,12 @@
 import { formatPrefix, type Address } from "../base/address.ts";
 import type { Intent } from "../model/intent.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
-import type { DaemonStatus, PublicationStatus } from "./daemon-status.ts";
+import type {
+  DaemonStatus,
+  FoundFirewall,
+  IntegratedChain,
+  PublicationStatus,
+} from "./daemon-status.ts";
 
 export interface StatusParts {
   readonly intent: Intent;
@@ -48,6 +53,22 @@ export function statusBody(
       .map((publication) => withConnections(publication, counts))
       .toSorted((a, b) => compare(a.guest, b.guest)),
   };
+}
+
+/** From the best for guests to the worst. */
+const states = ["not needed", "passed", "left alone", "owned", "before ours", "needed"];
+
+/** The firewalls whose chains these are. */
+export function firewallsOf(chains: readonly IntegratedChain[]): readonly FoundFirewall[] {
+  const worst = new Map<string, number>();
+  for (const { firewalls, state } of chains) {
+    for (const name of firewalls) {
+      worst.set(name, Math.max(worst.get(name) ?? 0, states.indexOf(state)));
+    }
+  }
+  return [...worst]
+    .map(([name, state]) => ({ name, state: states[state] ?? "needed" }))
+    .toSorted((a, b) => compare(a.name, b.name));
 }
 
 function compare(a: string, b: string): number {

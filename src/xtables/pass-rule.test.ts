@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { printPassRules, printRemoval, readChains } from "./pass-rule.ts";
+import { passRuleAdvice, printPassRules, printRemoval, readChains } from "./pass-rule.ts";
 import { readSave } from "./save.ts";
 
 const pass = "-m mark --mark 0x10000000/0x10000000 -m comment --comment virtwall -j ACCEPT";
@@ -104,4 +104,41 @@ test("removal names every rule with our comment and no other", () => {
     script: `*filter\n-D INPUT ${pass}\n-D mine ${pass}\nCOMMIT\n`,
   });
   expect(printRemoval(readSave(filter()))).toEqual({ count: 0, script: "" });
+});
+
+describe("a rule of the admin's own", () => {
+  const handPass = (...lines: readonly string[]) =>
+    readChains(readSave(["*filter", ":FORWARD DROP [0:0]", ...lines, "COMMIT"].join("\n")))[0]
+      ?.handPass;
+  const pass = (chain: string) => `-A ${chain} -m mark --mark 0x10000000/0x10000000 -j ACCEPT`;
+
+  test("passes in the place that ufw and Docker keep for it", () => {
+    const ufw = [":ufw-before-forward - [0:0]", "-A FORWARD -j ufw-before-forward"];
+    expect(handPass(...ufw, pass("ufw-before-forward"))).toBe(0x10000000);
+    const docker = [":DOCKER-USER - [0:0]", "-A FORWARD -j DOCKER-USER", "-A FORWARD -j DROP"];
+    expect(handPass(...docker, pass("DOCKER-USER"))).toBe(0x10000000);
+  });
+
+  test.each([
+    ["behind a drop", [":a - [0:0]", "-A FORWARD -s 10.0.0.0/8 -j DROP", pass("FORWARD")]],
+    ["where only some packets go", [":a - [0:0]", "-A FORWARD -i eth0 -j a", pass("a")]],
+    [
+      "behind a way out of its chain",
+      [":a - [0:0]", "-A FORWARD -j a", "-A a -i eth0 -j RETURN", pass("a")],
+    ],
+    ["of one interface", ["-A FORWARD -i eth0 -m mark --mark 0x10000000/0x10000000 -j ACCEPT"]],
+  ])("%s does not count", (_, lines) => {
+    expect(handPass(...lines)).toBeUndefined();
+  });
+});
+
+test("what an admin types is said in the words of the program that keeps the chain", () => {
+  const at = { table: "filter", chain: "FORWARD", passPosition: 1 } as const;
+  const advice = (command: string, ...makers: readonly ("ufw" | "docker" | "libvirt")[]) =>
+    passRuleAdvice(command, { ...at, makers }, 0x10000000);
+  expect(advice("ip6tables", "ufw")).toContain(
+    "-I ufw6-before-forward -m mark --mark 0x10000000/0x10000000 -j ACCEPT in /etc/ufw/before6.rules",
+  );
+  expect(advice("iptables", "docker", "libvirt")).toMatch(/^iptables -I DOCKER-USER /);
+  expect(advice("iptables", "libvirt")).toMatch(/^iptables -I FORWARD 1 .* --comment virtwall/);
 });

@@ -15,7 +15,19 @@ export interface ChainFacts {
   readonly guestFilters: number;
   readonly passPosition: number;
   readonly passRules: readonly PassRuleFact[];
+  readonly makers: readonly Maker[];
+  readonly handPass?: number;
 }
+
+/** Programs that keep chains of their own in iptables' tables. */
+export type Maker = "ufw" | "docker" | "libvirt";
+
+/** By the beginning of their chains' names. */
+const makersOf: readonly (readonly [beginning: RegExp, maker: Maker])[] = [
+  [/^ufw6?-/, "ufw"],
+  [/^DOCKER/, "docker"],
+  [/^(LIBVIRT_|libvirt-)/, "libvirt"],
+];
 
 export interface PassRuleFact {
   readonly position: number;
@@ -57,6 +69,9 @@ function factsOf(
   );
   const dropRule = chain.rules[dropIndex];
   const policy = chain.policy === "ACCEPT" ? "ACCEPT" : "DROP";
+  const targets = chain.rules.map((rule) => targetOf(rule) ?? "");
+  const makers = makersOf.filter(([beginning]) => targets.some((name) => beginning.test(name)));
+  const handPass = passOfHand(chain, guestFilters, users);
   const facts = {
     chain: name,
     policy,
@@ -65,6 +80,8 @@ function factsOf(
     passPosition:
       guestFilters - passRules.filter((rule) => rule.position < guestFilters).length + 1,
     passRules,
+    makers: makers.map(([, maker]) => maker),
+    ...(handPass !== undefined && { handPass }),
   } as const;
   return dropRule === undefined
     ? facts
@@ -77,6 +94,27 @@ function passRuleFact(rule: SavedRule, position: number): readonly PassRuleFact[
   return [mark === undefined ? { position, text: rule.text } : { position, text: rule.text, mark }];
 }
 
+/** The mark that the admin's own rule accepts: in the chain itself, or where all its packets go, ahead of whatever drops. */
+function passOfHand(
+  chain: SavedChain,
+  after: number,
+  users: ReadonlyMap<string, SavedChain>,
+): number | undefined {
+  for (const rule of chain.rules.slice(after)) {
+    const mark = isOurs(rule) ? undefined : markOf(rule);
+    if (mark !== undefined) return mark;
+    const [option = "", target = "", ...conditions] = rule.words;
+    const inner = option === "-j" && conditions.length === 0 ? users.get(target) : undefined;
+    // Without itself among the chains no loop, which the kernel refuses anyway, goes on for ever.
+    const others = new Map([...users].filter(([name]) => name !== target));
+    const passed = inner && passOfHand(inner, 0, others);
+    if (passed !== undefined) return passed;
+    const mayMiss = optionOf(rule, "-g") !== undefined || targetOf(rule) === "RETURN";
+    if (mayMiss || ruleMayDrop(rule, users, new Set())) return undefined;
+  }
+  return undefined;
+}
+
 function isOurs(rule: SavedRule): boolean {
   return optionOf(rule, "--comment") === passRuleComment;
 }
@@ -85,7 +123,7 @@ function isOurs(rule: SavedRule): boolean {
 function markOf(rule: SavedRule): number | undefined {
   const rest = rule.words
     .join(" ")
-    .replace("-m comment --comment virtwall", "")
+    .replace(/-m comment --comment \S+/, "")
     .trim()
     .replaceAll(/\s+/g, " ");
   const match = /^-m mark --mark (0x[0-9a-f]+)\/(0x[0-9a-f]+) -j ACCEPT$/.exec(rest);
@@ -156,11 +194,27 @@ export function printPassRules(chains: readonly ChainFacts[], mark: number): str
   );
 }
 
-/** What an admin types to have the same, for a host on which virtwall only tells. */
-export function passRuleArguments(chain: ChainFacts, mark: number): string {
+/**
+ * What an admin does to have the same, for a host on which virtwall only tells: where a program renews its chains, in the place that
+ * the program keeps for its admin (ufw-framework(8); docs.docker.com, "Packet filtering and firewalls").
+ */
+export function passRuleAdvice(
+  command: string,
+  chain: Pick<ChainFacts, "table" | "chain" | "passPosition" | "makers">,
+  mark: number,
+): string {
   const bits = `0x${mark.toString(16)}`;
+  const rule = `-m mark --mark ${bits}/${bits}`;
+  const is6 = command.startsWith("ip6");
+  if (chain.table === "filter" && chain.makers.includes("ufw")) {
+    const own = `ufw${is6 ? "6" : ""}-before-${chain.chain.toLowerCase()}`;
+    return `-I ${own} ${rule} -j ACCEPT in /etc/ufw/before${is6 ? "6" : ""}.rules, ahead of COMMIT; then ufw reload`;
+  }
+  if (chain.chain === "FORWARD" && chain.makers.includes("docker")) {
+    return `${command} -I DOCKER-USER ${rule} -j ACCEPT`;
+  }
   const table = chain.table === "filter" ? "" : `-t ${chain.table} `;
-  return `${table}-I ${chain.chain} ${chain.passPosition} -m mark --mark ${bits}/${bits} -m comment --comment ${passRuleComment} -j ACCEPT`;
+  return `${command} ${table}-I ${chain.chain} ${chain.passPosition} ${rule} -m comment --comment ${passRuleComment} -j ACCEPT`;
 }
 
 /** Text that removes every rule with our comment, or the empty string where there is none. */

@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
@@ -153,4 +154,31 @@ test("without root it refuses in one line", () => {
     expect(ended).toMatchObject({ status: 3, stdout: "" });
     expect(ended.stderr).toMatch(/^virtwall: .* must run as root\n$/);
   }
+});
+
+test("a firewall that is reloaded without end is not fought: it is answered once a second, and status says so", async () => {
+  await site.start();
+  const file = join(site.folder, "strict.nft");
+  const chain =
+    "add chain inet strict forward { type filter hook forward priority 0; policy drop; }";
+  writeFileSync(
+    file,
+    `add table inet strict\ndelete table inet strict\nadd table inet strict\n${chain}\n`,
+  );
+  const loop = spawn("sh", ["-c", 'while :; do nft -f "$1"; done', "sh", file]);
+  const contested = () => site.status().integration.contested;
+  const count = () => site.status().gaps.passRules.count;
+  try {
+    await until(() => contested() !== undefined);
+    const before = count();
+    await until(() => count() > before + 1);
+    expect(contested()?.times).toBeLessThan(80);
+    expect(site.run(["events", "--json"]).stdout).toContain('"contested"');
+    // Who it was the kernel tells only where the process still runs by then.
+    expect(site.run(["status"]).stdout).toMatch(/contested .* took pass rules away/);
+  } finally {
+    loop.kill("SIGKILL");
+    await once(loop, "close");
+  }
+  await until(() => nft("list", "table", "inet", "strict").includes('comment "virtwall"'));
 });

@@ -148,9 +148,9 @@ export class RunningDaemon {
   }
 }
 
-/** Looks every few milliseconds; throws when it does not come true in ten seconds. */
+/** Looks every few milliseconds; throws when it does not come true in half a minute. */
 export async function until(isTrue: () => boolean, tell = (): string => ""): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 30_000;
   while (!isTrue()) {
     if (Date.now() > end) throw new Error(`it did not come true: ${tell() || isTrue.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
