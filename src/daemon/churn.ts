@@ -5,7 +5,7 @@ const longestMs = 200;
 
 /** No firewall is restarted by people as often as this. */
 const windowMs = 10_000;
-const contestTimes = 60;
+const contestTimes = 40;
 /** Fewer than once a second within the window. */
 const peaceTimes = 5;
 const contestedMs = 1_000;
