@@ -55,7 +55,14 @@ describe("a firewall of the host that drops", () => {
   test("and is iptables' is changed through iptables", () => {
     const chain = { table: "filter", chain: "FORWARD", policy: "DROP", mayDrop: true } as const;
     const xtables = [
-      { ...chain, command: "iptables", guestFilters: 0, passPosition: 1, passRules: [] },
+      {
+        ...chain,
+        command: "iptables",
+        guestFilters: 0,
+        passPosition: 1,
+        passRules: [],
+        makers: [],
+      },
     ] as const;
     const [finding] = find(hostFirewall, soundHost({ xtables }));
     expect(finding?.fix.steps).toMatchObject([
