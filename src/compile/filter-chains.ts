@@ -15,6 +15,7 @@ import {
 } from "../nft/build.ts";
 import { etherType, etherTypeOfChain } from "./filter-fields.ts";
 import { type Group, noteSet, valueSetOf } from "./filter-groups.ts";
+import { headersAhead } from "./filter-headers.ts";
 import { learningRules } from "./filter-learning.ts";
 import { packetGuards } from "./filter-packet-guards.ts";
 import { type PacketContext, packetRules } from "./filter-packet-rules.ts";
@@ -76,6 +77,7 @@ export function frameChains(parts: Parts, direction: Direction): Chain[] {
       name: name(),
       rules: [
         ...macGuard(direction),
+        ...headersAhead(all.filter((each) => holdsIn(each, direction))),
         ...learningAhead(parts, direction),
         ...items.flatMap(({ rules }) => rules),
       ],

@@ -11,6 +11,7 @@ import type { Chain, SetDefinition } from "../nft/ast.ts";
 import { dhcpServer, frameChains, type Learning, packetChains } from "./filter-chains.ts";
 import type { ConnectionCount } from "./filter-connections.ts";
 import { type Group, groupsIn, needsBinding, type ValueSet, valueSetOf } from "./filter-groups.ts";
+import { readsHeaders6 } from "./filter-headers.ts";
 import { answers } from "./filter-packet-rules.ts";
 import type { Direction } from "./filter-rule.ts";
 import { type Tracking, trackingOf } from "./filter-state.ts";
@@ -31,6 +32,8 @@ export interface FilterShape {
   readonly learning: Learning | undefined;
   /** It answers packets that it refuses. */
   readonly rejects: boolean;
+  /** It drops by what stands behind the header of IPv6. */
+  readonly readsHeaders6: boolean;
 }
 
 export const directions: readonly Direction[] = ["from", "to"];
@@ -162,5 +165,6 @@ function makeShape(expansion: Expansion, essence: Essence): FilterShape {
     needsState: rules.some(needsState),
     learning,
     rejects: rules.some((each) => answers(each, context)),
+    readsHeaders6: readsHeaders6(rules),
   };
 }

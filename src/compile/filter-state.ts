@@ -9,12 +9,14 @@ import {
   flags,
   has,
   iifname,
+  l4proto,
   leave,
   masked,
   meta,
   notEqual,
   oifname,
   payload,
+  raw,
   reference,
   rule,
   goto,
@@ -135,20 +137,30 @@ export function stampEndRules(shift: number): { input: Rule; postrouting: Rule }
 }
 
 /**
- * What a filter on a bridge answers comes out of the bridge as a frame without connection and route, while all that the host sends or
- * routes has a route there. It is the guest's answer, and no filter's matter on its way to the guest.
+ * On a bridge: the host sends or routes it. Frames from a port have no route, or one without a realm from br_netfilter, which makes
+ * them whole and so is never asked. Any realm but the last, since nft lists those that the host has names for by name.
  */
-export function answerRules(shift: number): { output: readonly Rule[]; postrouting: Rule } {
+export const hasRoute = notEqual(meta("rtclassid"), value("4294967295"));
+
+/**
+ * What a filter on a bridge answers comes out of the bridge as a frame without connection and route. It is the guest's answer, and no
+ * filter's matter on its way to the guest. It is known by the stamp of what is done with, which nothing else bears to there.
+ */
+export function answerRules(shift: number) {
+  const isDone = equal(marked(shift), value(stampBits(doneStamp, shift)));
+  const others = rule(isDone, setStamp(0, shift));
+  const answer = (unreachable: number, protocol: string, type: string) =>
+    rule(
+      equal(raw("th", 0, 8), value(unreachable)),
+      equal(l4proto, value(protocol)),
+      has(ct("state"), value("invalid")),
+      equal(payload("ether", "type"), value(type)),
+      setStamp(doneStamp, shift),
+    );
   return {
-    output: [
-      rule(equal(meta("rtclassid"), value("0")), leave),
-      rule(has(ct("state"), value("invalid")), isIp, setStamp(doneStamp, shift)),
-    ],
-    postrouting: rule(
-      equal(marked(shift), value(stampBits(doneStamp, shift))),
-      setStamp(0, shift),
-      accept,
-    ),
+    forward: [others],
+    output: [others, rule(hasRoute, leave), answer(3, "icmp", "ip"), answer(1, "ipv6-icmp", "ip6")],
+    postrouting: rule(isDone, setStamp(0, shift), accept),
   };
 }
 

@@ -23,7 +23,15 @@ import { elementsOf, noteSet, type ValueSet } from "./filter-groups.ts";
 import type { Direction } from "./filter-rule.ts";
 import { type LearningNic, lowerLearning, vouchedOf } from "./lower-learning.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
-import { answerRules, stampChains, stampEndRules, stampShift, trackingOf } from "./filter-state.ts";
+import { headers6, isLaterFragment6 } from "./filter-headers.ts";
+import {
+  answerRules,
+  hasRoute,
+  stampChains,
+  stampEndRules,
+  stampShift,
+  trackingOf,
+} from "./filter-state.ts";
 import { gathered } from "./gathered.ts";
 import { keyed, type KeyedElement } from "./matches.ts";
 import { filterChain, packetChain } from "./names.ts";
@@ -66,7 +74,8 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
         { name: closed, rules: [rule(...refuse)] },
         ...learning.chains,
         ...packetHooks(lowered, answers),
-        ...(answers === undefined ? [] : [answerHook(answers.output)]),
+        ...(answers === undefined ? [] : answerHooks(answers)),
+        ...(lowered.some(({ readsHeaders6 }) => readsHeaders6) ? [headers6()] : []),
         ...(stamped === undefined ? [] : stampEnds(stamped.shift)),
       ],
     },
@@ -204,28 +213,27 @@ function packetHooks(shapes: readonly FilterShape[], answers: Answers | undefine
 
 type Answers = ReturnType<typeof answerRules>;
 
-function answerHook(rules: readonly Rule[]): Chain {
+function answerHooks(answers: Answers): Chain[] {
   const priority = packetPriority.from;
-  return {
-    name: "output_packets",
-    base: { type: "filter", hook: "output", priority, policy: "accept" },
-    rules,
-  };
+  return (["forward", "output"] as const).map((hook) => ({
+    name: `${hook}_packets`,
+    base: { type: "filter", hook, priority, policy: "accept" },
+    rules: answers[hook],
+  }));
 }
 
-/** What crosses a bridge is whole here; what the host sends is not. Without its first fragment the rest is nothing. */
+/**
+ * What the host sends comes in fragments, of which the first alone is judged: without it the rest is nothing. What crosses a bridge is
+ * whole where anything asks for its connection; elsewhere each fragment is judged for what can be read in it.
+ */
 const laterFragments: readonly Rule[] = [
   rule(
     notEqual(masked(raw("nh", 48, 16), value(0x1fff)), value(0)),
     equal(payload("ether", "type"), value("ip")),
+    hasRoute,
     accept,
   ),
-  rule(
-    notEqual(masked(raw("nh", 336, 16), value(0xfff8)), value(0)),
-    equal(raw("nh", 48, 8), value(44)),
-    equal(payload("ether", "type"), value("ip6")),
-    accept,
-  ),
+  rule(...isLaterFragment6, equal(payload("ether", "type"), value("ip6")), hasRoute, accept),
 ];
 
 /** Undefined where no filter needs to know connections, or the kernel tracks them on bridges. */

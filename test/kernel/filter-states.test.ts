@@ -29,6 +29,8 @@ interface FilterCase {
   readonly filters: Partial<Record<Name, string>>;
   /** `rejected` is `refused` where the bridge can reject, and `silent` where it only drops. */
   readonly lines: readonly string[];
+  /** Tables of somebody else's. */
+  readonly beside?: string;
   /** Stamps do not do. */
   readonly needsTracking?: true;
 }
@@ -92,6 +94,22 @@ const cases: readonly FilterCase[] = [
       "udp4 b -> c:7 => rejected",
       "tcp4 b -> host:7 => rejected",
       "tcp4 world -> b:7 => silent",
+    ],
+  },
+  {
+    name: "what bears the mark of an answer by somebody else's hand is none",
+    needsTracking: true,
+    filters: { b: `<rule action='reject' direction='inout'><all/></rule>` },
+    beside: `table inet beside {
+        chain output { type filter hook output priority 0; meta mark set 0x0e000000; }
+      }
+      table bridge beside {
+        chain prerouting { type filter hook prerouting priority 5; meta mark set 0x0e000000; }
+      }`,
+    lines: [
+      ...["a", "host", "world"].map((name) => `udp4 ${name} -> b:7 => silent`),
+      "udp4 b -> a:7 => rejected",
+      "udp6 a -> b:7 => ok",
     ],
   },
   {
@@ -267,7 +285,7 @@ const heard = new Map<string, ReadonlyMap<string, readonly string[]>>();
 beforeAll(async () => {
   const plays = Object.entries(ways).map(async ([way, { ground, facts }]) => {
     const wanted = casesFor(facts).map((each): ExchangeCase => {
-      const ruleset = printRuleset(tablesOf(each, facts));
+      const ruleset = `${printRuleset(tablesOf(each, facts))}${each.beside ?? ""}\n`;
       return { name: each.name, lines: linesFor(each, facts), ruleset };
     });
     heard.set(way, await playExchanges(wanted, ground, facts.filtered.length > 0));
