@@ -11,14 +11,15 @@ import type { Law } from "./law.ts";
  * nothing.
  */
 export const enforceableRules: Law = (policy, inventory) => {
-  const { filters, bridgeTracking } = filterWorldOf(inventory);
+  const world = filterWorldOf(policy, inventory);
+  const { filters } = world;
   const used = usedFilters(policy, inventory);
   return [...filters.values()]
     .filter(({ name, origin }) => origin !== undefined && !used.has(name))
     .flatMap(({ name }) =>
       (expandFilter(filters, name)?.rules ?? [])
         .filter(({ filter }) => filter === name)
-        .flatMap((rule) => unenforceable(rule, bridgeTracking))
+        .flatMap((rule) => unenforceable(rule, world))
         .map(({ at, reason, hint }) => {
           const message = `filter ${quote(name)} has a rule that cannot be enforced here: ${reason}`;
           return breach("warning", "FILTER_NOT_ENFORCEABLE", { at, message, hint });

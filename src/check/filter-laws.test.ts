@@ -38,17 +38,33 @@ function breaches(law: Law, world: World): string[] {
 const rule = (inside: string) =>
   `<filter name='own'>\n<rule action='drop' direction='in'>${inside}</rule></filter>`;
 
+const aliases = "aliases: { peers: [10.0.0.0/24] }";
+
 describe("a rule that cannot be enforced", () => {
   test.each([
-    ["<tcp option='3'/>", "'option' asks for an option of TCP", "leave it out, or match flags"],
+    [
+      "<arp gratuitous='true'/>",
+      "'gratuitous' compares two fields of a frame",
+      "name one of the two addresses, without a mask: arpsrcipaddr='$IP'",
+    ],
     [
       "<all ipset='web' ipsetflags='src'/>",
-      "nftables reads no ipsets",
-      "give a variable the addresses: srcipaddr='$ADDRESSES'",
+      "nftables reads no ipsets, and policy has no alias 'web' in place of it",
+      "give policy the addresses: aliases: { web: [...] }",
+    ],
+    [
+      "<all ipsetflags='src,dst' ipset='peers'/>",
+      "an alias holds addresses alone, no pairs of them and no ports",
+      "write ipsetflags='src' or ipsetflags='dst'",
+    ],
+    [
+      "<all ipset='$SET' ipsetflags='src'/>",
+      "'ipset' must be written out",
+      "write the name: ipset='NAME'",
     ],
   ])("%s is a warning at its attribute before any nic has it", (inside, reason, hint) => {
     const column = "<rule action='drop' direction='in'>".length + inside.indexOf(" ") + 2;
-    expect(breaches(enforceableRules, { own: [rule(inside)] })).toEqual([
+    expect(breaches(enforceableRules, { own: [rule(inside)], policy: aliases })).toEqual([
       `0.xml:2:${column} warning FILTER_NOT_ENFORCEABLE filter 'own' has a rule that cannot be enforced here: ${reason} (${hint})`,
     ]);
   });
@@ -56,7 +72,7 @@ describe("a rule that cannot be enforced", () => {
   test("is said with the nic where one has it", () => {
     const policy = "guests: { web1: { filter: outer } }";
     const outer = "<filter name='outer'><filterref filter='own'/></filter>";
-    const own = [rule("<tcp option='3'/>"), outer];
+    const own = [rule("<arp gratuitous='true'/>"), outer];
     expect(breaches(enforceableRules, { own, policy })).toEqual([]);
   });
 

@@ -13,7 +13,7 @@ import type { Law } from "./law.ts";
 
 /** Every filter that is bound to a nic is there and has what its variables need. A nic of which that is not so passes nothing. */
 export const soundBindings: Law = (policy, inventory) => {
-  const world = filterWorldOf(inventory);
+  const world = filterWorldOf(policy, inventory);
   return inventory.guests.flatMap((guest) =>
     guest.nics.flatMap((nic) => {
       const binding = bindingOf(policy, guest, nic);

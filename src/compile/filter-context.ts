@@ -1,3 +1,4 @@
+import type { FilterMatch } from "../model/filter.ts";
 import type { ExpandedRule } from "../model/filter-expansion.ts";
 import { filterProtocols } from "../model/filter-protocols.ts";
 import { equal, l4proto, payload, raw, value } from "../nft/build.ts";
@@ -20,7 +21,7 @@ export function protocolMatches({ rule, chain }: ExpandedRule): Placed[] {
     ...(type === undefined || isSettled
       ? []
       : [{ order: orderOfType, statement: equal(payload("ether", "type"), etherType(type)) }]),
-    ...transportMatch(protocol, attributes),
+    ...transportMatch(protocol, rule.matches),
     ...headerMatches(protocol, attributes),
   ];
 }
@@ -41,16 +42,22 @@ function typeOf(protocol: string): number | undefined {
   return frameTypes[protocol] ?? (familyOfProtocol(protocol) === 4 ? 0x0800 : 0x86dd);
 }
 
-function transportMatch(protocol: string, attributes: readonly string[]): Placed[] {
-  const name =
-    protocol === "ipv6" && attributes.some((attribute) => /^(type|code)$/.test(attribute))
-      ? "icmpv6"
-      : layerOf(protocol) === "ip"
-        ? protocol.replace(/-ipv6$/, "")
-        : "all";
+function transportMatch(protocol: string, matches: readonly FilterMatch[]): Placed[] {
+  const name = transportOf(protocol, matches);
   if (name === "all") return [];
   const word = name === "icmpv6" ? "ipv6-icmp" : name;
   return [{ order: orderOfProtocol, statement: equal(l4proto, value(word)) }];
+}
+
+function transportOf(protocol: string, matches: readonly FilterMatch[]): string {
+  if (layerOf(protocol) === "ip") return protocol.replace(/-ipv6$/, "");
+  const isTyped = matches.some(({ attribute }) => /^(type|code)$/.test(attribute));
+  // Where the protocol is written out it is asked for as an attribute.
+  const isWritten = matches.some(
+    ({ attribute, value: operand, isNegated }) =>
+      attribute === "protocol" && operand.kind === "literal" && !isNegated,
+  );
+  return protocol === "ipv6" && isTyped && !isWritten ? "icmpv6" : "all";
 }
 
 /** What fields mean depends on the lengths of addresses that ARP itself states, and on the header of the spanning tree protocol. */

@@ -11,6 +11,7 @@ import {
   prefix,
   range,
   raw,
+  tcpOption,
   value,
 } from "../nft/build.ts";
 
@@ -26,6 +27,7 @@ export interface Field {
     | "number"
     | "dscp"
     | "tcp-flags"
+    | "tcp-option"
     | "ether-type";
   /** nft's datatype where values can be elements of a named set. */
   readonly setType?: string;
@@ -114,7 +116,7 @@ function port(side: Side): Field {
 export const familyOfProtocol = (protocol: string): Family =>
   filterProtocols.get(protocol)?.attributes.get("srcipaddr")?.kind === "ipv6" ? 6 : 4;
 
-function ipAddress(protocol: string, side: Side): Field {
+export function ipAddress(protocol: string, side: Side): Field {
   const family = familyOfProtocol(protocol);
   const name = side === "src" ? "saddr" : "daddr";
   const form = `ipv${family}` as const;
@@ -201,6 +203,9 @@ function ipField(protocol: string, attribute: string): Field | undefined {
         : { left: payload("ip6", "dscp"), form: "number", order: rank("nh", 4) };
     case "flags":
       return { left: raw("th", 104, 8), form: "tcp-flags", order: rank("th", 104) };
+    case "option":
+      // Its kind is in the selector: see `matchOf`.
+      return { left: tcpOption(0), form: "tcp-option", order: rank("th", 200) };
     case "type":
       return { left: raw("th", 0, 8), form: "number", order: rank("th", 0) };
     case "code":
@@ -221,6 +226,9 @@ export function matchOf(field: Field, resolved: Resolved, protocol: string): Sta
   if (field.form === "tcp-flags") {
     const [mask = 0, flags = 0] = resolved.value.split("/").map(tcpFlagBits);
     return compare(masked(field.left, value(mask)), value(flags & mask));
+  }
+  if (field.form === "tcp-option") {
+    return equal(tcpOption(Number(resolved.value)), value(isNegated ? "missing" : "exists"));
   }
   const mask = maskOf(field, resolved);
   if (mask !== undefined) {

@@ -18,8 +18,10 @@ import { protocolMatches } from "./filter-context.ts";
 import { learnedKey, learnedSet, leasedKey } from "./filter-learning.ts";
 import {
   constantOf,
+  familyOfProtocol,
   type Field,
   fieldOf,
+  ipAddress,
   inOrder,
   learnedField,
   matchOf,
@@ -35,6 +37,7 @@ import {
   valueSetOf,
 } from "./filter-groups.ts";
 import { oneOf } from "./matches.ts";
+import { aliasSet } from "./names.ts";
 import { refuse } from "./verdicts.ts";
 
 export type Direction = "from" | "to";
@@ -45,6 +48,8 @@ export interface ShapeContext {
   readonly parameters: FilterParameters;
   /** By name; every set that a rule refers to is put here. */
   readonly sets: Map<string, ValueSet>;
+  /** Names of the sets of policy's aliases that rules refer to; all are put here. */
+  readonly aliases: Set<string>;
 }
 
 /** The rules of nft for one of libvirt's about frames, in a direction in which it holds. */
@@ -172,9 +177,18 @@ function joinedMatch(field: Field, all: readonly Resolved[], { protocol }: Group
 function placedMatch(resolved: Resolved, { protocol }: Group, site: Site): Placed[] {
   const { isReversed, count } = site;
   if (count && resolved.condition.attribute === "connlimit-above") return [count(resolved)];
+  if (resolved.condition.attribute === "ipset") return [aliasMatch(resolved, protocol, site)];
   const field = fieldOf(protocol, resolved.condition.attribute, isReversed);
   const statement = field && matchOf(field, resolved, protocol);
   return field === undefined || statement === undefined ? [] : [{ order: field.order, statement }];
+}
+
+/** `ipset` is the policy's alias of that name. */
+function aliasMatch({ value: alias, more }: Resolved, protocol: string, site: Site): Placed {
+  const { left, order } = ipAddress(protocol, (more === "src") !== site.isReversed ? "src" : "dst");
+  const name = aliasSet(alias, familyOfProtocol(protocol));
+  site.aliases.add(name);
+  return { order, statement: equal(left, reference(name)) };
 }
 
 function combinations(alternatives: readonly (readonly (readonly Placed[])[])[]): Placed[][] {

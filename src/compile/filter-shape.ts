@@ -23,6 +23,8 @@ export interface FilterShape {
   readonly tag: string;
   readonly sets: readonly ValueSet[];
   readonly chains: readonly Chain[];
+  /** Names of sets. */
+  readonly aliases: readonly string[];
   /** In which the kernel counts connections. */
   readonly counts: readonly SetDefinition[];
   /** Directions in which it asks about packets. */
@@ -146,6 +148,7 @@ function makeShape(expansion: Expansion, essence: Essence): FilterShape {
   const context = {
     parameters,
     sets: new Map<string, ValueSet>(),
+    aliases: new Set<string>(),
     counts: new Map<string, ConnectionCount>(),
     tracking,
     canReject,
@@ -162,6 +165,7 @@ function makeShape(expansion: Expansion, essence: Essence): FilterShape {
     counts: counts.map(({ set }) => set),
     packets: packets.map(({ direction }) => direction),
     sets: [...context.sets.values()],
+    aliases: [...context.aliases],
     needsState: rules.some(needsState),
     learning,
     rejects: rules.some((each) => answers(each, context)),

@@ -38,11 +38,10 @@ export function intend(given: Given): Intended {
       nics,
       foreignTaps: foreignTaps(inventory, bridges),
       publications: publications.flatMap(intentsOf),
-      ...filterWorldOf(inventory),
+      ...filterWorldOf(policy, inventory),
       canReject:
         inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,
       hostAddresses: hostAddresses(inventory),
-      aliases: policy.aliases,
       groups: policy.groups,
       ...defined({ hostInput: policy.host.input?.map((rule) => intendHostRule(rule, networks)) }),
     },

@@ -297,6 +297,30 @@ describe("nics whose addresses are learned", () => {
   });
 });
 
+describe("ARP that is gratuitous", () => {
+  const gratuitous = match("gratuitous", "true");
+  const setsOf = (...matches: FilterMatch[]) => {
+    const [, bridge] = tablesOf(filter(rule("arp", gratuitous, ...matches)), [
+      { IP: ["10.0.0.2", "10.0.0.3"] },
+    ]);
+    return bridge?.sets.filter(({ name }) => name.startsWith("var/"));
+  };
+
+  it("has the address that a rule names on both sides", () => {
+    const both = ["10.0.0.2", "10.0.0.3"].map((ip) => ({
+      key: concat(value("vnet1"), value(ip), value(ip)),
+    }));
+    for (const end of ["arpsrcipaddr", "arpdstipaddr"]) {
+      expect(setsOf(match(end, "$IP"))).toEqual([expect.objectContaining({ elements: both })]);
+    }
+  });
+
+  it("cannot be told where the rule names none", () => {
+    const masked = [match("arpsrcipaddr", "$IP"), match("arpsrcipmask", "24")];
+    expect([setsOf(), setsOf(...masked)]).toEqual([[], []]);
+  });
+});
+
 describe("connections above a limit", () => {
   const limited = filter(
     rule("tcp", match("dstportstart", "22"), match("connlimit-above", "$MAX")),

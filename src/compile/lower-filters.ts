@@ -33,6 +33,7 @@ import {
   trackingOf,
 } from "./filter-state.ts";
 import { gathered } from "./gathered.ts";
+import { aliasSets } from "./lower-sets.ts";
 import { keyed, type KeyedElement } from "./matches.ts";
 import { filterChain, packetChain } from "./names.ts";
 import { refuse } from "./verdicts.ts";
@@ -63,6 +64,7 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
     ...packetMaps(bound, lowered),
     ...learning.sets,
     ...valueSets(bound, lowered),
+    ...aliasSets(intent, new Set(lowered.flatMap(({ aliases }) => aliases))),
     ...lowered.flatMap(({ counts }) => counts),
   ];
   forgetOthers(sets);

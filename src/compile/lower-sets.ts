@@ -133,10 +133,8 @@ export function peerAddressSets(intent: Intent): SetDefinition[] {
     const type = [addressType(family)];
     return [
       ...used(peers, "alias").flatMap((name) => {
-        const members = intent.aliases.get(name)?.members.filter((m) => m.family === family) ?? [];
-        if (members.length === 0) return [];
-        const elements = distinctPrefixes(members).map((m) => ({ key: prefixExpression(m) }));
-        return [defineSet(aliasSet(name, family), { type, flags: ["interval"] }, elements)];
+        const set = defineAlias(intent, name, family);
+        return set.elements.length === 0 ? [] : [set];
       }),
       ...used(peers, "group").map((name) => {
         const elements = intent.nics
@@ -148,6 +146,23 @@ export function peerAddressSets(intent: Intent): SetDefinition[] {
       }),
     ];
   });
+}
+
+function defineAlias({ aliases }: Intent, name: string, family: Family): SetDefinition {
+  const members = aliases.get(name)?.members.filter((member) => member.family === family) ?? [];
+  const elements = distinctPrefixes(members).map((member) => ({ key: prefixExpression(member) }));
+  const form = { type: [addressType(family)], flags: ["interval"] as const };
+  return defineSet(aliasSet(name, family), form, elements);
+}
+
+/** Those of aliases that are among the names, empty ones too. */
+export function aliasSets(intent: Intent, names: ReadonlySet<string>): SetDefinition[] {
+  const all = [...intent.aliases.keys()].toSorted();
+  return all.flatMap((alias) =>
+    families
+      .filter((family) => names.has(aliasSet(alias, family)))
+      .map((family) => defineAlias(intent, alias, family)),
+  );
 }
 
 function usedPeers(intent: Intent): Peer[] {

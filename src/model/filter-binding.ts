@@ -41,10 +41,14 @@ export interface FilterWorld {
   /** See `Inventory`. */
   readonly brokenFilters?: Inventory["brokenFilters"];
   readonly bridgeTracking: BridgeTracking;
+  /** By name. */
+  readonly aliases: Policy["aliases"];
 }
 
-export function filterWorldOf({ filters = none, brokenFilters, host }: Inventory): FilterWorld {
+export function filterWorldOf({ aliases }: Policy, inventory: Inventory): FilterWorld {
+  const { filters = none, brokenFilters, host } = inventory;
   return {
+    aliases,
     filters,
     ...(brokenFilters && { brokenFilters }),
     bridgeTracking: bridgeTrackingOf(host),

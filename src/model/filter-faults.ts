@@ -1,6 +1,7 @@
+import { quote } from "../base/quote.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import type { FilterMatch, FilterParameters, FilterReference } from "./filter.ts";
-import type { BridgeTracking, FilterBinding, FilterWorld } from "./filter-binding.ts";
+import type { FilterBinding, FilterWorld } from "./filter-binding.ts";
 import { type Condition, variablesOf } from "./filter-conditions.ts";
 import { expandFilter, type ExpandedRule } from "./filter-expansion.ts";
 import {
@@ -37,23 +38,23 @@ export function faultsOf(world: FilterWorld, binding: FilterBinding): readonly B
 }
 
 const faultsIn = rememberedWhile(
-  (_binding: FilterBinding, { filters, bridgeTracking }: FilterWorld) => [filters, bridgeTracking],
+  (_binding: FilterBinding, { filters, bridgeTracking, aliases }: FilterWorld) => [
+    filters,
+    bridgeTracking,
+    aliases,
+  ],
   findFaults,
 );
 
-function findFaults(
-  { filter, parameters }: FilterBinding,
-  { filters, bridgeTracking }: FilterWorld,
-): BindingFault[] {
+function findFaults({ filter, parameters }: FilterBinding, world: FilterWorld): BindingFault[] {
+  const { filters } = world;
   const expansion = expandFilter(filters, filter);
   if (expansion === undefined) return [{ kind: "unknown-filter" }];
   if (expansion.isTooLong) return [{ kind: "too-long" }];
   const learning = learningFault(expansion.rules, parameters);
   return [
     ...expansion.rules.flatMap((rule) =>
-      unenforceable(rule, bridgeTracking).map(
-        (why) => ({ kind: "unsupported", rule, ...why }) as const,
-      ),
+      unenforceable(rule, world).map((why) => ({ kind: "unsupported", rule, ...why }) as const),
     ),
     ...(learning === undefined ? [] : [{ kind: "learning", ...learning } as const]),
     ...expansion.broken.map((reference) => ({ kind: "broken-reference", reference }) as const),
@@ -125,24 +126,19 @@ function valueFaults(rule: ExpandedRule, parameters: FilterParameters): BindingF
 const inexpressible: Readonly<Record<string, Omit<Unenforceable, "at">>> = {
   gratuitous: {
     reason: "'gratuitous' compares two fields of a frame",
-    hint: "give arpsrcipaddr and arpdstipaddr the same address",
-  },
-  option: {
-    reason: "'option' asks for an option of TCP",
-    hint: "leave it out, or match flags",
-  },
-  ipset: {
-    reason: "nftables reads no ipsets",
-    hint: "give a variable the addresses: srcipaddr='$ADDRESSES'",
+    hint: "name one of the two addresses, without a mask: arpsrcipaddr='$IP'",
   },
 };
 
 /** What cannot be enforced of a rule, whatever its variables hold. */
-export function unenforceable(rule: ExpandedRule, bridgeTracking: BridgeTracking): Unenforceable[] {
+export function unenforceable(
+  rule: ExpandedRule,
+  { bridgeTracking, aliases }: Pick<FilterWorld, "bridgeTracking" | "aliases">,
+): Unenforceable[] {
   const { matches, at } = rule.rule;
   const placeOf = (name: string) => matches.find(({ attribute }) => attribute === name)?.at ?? at;
   const faults = matches.flatMap((match) => {
-    const why = match.attribute === "state" ? stateFault(match) : inexpressible[match.attribute];
+    const why = matchFault(match, aliases);
     return why === undefined ? [] : [{ ...why, at: match.at }];
   });
   if (bridgeTracking !== "connections" && countsConnections(rule.rule)) {
@@ -161,7 +157,38 @@ export function unenforceable(rule: ExpandedRule, bridgeTracking: BridgeTracking
   ];
 }
 
-function stateFault({ value }: FilterMatch): Omit<Unenforceable, "at"> | undefined {
-  if (value.kind === "literal") return undefined;
-  return { reason: "'state' must be written out", hint: "write the states: state='NEW'" };
+function matchFault(
+  { attribute, value }: FilterMatch,
+  aliases: FilterWorld["aliases"],
+): Omit<Unenforceable, "at"> | undefined {
+  switch (attribute) {
+    case "state":
+      if (value.kind === "literal") return undefined;
+      return { reason: "'state' must be written out", hint: "write the states: state='NEW'" };
+    case "ipset":
+      return setFault(value, aliases);
+    case "ipsetflags":
+      if (value.kind === "literal" && !value.text.includes(",")) return undefined;
+      return {
+        reason: "an alias holds addresses alone, no pairs of them and no ports",
+        hint: "write ipsetflags='src' or ipsetflags='dst'",
+      };
+    default:
+      return inexpressible[attribute];
+  }
+}
+
+/** Sets of the kernel's that others fill are none of ours: policy's alias of the name stands for the set. */
+function setFault(
+  value: FilterMatch["value"],
+  aliases: FilterWorld["aliases"],
+): Omit<Unenforceable, "at"> | undefined {
+  if (value.kind === "variable") {
+    return { reason: "'ipset' must be written out", hint: "write the name: ipset='NAME'" };
+  }
+  if (aliases.has(value.text)) return undefined;
+  return {
+    reason: `nftables reads no ipsets, and policy has no alias ${quote(value.text)} in place of it`,
+    hint: `give policy the addresses: aliases: { ${value.text}: [...] }`,
+  };
 }

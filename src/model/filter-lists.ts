@@ -34,7 +34,8 @@ export function areAlternatives(conditions: readonly Condition[], protocol: stri
   if (only === undefined || others.length > 0) return false;
   if (only.isNegated || only.more !== undefined || only.attribute === "connlimit-above")
     return false;
-  // Of IPv4 it is asked for by a mask.
+  // Each kind of option is asked for by itself, and IPv4's class by a mask.
+  if (only.attribute === "option") return false;
   return only.attribute !== "dscp" || protocol.endsWith("-ipv6");
 }
 

@@ -3,7 +3,7 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
 import type { FilterBinding, FilterWorld } from "./filter-binding.ts";
-import type { Alias, Group, HostRule, Peer, Service } from "./policy.ts";
+import type { Group, HostRule, Peer, Service } from "./policy.ts";
 
 /** What is to hold on this host now: policy and inventory brought together, every name resolved, no firewall's word in it. */
 export interface Intent extends FilterWorld {
@@ -18,7 +18,6 @@ export interface Intent extends FilterWorld {
   readonly canReject: boolean;
   /** Those of the host itself, and those at which networks have their gateway. */
   readonly hostAddresses: readonly Address[];
-  readonly aliases: ReadonlyMap<string, Alias>;
   readonly groups: ReadonlyMap<string, Group>;
   /** Absent: the hypervisor's own input is left alone. */
   readonly hostInput?: readonly HostRuleIntent[];

@@ -135,6 +135,8 @@ export type Expression =
       readonly offset: number;
       readonly length: number;
     }
+  /** Whether there is an option of TCP of that kind; compared with `exists` and `missing`. */
+  | { readonly kind: "tcp option"; readonly option: number }
   | { readonly kind: "fib"; readonly result: string; readonly flags: readonly string[] }
   | { readonly kind: "concat"; readonly parts: readonly Expression[] }
   | { readonly kind: "prefix"; readonly address: string; readonly length: number }

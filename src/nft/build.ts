@@ -29,6 +29,7 @@ export const raw = (
   offset,
   length,
 });
+export const tcpOption = (option: number): Expression => ({ kind: "tcp option", option });
 export const ct = (key: string, direction?: "original" | "reply"): Expression =>
   direction === undefined ? { kind: "ct", key } : { kind: "ct", key, direction };
 export const concat = (...parts: readonly Expression[]): Expression => ({ kind: "concat", parts });

@@ -43,7 +43,10 @@ export function printExpression(expression: Expression, types: Datatypes = []): 
   }
 }
 
-type Selector = Extract<Expression, { kind: "meta" | "ct" | "payload" | "raw" | "fib" }>;
+type Selector = Extract<
+  Expression,
+  { kind: "meta" | "ct" | "payload" | "raw" | "tcp option" | "fib" }
+>;
 
 /** Keys of `meta` that nft lists without that word. */
 const bareMetaKeys = new Set(["iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"]);
@@ -62,6 +65,8 @@ function printSelector(selector: Selector): string {
       return `${printWord(selector.protocol)} ${printWord(selector.field)}`;
     case "raw":
       return `@${selector.base},${printNumber(selector.offset)},${printNumber(selector.length)}`;
+    case "tcp option":
+      return `tcp option ${printNumber(selector.option)}`;
     case "fib":
       return `fib ${selector.flags.map(printWord).join(" . ")} ${printWord(selector.result)}`;
     default:

@@ -32,6 +32,7 @@ const readers: Readonly<Record<string, (value: Json) => Expression | undefined>>
     only(asObject(value), ["protocol", "field"])
       ? payload(asObject(value))
       : only(asObject(value), ["base", "offset", "len"]) && raw(asObject(value)),
+  "tcp option": tcpOption,
   fib: (value) => only(asObject(value), ["result", "flags"]) && fib(asObject(value)),
   concat: (value) => ({ kind: "concat", parts: asArray(value).map(readExpression) }),
   prefix: readPrefix,
@@ -87,6 +88,30 @@ function payload(object: JsonObject): Expression {
     protocol: asString(object["protocol"]),
     field: asString(object["field"]),
   };
+}
+
+/** IANA's numbers by nft's names (nft 1.0.6 and 1.1, src/tcpopt.c). */
+const tcpOptions: ReadonlyMap<string, number> = new Map([
+  ["eol", 0],
+  ["nop", 1],
+  ["maxseg", 2],
+  ["window", 3],
+  ["sack-permitted", 4],
+  ["sack-perm", 4],
+  ["sack", 5],
+  ["timestamp", 8],
+  ["md5sig", 19],
+  ["mptcp", 30],
+  ["fastopen", 34],
+]);
+
+/** nft knows the names of some; of the others it lists where in the option it looks: at the first byte, which is the kind. */
+function tcpOption(json: Json): Expression | undefined {
+  const { name, base, offset, len, ...others } = asObject(json);
+  if (Object.keys(others).length > 0) return undefined;
+  if (name === undefined && (offset !== 0 || len !== 8)) return undefined;
+  const option = typeof name === "string" ? tcpOptions.get(name) : base;
+  return typeof option === "number" ? { kind: "tcp option", option } : undefined;
 }
 
 function fib(object: JsonObject): Expression {

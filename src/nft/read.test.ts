@@ -106,6 +106,18 @@ describe("rules are read", () => {
     ]);
   });
 
+  it("with options of TCP by number, whatever nft calls them", () => {
+    const asks = (option: object) => ({
+      match: { op: "==", left: { "tcp option": option }, right: true },
+    });
+    expect(onlyRule(asks({ name: "sack-perm" }), asks({ base: 254, offset: 0, len: 8 }))).toEqual([
+      nft.equal(nft.tcpOption(4), nft.value("exists")),
+      nft.equal(nft.tcpOption(254), nft.value("exists")),
+    ]);
+    const field = asks({ name: "maxseg", field: "size" });
+    expect(onlyRule(field)?.[0]).toMatchObject({ left: { kind: "unknown" } });
+  });
+
   it.each([[["fin", "syn"]], [{ "|": ["fin", "syn"] }]])(
     "with a mask of flags, in the words of any version: %j",
     (mask) => {

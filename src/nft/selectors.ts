@@ -19,7 +19,9 @@ export function selectorsOf(statement: Statement): Expression[] {
 /** The statement decides by a field of one of these protocols. */
 export function mentions(statement: Statement, protocols: ReadonlySet<string>): boolean {
   return selectorsOf(statement).some(
-    (selector) => selector.kind === "payload" && protocols.has(selector.protocol),
+    (selector) =>
+      (selector.kind === "payload" && protocols.has(selector.protocol)) ||
+      (selector.kind === "tcp option" && protocols.has("tcp")),
   );
 }
 

@@ -44,7 +44,7 @@ function valueOf(type: AttributeType, attribute: string): string {
   }
 }
 
-const unsupported = new Set(["gratuitous", "option", "ipset", "ipsetflags", "connlimit-above"]);
+const unsupported = new Set(["gratuitous", "ipset", "ipsetflags", "connlimit-above"]);
 
 function matchesOf(
   protocol: string,

@@ -99,16 +99,17 @@ const cases: readonly FilterCase[] = [
   {
     name: "what bears the mark of an answer by somebody else's hand is none",
     needsTracking: true,
-    filters: { b: `<rule action='reject' direction='inout'><all/></rule>` },
+    filters: { b: tcp("reject", "out", 9) + udp("drop", "in", 7) },
     beside: `table inet beside {
         chain output { type filter hook output priority 0; meta mark set 0x0e000000; }
+        chain forward { type filter hook forward priority 9; meta mark set 0x0e000000; }
       }
       table bridge beside {
         chain prerouting { type filter hook prerouting priority 5; meta mark set 0x0e000000; }
       }`,
     lines: [
       ...["a", "host", "world"].map((name) => `udp4 ${name} -> b:7 => silent`),
-      "udp4 b -> a:7 => rejected",
+      "tcp4 b -> a:9 => rejected",
       "udp6 a -> b:7 => ok",
     ],
   },

@@ -46,11 +46,7 @@ const macs: readonly Attribute[] = [
     only: "in",
     isFarEnd: true,
   },
-  {
-    is: `srcmacaddr='${guest.mac}'`,
-    hit: {},
-    only: "out",
-  },
+  { is: `srcmacaddr='${guest.mac}'`, hit: {}, only: "out" },
   {
     is: "dstmacaddr='52:54:00:0b:00:03'",
     hit: { to: "52:54:00:0b:00:03" },
@@ -174,9 +170,14 @@ const arpAttributes: readonly Attribute[] = [
   {
     is: "gratuitous='true'",
     hit: { body: { target: arp.source } },
-    miss: {},
     isSwitch: true,
     virtwallRefuses: "nft compares a field with values only, never with another field",
+  },
+  {
+    is: "arpdstipaddr='10.9.8.3' gratuitous='true'",
+    hit: { body: { source: "10.9.8.3", target: "10.9.8.3" } },
+    miss: { body: { target: "10.9.8.3" } },
+    isSwitch: true,
   },
 ];
 

@@ -136,7 +136,6 @@ const tcpAttributes: readonly Attribute[] = [
     is: "option='4'",
     hit: { body: { options: [2, 4] } },
     miss: { body: { options: [2, 3] } },
-    virtwallRefuses: "nft 1.0.6 does not ask for an option of TCP by any number",
   },
 ];
 
