@@ -15,6 +15,8 @@ export interface NicBinding {
   /** Why nobody does. */
   readonly reason: string | null;
   readonly learned: readonly Address[];
+  /** By libvirt's own DHCP server. */
+  readonly leased: readonly Address[];
 }
 
 /** Of every nic that runs; one that both virtwall and libvirt enforce has two. */
@@ -26,14 +28,15 @@ function bindingsOf(guest: string, { tap, mac, filter, libvirtFilter }: NicState
   const nic = { tap: tap ?? null, guest, mac };
   const bindings: NicBinding[] = [];
   if (filter !== undefined) {
-    const { name, parameters, state, reason = null, learned = [] } = filter;
+    const { name, parameters, state, reason = null, learned = [], leased = [] } = filter;
     const enforcedBy = state === "enforced" ? "virtwall" : "nobody";
-    bindings.push({ ...nic, filter: name, parameters, enforcedBy, state, reason, learned });
+    const known = { learned, leased };
+    bindings.push({ ...nic, filter: name, parameters, enforcedBy, state, reason, ...known });
   }
   if (libvirtFilter !== undefined) {
     const { name, parameters } = libvirtFilter;
-    const theirs = { enforcedBy: "libvirt", state: "enforced", reason: null, learned: [] } as const;
-    bindings.push({ ...nic, filter: name, parameters, ...theirs });
+    const theirs = { enforcedBy: "libvirt", state: "enforced", reason: null } as const;
+    bindings.push({ ...nic, filter: name, parameters, ...theirs, learned: [], leased: [] });
   }
   return bindings;
 }

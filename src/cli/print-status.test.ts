@@ -49,6 +49,7 @@ const status: DaemonStatus = {
             parameters: { GATEWAY: ["192.168.122.1", "192.168.122.2"] },
             state: "enforced",
             learned: [address("192.168.122.10")],
+            leased: [address("192.168.122.11"), address("192.168.122.12")],
           },
           libvirtFilter: { name: "allow-arp", parameters: {} },
         },
@@ -113,7 +114,7 @@ guests
         52:54:00:12:34:56  default  no address
 
 filters
-  web1  vnet0              clean-traffic  by virtwall                 learned 192.168.122.10  GATEWAY=192.168.122.1,192.168.122.2
+  web1  vnet0              clean-traffic  by virtwall                 learned 192.168.122.10; leased 192.168.122.11, 192.168.122.12  GATEWAY=192.168.122.1,192.168.122.2
   web1  vnet0              allow-arp      by libvirt
   web1  52:54:00:12:34:56  none           CLOSED: there is no filter
 

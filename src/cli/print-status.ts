@@ -117,13 +117,16 @@ function nicCells(nic: NicState): string[] {
 }
 
 function bindingRow(binding: NicBinding): string[] {
-  const { guest, tap, mac, filter, enforcedBy, learned, parameters } = binding;
+  const { guest, tap, mac, filter, enforcedBy, parameters } = binding;
+  const addresses = (["learned", "leased"] as const)
+    .filter((source) => binding[source].length > 0)
+    .map((source) => `${source} ${binding[source].join(", ")}`);
   return [
     guest,
     tap ?? mac,
     filter,
     enforcedBy === "nobody" ? nobodyText(binding) : `by ${enforcedBy}`,
-    learned.length === 0 ? "" : `learned ${learned.join(", ")}`,
+    addresses.join("; "),
     formatParameters(parameters),
   ];
 }

@@ -21,13 +21,18 @@ export function guestState(
 }
 
 function nicState(
-  { guest: _guest, groups: _groups, filter, offBridge, ...nic }: NicIntent,
+  { guest: _guest, groups: _groups, filter, offBridge, leased = [], ...nic }: NicIntent,
   theirs: Nic["filterRef"],
   world: FilterWorld,
 ): NicState {
   return {
     ...nic,
-    ...(filter && { filter: filterState(filter, offBridge, world) }),
+    ...(filter && {
+      filter: {
+        ...filterState(filter, offBridge, world),
+        ...(leased.length > 0 && { leased }),
+      },
+    }),
     ...(theirs && { libvirtFilter: nicFilter(theirs) }),
   };
 }

@@ -251,7 +251,8 @@ export class Beliefs {
       old &&
       isSame(old.networks, texts.networks) &&
       isSame(old.guests, texts.guests) &&
-      isSame(old.leases, texts.leases)
+      isSame(old.leases, texts.leases) &&
+      !this.#endsLease(texts.readAt ?? 0)
     ) {
       return;
     }
@@ -262,6 +263,12 @@ export class Beliefs {
       ...(texts.readAt !== undefined && { readAt: texts.readAt }),
     };
     this.#isStale = true;
+  }
+
+  /** Of leases that counted at the last decision: nobody strikes one out where libvirt's DHCP server has ended before it. */
+  #endsLease(now: number): boolean {
+    const leases = this.#decision?.desired?.inventory.leases ?? [];
+    return leases.some(({ expires, hasEnded }) => !hasEnded && expires > 0 && expires <= now);
   }
 
   /** Most neighbours are nobody's whom we know, and change without end. */

@@ -38,6 +38,8 @@ export interface NicFilterState extends NicFilter {
   readonly reason?: string;
   /** Addresses that were learned from what the nic sends or is given by DHCP. */
   readonly learned?: readonly Address[];
+  /** Those that libvirt's own DHCP server has given it, which count beside them. */
+  readonly leased?: readonly Address[];
 }
 
 export interface PublicationState {

@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { Beliefs } from "./beliefs.ts";
+
+const mac = "52:54:00:00:00:01";
+const texts = {
+  networks: [{ file: "n.xml", text: "<network><name>n</name><bridge name='virbr0'/></network>" }],
+  guests: [
+    {
+      file: "g.xml",
+      text: `<domain><name>g</name><devices><interface type='network'><mac address='${mac}'/><source network='n' bridge='virbr0'/><target dev='vnet0'/></interface></devices></domain>`,
+    },
+  ],
+  leases: [
+    {
+      file: "virbr0.status",
+      text: JSON.stringify([{ "ip-address": "10.0.0.2", "mac-address": mac, "expiry-time": 1000 }]),
+    },
+  ],
+};
+const policy = `guests: { g: { filter: clean-traffic, nics: { "${mac}": { parameters: { CTRL_IP_LEARNING: dhcp } } } } }\n`;
+
+test("a lease that has ended counts no more, though nobody strikes it out", async () => {
+  const libvirt = new FakeLibvirt({ ...texts, readAt: 999 });
+  const sources = { policy: new FakePolicy([]), libvirt, host: new FakeHost([]) };
+  const beliefs = new Beliefs(sources);
+  sources.policy.setText(policy);
+  for (const source of ["policy", "libvirt", "host"] as const) await beliefs.read(source);
+  expect(beliefs.reconsider()).toBe(true);
+  const filter = () => beliefs.decision?.desired?.compiled.guests[0]?.nics[0]?.filter;
+  expect(filter()).toMatchObject({ state: "enforced", leased: ["10.0.0.2"] });
+  libvirt.set({ ...texts, readAt: 1000 });
+  await beliefs.read("libvirt");
+  expect(beliefs.reconsider()).toBe(true);
+  expect(filter()?.leased).toBeUndefined();
+  libvirt.set({ ...texts, readAt: 1001 });
+  await beliefs.read("libvirt");
+  expect(beliefs.reconsider()).toBe(false);
+});
