@@ -1,13 +1,12 @@
 import { formatAddress, parseAddress, type Address } from "../base/address.ts";
-import type { Element, Expression, Table } from "../nft/ast.ts";
+import type { Element, Expression, SetDefinition, Table } from "../nft/ast.ts";
 import { tableName } from "./names.ts";
 
 /** What the kernel has learned by itself of the nics that filters bind, by tap. */
 export function readLearned(tables: readonly Table[]): ReadonlyMap<string, readonly Address[]> {
   const learned = new Map<string, Address[]>();
-  const elements = tables
-    .filter(({ family, name }) => family === "bridge" && name === tableName)
-    .flatMap(({ sets }) => sets.filter(({ name }) => /^learned[46](_dhcp)?$/.test(name)))
+  const elements = setsOfLearning(tables)
+    .filter(({ name }) => name.startsWith("learned"))
     .flatMap((set) => set.elements);
   for (const { tap, address } of elements.flatMap(readElement)) {
     const known = learned.get(tap);
@@ -15,6 +14,13 @@ export function readLearned(tables: readonly Table[]): ReadonlyMap<string, reado
     else known.push(address);
   }
   return learned;
+}
+
+/** What the kernel fills as it learns. */
+export function setsOfLearning(tables: readonly Table[]): readonly SetDefinition[] {
+  return tables
+    .filter(({ family, name }) => family === "bridge" && name === tableName)
+    .flatMap(({ sets }) => sets.filter(({ name }) => /^(learned|locked)[46](_|$)/.test(name)));
 }
 
 /** nft shows the tap of an index by its name; IPv4 addresses are bits without a type. */

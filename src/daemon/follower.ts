@@ -114,6 +114,7 @@ export class Follower {
     this.#stops.push(
       kernel.watch((event) => this.#hear(event)),
       this.upkeep.watchOthers(hear),
+      this.upkeep.watchLearned(),
     );
     return this.converge();
   }

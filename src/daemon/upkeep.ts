@@ -7,6 +7,7 @@ import type { Xtables } from "../ports/xtables.ts";
 import { cutFlows, formerOf, planCut, type Former } from "../reconcile/cut-flows.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { judgedBridges } from "../reconcile/judged-bridges.ts";
+import { LearnedMemory } from "../reconcile/learned-memory.ts";
 import { PassRuleKeeper, type PassRuleSettings } from "../reconcile/pass-rules-keeper.ts";
 import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { planHairpin, planLinks } from "../reconcile/plan-links.ts";
@@ -56,6 +57,7 @@ export class Upkeep {
   #passedAt: number | undefined;
   /** What the last transaction left in the kernel; undefined after a failure. */
   #written: Desired["compiled"]["tables"] | undefined;
+  readonly #learned = new LearnedMemory();
   /** What was admitted when flows were cut last; undefined before the kernel was read. */
   #former: Former | undefined;
   #isOwner = false;
@@ -113,8 +115,9 @@ export class Upkeep {
     const { tables } = desired.compiled;
     const before = actual ?? (await (why.listing ?? kernel.readTables()));
     this.#former ??= formerOf(before);
-    const plan = planTables(before, tables);
-    if (plan.script !== "") await kernel.commit(plan.script);
+    if (actual === undefined) this.#learned.note(before, secondsNow());
+    const plan = planTables(before, this.#learned.fill(tables, before, secondsNow()));
+    if (plan.script !== "") await this.#commit(plan.script);
     this.#written = tables;
     if (plan.script === "") return [];
     const what = summaryOf(plan.changes);
@@ -127,6 +130,27 @@ export class Upkeep {
     const { by = "somebody" } = why.disturbance ?? {};
     journal.add("warning", "restored", `restored${inTime(tookMs)} what ${by} took away: ${what}`);
     return plan.changes;
+  }
+
+  /** In restore mode: so that what is put back is not the rules alone. The function returned ends it. */
+  watchLearned(): () => void {
+    const look = async (): Promise<void> => {
+      if (this.#isOwner || !this.#learned.isWanted) return;
+      this.#learned.note(await this.#ports.kernel.readTables(), secondsNow());
+    };
+    // What cannot be listed is told by the next round.
+    const timer = setInterval(() => void look().catch(() => undefined), learnedMs);
+    return () => clearInterval(timer);
+  }
+
+  /** A tap that is gone by now would be refused again and again. */
+  async #commit(script: string): Promise<void> {
+    try {
+      await this.#ports.kernel.commit(script);
+    } catch (error) {
+      this.#learned.forget();
+      throw error;
+    }
   }
 
   /**
@@ -247,6 +271,11 @@ export function passSettingsOf(desired: Desired): PassRuleSettings {
   const { mark, integration } = desired.policy.host;
   return { mark, integration, bridges: judgedBridges(desired) };
 }
+
+/** A listing each time. */
+const learnedMs = 30_000;
+
+const secondsNow = () => performance.now() / 1000;
 
 const withoutGate =
   "flows that were admitted before go on until they end: there is no gate to cut them";

@@ -39,6 +39,8 @@ export type SetFlag = "constant" | "interval" | "timeout" | "dynamic";
 export interface Element {
   readonly key: Expression;
   readonly data?: Expression | Verdict;
+  /** Seconds until it is forgotten, in a set with that flag. */
+  readonly timeout?: number;
   /** As {@link SetDefinition.unknown}. */
   readonly unknown?: string;
 }

@@ -95,7 +95,8 @@ export function printElement(
   dataTypes: Datatypes = [],
 ): string {
   if (element.unknown !== undefined) throw new UnprintableText("element", element.unknown);
-  const key = printExpression(element.key, keyTypes);
+  const stay = element.timeout === undefined ? "" : ` timeout ${printNumber(element.timeout)}s`;
+  const key = `${printExpression(element.key, keyTypes)}${stay}`;
   if (element.data === undefined) return key;
   const { data } = element;
   return `${key} : ${isVerdict(data) ? printVerdict(data) : printExpression(data, dataTypes)}`;

@@ -162,8 +162,13 @@ function readKey(json: Json): Element {
   const elem = isObject(json) ? json["elem"] : undefined;
   if (!isObject(elem)) return { key: readExpression(json) };
   const key = readExpression(elem["val"]);
-  const unknown = unknownProperties(elem, ["val", "counter"]);
-  return unknown === undefined ? { key } : { key, unknown };
+  const { expires } = elem;
+  const unknown = unknownProperties(elem, ["val", "counter", "timeout", "expires"]);
+  return {
+    key,
+    ...(expires !== undefined && { timeout: asNumber(expires) }),
+    ...(unknown !== undefined && { unknown }),
+  };
 }
 
 /** Undefined for what is no verdict. */

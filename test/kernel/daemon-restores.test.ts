@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   buildPrograms,
@@ -60,4 +61,29 @@ test("one element that a hand deleted is put back, and nothing else is touched",
   nft("delete element inet virtwall publish4 { 198.51.100.1 . tcp . 80 }");
   await until(() => holds("198.51.100.1 . tcp . 80 : 10.20.0.11 . 80"));
   expect(nft("-a", "list", "chain", "inet", "virtwall", "forward")).toBe(before);
+});
+
+test("what the kernel has learned is put back with the rest, for as long as it had left", async () => {
+  const learning = `{ filter: clean-traffic, nics: { "52:54:00:20:00:11": { parameters: { CTRL_IP_LEARNING: dhcp } } } }`;
+  execFileSync("ip", ["tuntap", "add", "vnet0", "mode", "tap"]);
+  site.writePolicy(`guests: { web1: ${learning} }\n`);
+  const learned = () =>
+    spawnSync("nft", ["list", "table", "bridge", "virtwall"], { encoding: "utf8" }).stdout;
+  await until(() => learned().includes("set learned4_dhcp"));
+  for (const [address, seconds] of [
+    ["0xa140099", 5000],
+    ["0xa140098", 1],
+  ]) {
+    const element = `{ "vnet0" . ${address} timeout ${seconds}s }`;
+    nft("add", "element", "bridge", "virtwall", "learned4_dhcp", element);
+  }
+  nft("add", "element", "bridge", "virtwall", "locked4_dhcp", '{ "vnet0" timeout 5000s }');
+  // A change of our tables by somebody else: they are looked at.
+  await until(() => !learned().includes("0xa140098"));
+  site.writePolicy(`guests: { web1: ${learning}, web2: { filter: allow-arp } }\n`);
+  await until(() => learned().includes("from/allow-arp"));
+  nft("flush", "ruleset");
+  await until(() => learned().includes("0xa140099 timeout 1h"));
+  expect(learned()).not.toContain("0xa140098");
+  execFileSync("ip", ["link", "del", "vnet0"]);
 });

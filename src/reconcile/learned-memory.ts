@@ -1,0 +1,66 @@
+import { setsOfLearning } from "../compile/read-learned.ts";
+import type { Element, SetDefinition, Table } from "../nft/ast.ts";
+
+/**
+ * What the kernel has learned by itself of nics' addresses, for the case that another process throws it away. Times are seconds on
+ * one clock.
+ */
+export class LearnedMemory {
+  #sets: ReadonlyMap<string, SetDefinition> = new Map();
+  #notedAt = 0;
+
+  /** There may be something to note. */
+  get isWanted(): boolean {
+    return this.#wanted.size > 0;
+  }
+  #wanted: ReadonlySet<string> = new Set();
+
+  /** What the kernel holds now; a listing without these sets is one after they were thrown away. */
+  note(listed: readonly Table[], now: number): void {
+    const sets = setsOfLearning(listed);
+    if (sets.length === 0) return;
+    this.#sets = new Map(sets.map((set) => [set.name, set]));
+    this.#notedAt = now;
+  }
+
+  forget(): void {
+    this.#sets = new Map();
+  }
+
+  /** The desired tables, with what is known in those sets that are not there. What is desired no more is forgotten. */
+  fill(desired: readonly Table[], actual: readonly Table[], now: number): readonly Table[] {
+    this.#wanted = new Set(setsOfLearning(desired).map(({ name }) => name));
+    this.#sets = new Map([...this.#sets].filter(([name]) => this.#wanted.has(name)));
+    const present = new Set(setsOfLearning(actual).map(({ name }) => name));
+    const missing = [...this.#sets.keys()].filter((name) => !present.has(name));
+    if (missing.length === 0) return desired;
+    return desired.map((table) => {
+      const taps = new Set(
+        table.sets.find(({ name }) => name === "taps")?.elements.map(({ key }) => textOf(key)),
+      );
+      const known = (name: string) =>
+        (missing.includes(name) ? (this.#sets.get(name)?.elements ?? []) : [])
+          .filter((element) => taps.has(tapOf(element)))
+          .flatMap((element) => later(element, now - this.#notedAt));
+      const sets = table.sets.map((set) =>
+        missing.includes(set.name) ? { ...set, elements: known(set.name) } : set,
+      );
+      return table.family === "bridge" ? { ...table, sets } : table;
+    });
+  }
+}
+
+/** Where nft does not find the tap any more it shows a number, which it does not take for that of another. */
+function tapOf({ key }: Element): string | undefined {
+  return textOf(key.kind === "concat" ? key.parts[0] : key);
+}
+
+function textOf(key: Element["key"] | undefined): string | undefined {
+  return key?.kind === "value" ? String(key.value) : undefined;
+}
+
+function later(element: Element, seconds: number): Element[] {
+  if (element.timeout === undefined) return [element];
+  const timeout = Math.floor(element.timeout - seconds);
+  return timeout < 1 ? [] : [{ ...element, timeout }];
+}
