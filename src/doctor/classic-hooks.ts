@@ -3,7 +3,10 @@ import type { SourceText } from "../model/source-text.ts";
 import type { Examination, Finding } from "./examination.ts";
 import { shellWord } from "./shell-word.ts";
 
-/** Scripts in libvirt's hooks that forward ports by themselves: beside our publications they are a second, older truth. */
+/**
+ * Scripts in libvirt's hooks that forward ports by themselves: beside our publications they are a second, older truth. libvirt refuses to
+ * start a guest whose script was there when libvirt started and is gone (11.3 virhook.c), so the script stays.
+ */
 export const classicHooks: Examination<"hooks"> = {
   id: "classic-hooks",
   needs: ["hooks"],
@@ -23,7 +26,7 @@ function finding(source: SourceText): readonly Finding[] {
       message: `the hook ${file} forwards ports to guests by itself`,
       evidence: lines.map((line) => `${file}:${line}`),
       fix: {
-        text: `virtwall import ${word} > /etc/virtwall/policy.d/imported.yaml; chmod -x ${word}`,
+        text: `virtwall import ${word} > /etc/virtwall/policy.d/imported.yaml; then take the forwards out of it`,
       },
     },
   ];

@@ -11,6 +11,7 @@ import { iptablesVariants } from "./iptables-variants.ts";
 import { kernelFeaturesThere } from "./kernel-features.ts";
 import { libvirtFaults } from "./libvirt-faults.ts";
 import { libvirtHooks } from "./libvirt-hooks.ts";
+import { libvirtLeftovers } from "./libvirt-leftovers.ts";
 import { libvirtRules } from "./libvirt-rules.ts";
 import { markInUse } from "./mark-in-use.ts";
 import { overlappingPrefixes } from "./overlapping-prefixes.ts";
@@ -41,6 +42,7 @@ export const examinations: readonly Examination[] = [
   twoFirewalls,
   iptablesVariants,
   libvirtRules,
+  libvirtLeftovers,
   libvirtFaults,
   libvirtHooks,
   classicHooks,

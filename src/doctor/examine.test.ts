@@ -43,6 +43,7 @@ test("what does not apply is skipped too, and nobody refused", () => {
   expect(skipped.filter(({ isRefused }) => isRefused)).toEqual([]);
   expect(skipped.map(({ id }) => id)).toEqual([
     "libvirt-rules",
+    "libvirt-leftovers",
     "libvirt-faults",
     "libvirt-hooks",
     "boot-order",

@@ -2,7 +2,7 @@ import { quote } from "../base/quote.ts";
 import type { LibvirtFacts } from "../ports/host-facts.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
-import { backendOf, isBefore, noLibvirt, versionText } from "./libvirt-backend.ts";
+import { backendOf, isBefore, noLibvirt, versionText } from "./libvirt-version.ts";
 import { shellWord } from "./shell-word.ts";
 
 /** Faults of this libvirt's version that can strike on this host. */

@@ -1,4 +1,4 @@
-import { noLibvirt } from "./libvirt-backend.ts";
+import { noLibvirt } from "./libvirt-version.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { OwnHook } from "../ports/host-facts.ts";
 

@@ -1,19 +1,44 @@
 import { describe, expect, test } from "vitest";
+import type { Table } from "../nft/ast.ts";
+import { accept, equal, meta, rule, value } from "../nft/build.ts";
 import type { HookFacts, LibvirtFacts, OwnHook } from "../ports/host-facts.ts";
 import { classicHooks } from "./classic-hooks.ts";
 import type { Facts } from "./facts.ts";
 import { libvirtFaults } from "./libvirt-faults.ts";
 import { libvirtHooks } from "./libvirt-hooks.ts";
+import { libvirtLeftovers } from "./libvirt-leftovers.ts";
 import { libvirtRules } from "./libvirt-rules.ts";
-import { desiredOf, find, guest, network, nicOf, soundHost } from "./sound-host.fake.ts";
+import {
+  desiredOf,
+  find,
+  guest,
+  libvirtSave,
+  network,
+  nicOf,
+  savedRule,
+  soundHost,
+} from "./sound-host.fake.ts";
 
 function libvirt(version: readonly number[], changes: Partial<LibvirtFacts> = {}): LibvirtFacts {
-  return { version, networkBackends: [], listing: "", ...changes };
+  return { version, networkBackends: [], tables: [], ...changes };
 }
+
+const bridge = value("br-front");
+const nftTable: Table = {
+  family: "ip",
+  name: "libvirt_network",
+  sets: [],
+  chains: [
+    {
+      name: "guest_cross",
+      rules: [rule(equal(meta("iif"), bridge), equal(meta("oif"), bridge), accept)],
+    },
+  ],
+};
 
 const onNftables = libvirt([11, 3, 0], {
   networkBackends: ["nftables"],
-  listing: 'table ip libvirt_network {\n\t\toif "br-front" counter reject\n}\n',
+  tables: [nftTable],
 });
 
 describe("libvirt's own rules", () => {
@@ -23,7 +48,7 @@ describe("libvirt's own rules", () => {
   });
 
   test("that were flushed are found, and how libvirt gets them back", () => {
-    const flushed = { ...onNftables, listing: "" };
+    const flushed = { ...onNftables, tables: [] };
     expect(find(libvirtRules, soundHost({ saves: [], libvirt: flushed }))).toMatchObject([
       {
         message: "libvirt's own rules for its network 'front' are gone",
@@ -41,6 +66,54 @@ describe("libvirt's own rules", () => {
     expect(find(libvirtRules, soundHost({ saves: [], desired }))).toEqual([]);
   });
 });
+
+describe("what libvirt's other backend has left", () => {
+  const jump = { name: "FORWARD", policy: "ACCEPT", rules: [savedRule("-j LIBVIRT_FWI")] };
+  const left = [{ ...libvirtSave, tables: [{ name: "filter", chains: [jump, ...emptied()] }] }];
+
+  test("in iptables goes, with the jumps to it", () => {
+    expect(find(libvirtLeftovers, soundHost({ saves: left, libvirt: onNftables }))).toMatchObject([
+      {
+        evidence: [
+          "libvirt 11.3.0 with firewall_backend nftables",
+          "iptables -t filter: chain LIBVIRT_FWI",
+        ],
+        fix: {
+          steps: [
+            {
+              kind: "iptables",
+              command: "iptables",
+              script:
+                "*filter\n-D FORWARD -j LIBVIRT_FWI\n-F LIBVIRT_FWI\n-X LIBVIRT_FWI\nCOMMIT\n",
+            },
+          ],
+        },
+      },
+    ]);
+    expect(find(libvirtLeftovers, soundHost({ saves: [], libvirt: onNftables }))).toEqual([]);
+  });
+
+  test("in nftables goes as a table", () => {
+    const facts = soundHost({
+      libvirt: libvirt([11, 3, 0], { backend: "iptables", tables: [nftTable] }),
+    });
+    expect(find(libvirtLeftovers, facts)).toMatchObject([
+      { fix: { steps: [{ kind: "nft", script: "delete table ip libvirt_network\n" }] } },
+    ]);
+    expect(find(libvirtLeftovers, soundHost())).toEqual([]);
+  });
+
+  test("is left alone where nobody knows which backend is in use", () => {
+    const unsaid = libvirt([11, 3, 0], { tables: [nftTable] });
+    const [finding] = find(libvirtLeftovers, soundHost({ saves: left, libvirt: unsaid }));
+    expect(finding?.fix.steps).toBeUndefined();
+    expect(find(libvirtLeftovers, soundHost({ saves: [], libvirt: unsaid }))).toEqual([]);
+  });
+});
+
+function emptied() {
+  return [{ name: "LIBVIRT_FWI", rules: [] }];
+}
 
 describe("faults of libvirt's version", () => {
   const at = { file: "x", line: 1, column: 1 };

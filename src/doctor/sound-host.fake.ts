@@ -56,7 +56,7 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
     xtables: [],
     saves: [libvirtSave],
     firewalld: undefined,
-    libvirt: { version: [11, 3, 0], backend: "iptables", networkBackends: [], listing: "" },
+    libvirt: { version: [11, 3, 0], backend: "iptables", networkBackends: [], tables: [] },
     hooks: { own: [], others: [] },
     units: { isBooted: true, units: new Map() },
     rulesetFiles: [],

@@ -3,7 +3,7 @@ import type { Mac } from "../base/mac.ts";
 import type { PortProtocol } from "../base/port.ts";
 import type { Neighbour } from "../model/inventory.ts";
 import type { SourceText } from "../model/source-text.ts";
-import type { TableFamily } from "../nft/ast.ts";
+import type { Table, TableFamily } from "../nft/ast.ts";
 import type { FirewalldFacts } from "./firewalld.ts";
 import type { ForeignTable } from "./kernel.ts";
 import type { XtablesChain, XtablesListing } from "./xtables.ts";
@@ -103,13 +103,13 @@ export interface LibvirtFacts {
   readonly backend?: string;
   /** The backends that made the rules of networks that run, where libvirt has written them down. */
   readonly networkBackends: readonly string[];
-  /** What its nftables backend keeps in the kernel, in nft's words. */
-  readonly listing: string;
+  /** What its nftables backend keeps in the kernel. */
+  readonly tables: readonly Table[];
 }
 
 export interface HookFacts {
   readonly own: readonly OwnHook[];
-  /** Every other script that libvirt runs. */
+  /** Scripts of the admin's own that libvirt runs for guests, and what they read. */
   readonly others: readonly SourceText[];
 }
 

@@ -1,12 +1,10 @@
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { SourceText } from "../../model/source-text.ts";
 import type { HookFacts } from "../../ports/host-facts.ts";
 import { hookDrivers, type HookDriver } from "../../wire/hook-call.ts";
-import { readText } from "../files/read-folder.ts";
 import { findProcesses, type FoundProcess } from "../host/find-processes.ts";
+import { readClassicHooks, readHooksJsonFile } from "./classic-hooks.ts";
 import { HookFile, type FoundHook } from "./hook-files.ts";
-import { hookMark, printHookScript, type HookPaths } from "./hook-script.ts";
+import { printHookScript, type HookPaths } from "./hook-script.ts";
 
 /** Which processes call the hooks of a driver: the one of a libvirt in one piece, or the modular one. */
 const callers: Readonly<Record<HookDriver, readonly string[]>> = {
@@ -40,24 +38,9 @@ export async function readHooks(folder: string, paths: HookPaths): Promise<HookF
   return { own, others: await readOthers(folder) };
 }
 
+/** libvirt-hook-qemu keeps its forwards in a file of their own, which counts for nothing where no script is there to read it. */
 async function readOthers(folder: string): Promise<readonly SourceText[]> {
-  const drivers = ["daemon", "lxc", "network", "qemu"];
-  const inFolders = await Promise.all(
-    drivers.map(async (driver) => {
-      const names: string[] = await readdir(join(folder, `${driver}.d`)).catch(() => []);
-      return names.toSorted().map((name) => join(folder, `${driver}.d`, name));
-    }),
-  );
-  const files = [...drivers.map((driver) => join(folder, driver)), ...inFolders.flat()];
-  const texts = await Promise.all(files.map(readScript));
-  return texts.filter((text) => text !== undefined);
-}
-
-/** Undefined for what libvirt does not run, what is ours, and programs that are no script. */
-async function readScript(file: string): Promise<SourceText | undefined> {
-  const found = await stat(file).catch(() => undefined);
-  if (!found?.isFile() || (found.mode & 0o111) === 0) return undefined;
-  const source = readText(file);
-  const isOurs = source?.text.split("\n", 2)[1]?.startsWith(hookMark) === true;
-  return isOurs || source?.text.includes("\0") === true ? undefined : source;
+  const hooks = await readClassicHooks(folder);
+  const settings = hooks.length > 0 ? await readHooksJsonFile(folder) : undefined;
+  return settings === undefined ? hooks : [...hooks, settings];
 }

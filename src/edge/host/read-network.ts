@@ -100,7 +100,7 @@ function readRule(row: RuleRow, family: Family): RoutingRule {
     fwmark === undefined
       ? undefined
       : { value: Number(fwmark), mask: Number(fwmask ?? "0xffffffff") };
-  const words = [fwmark === undefined ? "" : `fwmark ${fwmark}`, `lookup ${table ?? "?"}`];
-  const text = words.filter((word) => word !== "").join(" ");
+  const bits = fwmask === undefined ? fwmark : `${fwmark}/${fwmask}`;
+  const text = `${fwmark === undefined ? "" : `fwmark ${bits} `}lookup ${table ?? "?"}`;
   return defined({ family, priority, text, mark });
 }

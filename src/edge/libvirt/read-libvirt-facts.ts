@@ -2,10 +2,12 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { defined } from "../../base/defined.ts";
+import type { Table } from "../../nft/ast.ts";
 import type { LibvirtFacts } from "../../ports/host-facts.ts";
 import { SourceError } from "../../ports/sources.ts";
 import { readFolder } from "../files/read-folder.ts";
-import { runNft } from "../nft/run-nft.ts";
+import { readTables } from "../../nft/read.ts";
+import { listTable, withTrueFlags } from "../nft/list.ts";
 
 const run = promisify(execFile);
 
@@ -24,7 +26,7 @@ export async function readLibvirtFacts(): Promise<LibvirtFacts | undefined> {
     networkBackends: states.flatMap(
       ({ text }) => /<firewall\b[^>]*\bbackend=['"](\w+)['"]/.exec(text)?.[1] ?? [],
     ),
-    listing: (await listTable("ip")) + (await listTable("ip6")),
+    tables: [...(await readTable("ip")), ...(await readTable("ip6"))],
   });
 }
 
@@ -43,7 +45,8 @@ async function readVersion(): Promise<readonly number[] | undefined> {
 }
 
 /** Empty where there is no such table. */
-async function listTable(family: "ip" | "ip6"): Promise<string> {
-  const { status, stdout } = await runNft(["-s", "list", "table", family, "libvirt_network"]);
-  return status === 0 ? stdout : "";
+async function readTable(family: "ip" | "ip6"): Promise<readonly Table[]> {
+  const address = { family, name: "libvirt_network" } as const;
+  const listing = await listTable(address, { isTerse: false });
+  return listing === undefined ? [] : readTables(await withTrueFlags(listing, address));
 }
