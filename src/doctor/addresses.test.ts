@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseMac, type Mac } from "../base/mac.ts";
 import { duplicateAddresses } from "./duplicate-addresses.ts";
+import { networkBridges } from "./network-bridges.ts";
 import { overlappingPrefixes } from "./overlapping-prefixes.ts";
 import { publishedPorts } from "./published-ports.ts";
 import { taps } from "./taps.ts";
@@ -99,7 +100,25 @@ describe("prefixes that overlap", () => {
     expect(find(overlappingPrefixes, soundHost({ routes: [route] }))).toMatchObject([
       { evidence: ["ip route: 10.20.0.0/25 dev wg0"] },
     ]);
+    const wider = { ...route, prefix: prefix("10.0.0.0/8") };
+    expect(find(overlappingPrefixes, soundHost({ routes: [wider] }))).toEqual([]);
     expect(find(overlappingPrefixes, soundHost())).toEqual([]);
+  });
+});
+
+describe("the bridge of a network", () => {
+  test("that is not there is found", () => {
+    expect(find(networkBridges, soundHost({ links: [] }))).toMatchObject([
+      { evidence: ["ip link show br-front: there is none"] },
+    ]);
+    expect(find(networkBridges, soundHost())).toEqual([]);
+  });
+
+  test("that has lost an address gets it back by hand", () => {
+    const links = [link("br-front", "fd00:20::1/64")];
+    expect(find(networkBridges, soundHost({ links }))).toMatchObject([
+      { fix: { text: "ip address add 10.20.0.1/24 dev br-front" } },
+    ]);
   });
 });
 

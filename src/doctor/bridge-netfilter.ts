@@ -1,7 +1,8 @@
 import { quote } from "../base/quote.ts";
 import type { Problem } from "../model/problem.ts";
 import type { ForeignTable } from "../ports/kernel.ts";
-import type { XtablesChain } from "../ports/xtables.ts";
+import type { XtablesListing } from "../ports/xtables.ts";
+import type { SavedRule } from "../xtables/save.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 import { settingText, sysctlText, type WantedSetting } from "./settings.ts";
@@ -14,11 +15,11 @@ const paths = ["iptables", "ip6tables"].map((name) => `net/bridge/bridge-nf-call
  */
 export const bridgeNetfilter: Examination<Names> = {
   id: "bridge-netfilter",
-  needs: ["settings", "foreign", "xtables", "desired", "problems"],
+  needs: ["settings", "foreign", "saves", "desired", "problems"],
   examine: (facts) => [...neededAndOff(facts), ...onAndDropping(facts)],
 };
 
-type Names = "settings" | "foreign" | "xtables" | "desired" | "problems";
+type Names = "settings" | "foreign" | "saves" | "desired" | "problems";
 
 function neededAndOff({ settings, desired, problems }: Pick<Facts, Names>): readonly Finding[] {
   const off = paths.filter((path) => settings.get(path) !== "1");
@@ -47,12 +48,13 @@ function isNeed({ code }: Problem, { compiled }: Facts["desired"]): boolean {
 function onAndDropping({
   settings,
   foreign,
-  xtables,
+  saves,
   desired,
 }: Pick<Facts, Names>): readonly Finding[] {
   const bridged = desired.compiled.intent.networks.filter(({ mode }) => mode === "bridge");
   const on = paths.filter((path) => settings.get(path) === "1");
-  const drops = [...foreign.flatMap(nativeDrops), ...xtables.flatMap(xtablesDrops)];
+  const native = foreign.flatMap((table) => nativeDrops(table, saves));
+  const drops = [...native, ...saves.flatMap(xtablesDrops)];
   if (bridged.length === 0 || on.length === 0 || drops.length === 0) return [];
   const wanted = on.map((path): WantedSetting => ({ path, value: "0" }));
   const names = bridged.map(({ name }) => quote(name)).join(", ");
@@ -69,17 +71,31 @@ function onAndDropping({
   ];
 }
 
-/** Chains whose policy drops: what a single rule drops may be meant. */
-function nativeDrops({ family, name, chains }: ForeignTable): readonly string[] {
+/** Chains whose policy drops: what a single rule drops may be meant. Those that iptables lists it tells more of. */
+function nativeDrops(
+  { family, name, chains }: ForeignTable,
+  saves: readonly XtablesListing[],
+): readonly string[] {
   const isIp = family === "ip" || family === "ip6" || family === "inet";
+  const command = family === "ip" ? "iptables" : "ip6tables";
+  const isListed = saves.some(
+    (save) => save.command === command && save.tables.some((table) => table.name === name),
+  );
+  if (!isIp || (family !== "inet" && isListed)) return [];
   return chains
-    .filter(({ hook, policy }) => isIp && hook === "forward" && policy === "drop")
+    .filter(({ hook, policy }) => hook === "forward" && policy === "drop")
     .map((chain) => `${family} ${name} ${chain.name}: policy drop`);
 }
 
-function xtablesDrops({ command, table, chain, policy }: XtablesChain): readonly string[] {
-  const isLegacy = command.endsWith("-legacy");
-  return isLegacy && chain === "FORWARD" && policy === "DROP"
-    ? [`${command} -t ${table} ${chain}: policy DROP`]
-    : [];
+function xtablesDrops({ command, tables }: XtablesListing): readonly string[] {
+  return tables.flatMap((table) =>
+    table.chains
+      .filter(({ name, policy }) => name === "FORWARD" && policy === "DROP")
+      .filter(({ rules }) => !rules.some(passesBridged))
+      .map(({ name }) => `${command} -t ${table.name} ${name}: policy DROP`),
+  );
+}
+
+function passesBridged(rule: SavedRule): boolean {
+  return rule.words.join(" ") === "-m physdev --physdev-is-bridged -j ACCEPT";
 }

@@ -14,6 +14,7 @@ import { libvirtHooks } from "./libvirt-hooks.ts";
 import { libvirtLeftovers } from "./libvirt-leftovers.ts";
 import { libvirtRules } from "./libvirt-rules.ts";
 import { markInUse } from "./mark-in-use.ts";
+import { networkBridges } from "./network-bridges.ts";
 import { overlappingPrefixes } from "./overlapping-prefixes.ts";
 import { publishedPorts } from "./published-ports.ts";
 import { reversePathFilter } from "./reverse-path-filter.ts";
@@ -30,6 +31,7 @@ export const examinations: readonly Examination[] = [
   forwarding,
   hostFirewall,
   taps,
+  networkBridges,
   bridgeNetfilter,
   reversePathFilter,
   publishedPorts,

@@ -118,7 +118,7 @@ describe("two firewalls", () => {
     const facts = soundHost({ units: units(["nftables.service"]), rulesetFiles: [ufwConf] });
     expect(find(twoFirewalls, facts)).toMatchObject([
       {
-        message: "ufw and nftables.service both manage this host's firewall",
+        message: "ufw and nftables.service manage this host's firewall at once",
         evidence: [
           "ufw: /etc/ufw/ufw.conf: ENABLED=yes",
           "nftables.service: nftables.service is enabled",
@@ -154,7 +154,7 @@ describe("variants of iptables", () => {
 
   test("that both hold rules are found", () => {
     expect(find(iptablesVariants, soundHost({ saves: [libvirtSave, legacy] }))).toMatchObject([
-      { evidence: ["iptables-save: 1 rules", "iptables-legacy-save: 1 rules"] },
+      { evidence: ["iptables-save: 1 rule", "iptables-legacy-save: 1 rule"] },
     ]);
     expect(find(iptablesVariants, soundHost({ saves: [legacy] }))).toEqual([]);
     const empty = { ...legacy, tables: [{ name: "filter", chains: [] }] };

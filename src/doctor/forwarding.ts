@@ -1,7 +1,7 @@
 import { quote } from "../base/quote.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
-import { deafUplinks } from "./router-advertisements.ts";
+import { deafInterfaces } from "./router-advertisements.ts";
 import { routedNetworks, uplinksOf } from "./routed-networks.ts";
 import { settingFix, settingText, type WantedSetting } from "./settings.ts";
 
@@ -35,7 +35,7 @@ function ofIpv6(facts: Pick<Facts, Names>): readonly Finding[] {
   const all = "net/ipv6/conf/all/forwarding";
   if (networks.length === 0 || settings.get(all) !== "0") return [];
   const names = networks.map(({ name }) => name);
-  return [finding(6, names, { settings, wanted: [...deafUplinks(facts), on(all)] })];
+  return [finding(6, names, { settings, wanted: [...deafInterfaces(facts), on(all)] })];
 }
 
 function finding(

@@ -22,7 +22,7 @@ function ofBoth(saves: readonly XtablesListing[]): readonly Finding[] {
       severity: "warning",
       message:
         "rules of iptables-legacy and of iptables on nftables judge every packet, one after the other",
-      evidence: used.map(({ command, tables }) => `${command}-save: ${count(tables)} rules`),
+      evidence: used.map(({ command, tables }) => `${command}-save: ${rulesText(tables)}`),
       fix: {
         text: "move the legacy rules over: iptables-legacy-save | iptables-restore -n; then iptables-legacy -F, -X, -P ACCEPT",
       },
@@ -30,8 +30,9 @@ function ofBoth(saves: readonly XtablesListing[]): readonly Finding[] {
   ];
 }
 
-function count(tables: XtablesListing["tables"]): number {
-  return tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)).length;
+function rulesText(tables: XtablesListing["tables"]): string {
+  const { length } = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules));
+  return length === 1 ? "1 rule" : `${length} rules`;
 }
 
 function ofUnlisted({ command, unlisted }: XtablesListing): readonly Finding[] {

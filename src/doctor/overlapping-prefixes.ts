@@ -14,7 +14,7 @@ export const overlappingPrefixes: Examination<"routes" | "links" | "desired"> = 
     return networks.flatMap((network, index) =>
       network.subnets.flatMap(({ prefix }) =>
         [...ofNetworks(networks.slice(index + 1)), ...ofHost(facts, networks)]
-          .filter((use) => use.device !== network.bridge && overlaps(use.prefix, prefix))
+          .filter((use) => use.device !== network.bridge && overlaps(use, prefix))
           .map((use) => finding(network, prefix, use)),
       ),
     );
@@ -24,6 +24,8 @@ export const overlappingPrefixes: Examination<"routes" | "links" | "desired"> = 
 /** Somebody's use of a prefix, in words. */
 interface Use {
   readonly prefix: Prefix;
+  /** A wider route leaves the network what is its own: the longest prefix decides. */
+  readonly isRoute?: true;
   readonly device: string | undefined;
   readonly words: string;
 }
@@ -54,18 +56,24 @@ function ofHost(
   const others = routes.flatMap(({ prefix, devices: [device], table, protocol }) =>
     prefix === undefined || table !== "main" || protocol === "kernel" || device === undefined
       ? []
-      : [{ prefix, device, words: `ip route: ${formatPrefix(prefix)} dev ${device}` }],
+      : [
+          {
+            prefix,
+            isRoute: true as const,
+            device,
+            words: `ip route: ${formatPrefix(prefix)} dev ${device}`,
+          },
+        ],
   );
   return [...addresses, ...others].filter(({ device }) => !bridges.has(device));
 }
 
 /** Every link has fe80::/10. */
-function overlaps(a: Prefix, b: Prefix): boolean {
-  return (
-    a.family === b.family &&
-    !a.address.startsWith("fe80:") &&
-    (prefixContains(a, b.address) || prefixContains(b, a.address))
-  );
+function overlaps({ prefix: used, isRoute }: Use, own: Prefix): boolean {
+  const isInside = used.length >= own.length && prefixContains(own, used.address);
+  const isAround = used.length < own.length && prefixContains(used, own.address);
+  const isLinkLocal = used.address.startsWith("fe80:");
+  return !isLinkLocal && (isInside || (isAround && !isRoute));
 }
 
 function finding({ name }: Network, prefix: Prefix, use: Use): Finding {

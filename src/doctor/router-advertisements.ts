@@ -1,6 +1,6 @@
 import type { Examination } from "./examination.ts";
 import type { Facts } from "./facts.ts";
-import { routedNetworks, uplinksOf } from "./routed-networks.ts";
+import { routedNetworks } from "./routed-networks.ts";
 import { settingsFinding, type WantedSetting } from "./settings.ts";
 
 const forwarding = "net/ipv6/conf/all/forwarding";
@@ -13,7 +13,7 @@ export const routerAdvertisements: Examination<Names> = {
   id: "router-advertisements",
   needs: ["settings", "links", "routes", "desired"],
   examine(facts) {
-    return deafUplinks(facts).map((setting) =>
+    return deafInterfaces(facts).map((setting) =>
       settingsFinding(facts.settings, [setting], {
         severity: "error",
         message: `with IPv6 forwarding on, the host takes no route or address from the routers behind ${deviceOf(setting)}`,
@@ -25,11 +25,12 @@ export const routerAdvertisements: Examination<Names> = {
 type Names = "settings" | "links" | "routes" | "desired";
 
 /** What has to be set before IPv6 forwarding may be switched on, or should have been. */
-export function deafUplinks(facts: Pick<Facts, Names>): readonly WantedSetting[] {
-  const { settings, desired } = facts;
+export function deafInterfaces(facts: Pick<Facts, Names>): readonly WantedSetting[] {
+  const { settings, links, desired } = facts;
   const isNeeded = routedNetworks(desired, 6).length > 0;
   if (!isNeeded && settings.get(forwarding) !== "1") return [];
-  return uplinksOf(desired)
+  return links
+    .map(({ name }) => name)
     .filter((device) => settings.get(acceptPath(device)) === "1")
     .filter((device) => settings.get(`net/ipv6/conf/${device}/disable_ipv6`) !== "1")
     .filter((device) => hearsRouters(facts, device))

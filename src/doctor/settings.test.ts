@@ -4,14 +4,17 @@ import { conntrackTable } from "./conntrack-table.ts";
 import { forwarding } from "./forwarding.ts";
 import { reversePathFilter } from "./reverse-path-filter.ts";
 import { routerAdvertisements } from "./router-advertisements.ts";
+import type { Facts } from "./facts.ts";
+import type { SavedRule } from "../xtables/save.ts";
 import { settingName } from "./settings.ts";
 import {
   desiredOf,
   device,
   find,
-  link,
+  linkAddress,
   network,
   nicOf,
+  savedRule,
   soundHost,
   withSettings,
 } from "./sound-host.fake.ts";
@@ -51,7 +54,7 @@ describe("forwarding", () => {
       "net/ipv6/conf/all/forwarding": "0",
       "net/ipv6/conf/eth0/accept_ra": "1",
     });
-    const links = [link("eth0", "2001:db8:1::1/64", true)];
+    const links = [{ name: "eth0", addresses: [linkAddress("2001:db8:1::1/64", true)] }];
     expect(find(forwarding, { ...off, links })[0]?.fix.steps).toEqual([
       { kind: "setting", path: "net/ipv6/conf/eth0/accept_ra", value: "2" },
       { kind: "setting", path: "net/ipv6/conf/all/forwarding", value: "1" },
@@ -114,9 +117,9 @@ describe("br_netfilter", () => {
   });
   const foreign = [
     {
-      family: "ip",
-      name: "filter",
-      chains: [{ name: "FORWARD", hook: "forward", priority: 0, policy: "drop", rules: [] }],
+      family: "inet",
+      name: "admin",
+      chains: [{ name: "forward", hook: "forward", priority: 0, policy: "drop", rules: [] }],
     },
   ] as const;
   const on = withSettings({ "net/bridge/bridge-nf-call-iptables": "1" });
@@ -124,13 +127,25 @@ describe("br_netfilter", () => {
   test("leads bridged frames into a chain that drops", () => {
     expect(find(bridgeNetfilter, { ...on, foreign, desired: bridged })).toMatchObject([
       {
-        evidence: ["net.bridge.bridge-nf-call-iptables = 1", "ip filter FORWARD: policy drop"],
+        evidence: ["net.bridge.bridge-nf-call-iptables = 1", "inet admin forward: policy drop"],
         fix: { text: expect.stringContaining("net.bridge.bridge-nf-call-iptables=0") },
       },
     ]);
     expect(find(bridgeNetfilter, { ...on, foreign })).toEqual([]);
     expect(find(bridgeNetfilter, { ...on, desired: bridged })).toEqual([]);
     expect(find(bridgeNetfilter, soundHost({ foreign, desired: bridged }))).toEqual([]);
+  });
+
+  test("is of no matter where iptables lets bridged frames pass", () => {
+    const saves = (rules: readonly SavedRule[]): Facts["saves"] => {
+      const chains = [{ name: "FORWARD", policy: "DROP", rules }];
+      return [{ command: "iptables", unlisted: [], tables: [{ name: "filter", chains }] }];
+    };
+    const passed = [savedRule("-m physdev --physdev-is-bridged -j ACCEPT")];
+    expect(find(bridgeNetfilter, { ...on, desired: bridged, saves: saves([]) })).toMatchObject([
+      { evidence: [expect.any(String), "iptables -t filter FORWARD: policy DROP"] },
+    ]);
+    expect(find(bridgeNetfilter, { ...on, desired: bridged, saves: saves(passed) })).toEqual([]);
   });
 
   test("is missed where groups are to judge what stays on a bridge", () => {

@@ -14,7 +14,7 @@ import {
 } from "../compile/sample.fake.ts";
 import type { Inventory, Nic } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
-import type { HostLink } from "../ports/host-facts.ts";
+import type { HostLink, LinkAddress } from "../ports/host-facts.ts";
 import { decide, type Desired } from "../reconcile/decide.ts";
 import { isSkipped, type Examination, type Finding } from "./examination.ts";
 import { examine } from "./examine.ts";
@@ -39,7 +39,7 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
       ["net/netfilter/nf_conntrack_max", "262144"],
       ["net/netfilter/nf_conntrack_buckets", "262144"],
     ]),
-    links: [link("eth0", "198.51.100.1/24"), link("br-front", "10.20.0.1/24")],
+    links: [link("eth0", "198.51.100.1/24"), link("br-front", "10.20.0.1/24", "fd00:20::1/64")],
     routes: [
       { family: 4, devices: ["eth0"], table: "main", metric: 0 },
       { family: 6, devices: ["eth0"], table: "main", metric: 1024, protocol: "static" },
@@ -83,14 +83,15 @@ export function savedRule(text: string) {
   return { text, words: text.split(" ") };
 }
 
-/** An interface with one address, as `198.51.100.1/24`. */
-export function link(name: string, text: string, isAutomatic = false): HostLink {
+/** An interface with addresses, as `198.51.100.1/24`. */
+export function link(name: string, ...texts: readonly string[]): HostLink {
+  return { name, addresses: texts.map((text) => linkAddress(text)) };
+}
+
+export function linkAddress(text: string, isAutomatic = false): LinkAddress {
   const [bare = "", length] = text.split("/");
   const own = address(bare);
-  return {
-    name,
-    addresses: [{ address: own, prefix: prefixOf(own, Number(length)), isAutomatic }],
-  };
+  return { address: own, prefix: prefixOf(own, Number(length)), isAutomatic };
 }
 
 /** With other parts of policy and inventory than the sound host has. */

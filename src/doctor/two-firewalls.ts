@@ -30,7 +30,7 @@ function rivals(managers: readonly Manager[]): readonly Finding[] {
   return [
     {
       severity: "warning",
-      message: `${names.join(" and ")} both manage this host's firewall`,
+      message: `${names.join(" and ")} manage this host's firewall at once`,
       evidence: managers.map(({ name, signs }) => `${name}: ${signs.join(", ")}`),
       fix: { text: `keep one, and: ${names.map(ending).join(", or ")}` },
     },

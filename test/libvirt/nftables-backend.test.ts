@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchPage } from "../../lab/fetch-page.ts";
+import { projectRoot } from "../../lab/project-root.ts";
 import { startStream } from "../../lab/stream/start-stream.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
 import { asClient, client, uplink } from "../../lab/uplink.ts";
@@ -53,6 +55,30 @@ test("the pass rule comes back, once, when libvirt writes its tables anew", asyn
     .toBe("I am web1\n");
 });
 
+/** What one examination of doctor says, and its exit status. */
+async function doctor(...words: readonly string[]) {
+  const program = [process.execPath, join(projectRoot(), "bin", "virtwall")];
+  const { status, stdout } = await hypervisor.world.run([...program, "doctor", ...words]);
+  return { status, stdout };
+}
+
+test("doctor knows which backend libvirt uses, and takes away what the other has left", async () => {
+  const { world } = hypervisor;
+  const state = await world.must(["cat", "/run/libvirt/network/default.xml"]);
+  expect(state).toMatch(/<firewall [^>]*backend='nftables'/);
+  await world.must(["iptables", "-N", "LIBVIRT_FWI"]);
+  await world.must(["iptables", "-I", "FORWARD", "-j", "LIBVIRT_FWI"]);
+  expect(await doctor("libvirt-leftovers", "libvirt-rules")).toMatchObject({
+    status: 1,
+    stdout: expect.stringContaining("seen: iptables -t filter: chain LIBVIRT_FWI"),
+  });
+  expect(await doctor("libvirt-leftovers", "libvirt-rules", "--fix")).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining("mended: libvirt-leftovers: iptables: -D FORWARD"),
+  });
+  expect(await world.must(["iptables-save"])).not.toContain("LIBVIRT");
+});
+
 test("adopted and given back, the guest is reached as before, by libvirt's tables or without", async () => {
   const { virtwall, world } = hypervisor;
   const bridged = async () =>
@@ -84,6 +110,10 @@ test("restarts of the host firewall cost no packet, though they take libvirt's t
   }
   const report = await stream.end();
   expect(await libvirtForward()).toBe("");
+  expect(await doctor("libvirt-rules")).toMatchObject({
+    status: 1,
+    stdout: expect.stringMatching(/network 'default' are gone[^]*twice/),
+  });
   expect(report.datagrams.sent).toBeGreaterThan(100);
   expect(report.datagrams.lost).toBe(0);
   expect(report.connections.failed).toBe(0);
