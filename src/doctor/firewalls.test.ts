@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ForeignTable } from "../ports/kernel.ts";
+import type { XtablesChain } from "../ports/xtables.ts";
 import { bootOrder } from "./boot-order.ts";
 import { hostFirewall } from "./host-firewall.ts";
 import { iptablesVariants } from "./iptables-variants.ts";
@@ -20,6 +21,13 @@ function dropping(changes: Partial<ForeignTable["chains"][number]> = {}): Foreig
     rules: [],
   } as const;
   return { family: "inet", name: "admin", chains: [{ ...chain, ...changes }] };
+}
+
+/** FORWARD of iptables, whose policy drops, with jumps to chains of these programs. */
+function forwardOf(...makers: XtablesChain["makers"]): XtablesChain {
+  const place = { command: "iptables", table: "filter", chain: "FORWARD" } as const;
+  const rules = { guestFilters: 0, passPosition: 1, passRules: [], makers };
+  return { ...place, policy: "DROP", mayDrop: true, ...rules };
 }
 
 const insert =
@@ -53,17 +61,7 @@ describe("a firewall of the host that drops", () => {
   });
 
   test("and is iptables' is changed through iptables", () => {
-    const chain = { table: "filter", chain: "FORWARD", policy: "DROP", mayDrop: true } as const;
-    const xtables = [
-      {
-        ...chain,
-        command: "iptables",
-        guestFilters: 0,
-        passPosition: 1,
-        passRules: [],
-        makers: [],
-      },
-    ] as const;
+    const xtables = [forwardOf()];
     const [finding] = find(hostFirewall, soundHost({ xtables }));
     expect(finding?.fix.steps).toMatchObject([
       {
@@ -138,14 +136,14 @@ describe("two firewalls", () => {
   });
 
   test("are Docker and ufw, in a way of their own", () => {
-    const chains = [{ name: "DOCKER", rules: [] }];
-    const saves = [
-      { command: "iptables", unlisted: [], tables: [{ name: "nat", chains }] },
-    ] as const;
-    expect(find(twoFirewalls, soundHost({ saves, rulesetFiles: [ufwConf] }))).toMatchObject([
-      { message: "what Docker publishes is open whatever ufw says" },
+    const xtables = [forwardOf("docker")];
+    expect(find(twoFirewalls, soundHost({ xtables, rulesetFiles: [ufwConf] }))).toMatchObject([
+      {
+        message: "what Docker publishes is open whatever ufw says",
+        evidence: [expect.any(String), "Docker: iptables -t filter FORWARD"],
+      },
     ]);
-    expect(find(twoFirewalls, soundHost({ saves }))).toEqual([]);
+    expect(find(twoFirewalls, soundHost({ xtables }))).toEqual([]);
   });
 });
 

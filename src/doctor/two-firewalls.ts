@@ -1,10 +1,11 @@
+import type { XtablesChain } from "../ports/xtables.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 
 /** Two programs that each take themselves for the host's only firewall: each undoes or overrules what the other lets pass. */
 export const twoFirewalls: Examination<Names> = {
   id: "two-firewalls",
-  needs: ["saves", "tables", "firewalld", "units", "rulesetFiles"],
+  needs: ["xtables", "tables", "firewalld", "units", "rulesetFiles"],
   examine(facts) {
     const signs = [
       { name: "firewalld", signs: firewalldSigns(facts) },
@@ -16,7 +17,7 @@ export const twoFirewalls: Examination<Names> = {
   },
 };
 
-type Names = "saves" | "tables" | "firewalld" | "units" | "rulesetFiles";
+type Names = "xtables" | "tables" | "firewalld" | "units" | "rulesetFiles";
 
 interface Manager {
   readonly name: string;
@@ -52,13 +53,10 @@ function firewalldSigns({ firewalld, tables, units }: Pick<Facts, Names>): reado
   ];
 }
 
-function ufwSigns({ saves, rulesetFiles }: Pick<Facts, Names>): readonly string[] {
+function ufwSigns({ xtables, rulesetFiles }: Pick<Facts, Names>): readonly string[] {
   const settings = rulesetFiles.find(({ file }) => file.endsWith("/ufw.conf"));
   const isOn = settings !== undefined && /^\s*ENABLED\s*=\s*"?yes/im.test(settings.text);
-  return [
-    ...(hasChain(saves, "ufw-before-forward") ? ["chain ufw-before-forward"] : []),
-    ...(isOn ? [`${settings.file}: ENABLED=yes`] : []),
-  ];
+  return [...chainsOf(xtables, "ufw"), ...(isOn ? [`${settings.file}: ENABLED=yes`] : [])];
 }
 
 function savedSigns({ units }: Pick<Facts, "units">): readonly string[] {
@@ -70,21 +68,23 @@ function savedSigns({ units }: Pick<Facts, "units">): readonly string[] {
 /** Docker rewrites the destination of what comes in for a container, so ufw's rules of input never see it (moby#4737). */
 function dockerPastUfw(facts: Pick<Facts, Names>): readonly Finding[] {
   const ufw = ufwSigns(facts);
-  if (ufw.length === 0 || !hasChain(facts.saves, "DOCKER")) return [];
+  const docker = chainsOf(facts.xtables, "docker");
+  if (ufw.length === 0 || docker.length === 0) return [];
   return [
     {
       severity: "warning",
       message: "what Docker publishes is open whatever ufw says",
-      evidence: [`ufw: ${ufw.join(", ")}`, "Docker: chain DOCKER"],
+      evidence: [`ufw: ${ufw.join(", ")}`, `Docker: ${docker.join(", ")}`],
       fix: { text: "publish containers on 127.0.0.1, or deny in the chain DOCKER-USER" },
     },
   ];
 }
 
-function hasChain(saves: Facts["saves"], name: string): boolean {
-  return saves.some(({ tables }) =>
-    tables.some(({ chains }) => chains.some((chain) => chain.name === name)),
-  );
+/** Chains that jump to those of the program. */
+function chainsOf(xtables: readonly XtablesChain[], maker: "ufw" | "docker"): readonly string[] {
+  return xtables
+    .filter(({ makers }) => makers.includes(maker))
+    .map(({ command, table, chain }) => `${command} -t ${table} ${chain}`);
 }
 
 function enabled({ units: { units } }: Pick<Facts, "units">, name: string): readonly string[] {
