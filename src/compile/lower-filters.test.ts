@@ -321,6 +321,22 @@ describe("ARP that is gratuitous", () => {
   });
 });
 
+describe("tagged frames ahead of rules of packets", () => {
+  const guards = (...entries: FilterRule[]) => {
+    const [, bridge] = tablesOf(filter(rule("tcp", match("dstportstart", "22")), ...entries), [{}]);
+    const packets = bridge?.chains.find(({ name }) => name === "from/f/packets");
+    return ["8021q", "8021ad"].filter((type) => JSON.stringify(packets).includes(type));
+  };
+
+  it("are refused, but for the types that the filter names", () => {
+    expect(guards()).toEqual(["8021q", "8021ad"]);
+    expect(guards(rule("mac", match("protocolid", "ipv4")))).toEqual(["8021q", "8021ad"]);
+    expect(guards(rule("vlan", match("vlanid", "5")))).toEqual(["8021ad"]);
+    expect(guards(rule("mac", match("protocolid", "vlan")))).toEqual(["8021ad"]);
+    expect(guards(rule("mac", match("protocolid", "34984")))).toEqual(["8021q"]);
+  });
+});
+
 describe("connections above a limit", () => {
   const limited = filter(
     rule("tcp", match("dstportstart", "22"), match("connlimit-above", "$MAX")),

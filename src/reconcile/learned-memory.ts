@@ -8,12 +8,12 @@ import type { Element, SetDefinition, Table } from "../nft/ast.ts";
 export class LearnedMemory {
   #sets: ReadonlyMap<string, SetDefinition> = new Map();
   #notedAt = 0;
+  #wanted: ReadonlySet<string> = new Set();
 
-  /** There may be something to note. */
+  /** The kernel is to learn: there may be something to note. */
   get isWanted(): boolean {
     return this.#wanted.size > 0;
   }
-  #wanted: ReadonlySet<string> = new Set();
 
   /** What the kernel holds now; a listing without these sets is one after they were thrown away. */
   note(listed: readonly Table[], now: number): void {
@@ -32,20 +32,21 @@ export class LearnedMemory {
     this.#wanted = new Set(setsOfLearning(desired).map(({ name }) => name));
     this.#sets = new Map([...this.#sets].filter(([name]) => this.#wanted.has(name)));
     const present = new Set(setsOfLearning(actual).map(({ name }) => name));
-    const missing = [...this.#sets.keys()].filter((name) => !present.has(name));
+    const missing = [...this.#sets.values()].filter(({ name }) => !present.has(name));
     if (missing.length === 0) return desired;
+    const elements = new Map(missing.map(({ name, elements: known }) => [name, known]));
     return desired.map((table) => {
+      if (table.family !== "bridge") return table;
       const taps = new Set(
         table.sets.find(({ name }) => name === "taps")?.elements.map(({ key }) => textOf(key)),
       );
-      const known = (name: string) =>
-        (missing.includes(name) ? (this.#sets.get(name)?.elements ?? []) : [])
-          .filter((element) => taps.has(tapOf(element)))
-          .flatMap((element) => later(element, now - this.#notedAt));
-      const sets = table.sets.map((set) =>
-        missing.includes(set.name) ? { ...set, elements: known(set.name) } : set,
-      );
-      return table.family === "bridge" ? { ...table, sets } : table;
+      const sets = table.sets.map((set) => {
+        const known = elements.get(set.name)?.filter((element) => taps.has(tapOf(element)));
+        if (known === undefined) return set;
+        const left = known.flatMap((element) => later(element, now - this.#notedAt));
+        return { ...set, elements: left };
+      });
+      return { ...table, sets };
     });
   }
 }

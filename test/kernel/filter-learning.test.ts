@@ -95,6 +95,19 @@ async function reply({ type = 5, address, to = mac, seconds, by = "lan" }: Reply
   await (device === "" ? world.inside(by, program) : world.onHost(program));
 }
 
+/** The guest gives its address back (RFC 2131: DHCPRELEASE bears it as that of the client). */
+async function release(address: string): Promise<void> {
+  const script = `
+    use Socket; use IO::Socket::INET;
+    my ($address, $mac) = @ARGV;
+    my $packet = pack("C4 N n2 a4 N3 H12 x10 x64 x128 N C3 C", 1, 1, 6, 0, 7, 0, 0,
+      pack("C4", split(/[.]/, $address)), 0, 0, 0, $mac, 0x63825363, 53, 1, 7, 255);
+    my $socket = IO::Socket::INET->new(Proto => "udp", LocalAddr => $address, LocalPort => 68);
+    send($socket, $packet, 0, pack_sockaddr_in(67, inet_aton("10.20.0.1"))) or die;
+  `;
+  await world.inside("web1", ["perl", "-e", script, address, mac.replaceAll(":", "")]);
+}
+
 type Key = string | { readonly concat: readonly [string, number | string] };
 
 /** The bits of an IPv4 address. */
@@ -131,6 +144,14 @@ test("with dhcp an address is the guest's once a server has given it to its MAC 
   expect(await isHeard(other)).toBe(false);
   await reply({ address: other });
   expect(await isHeard(other)).toBe(true);
+});
+
+test("with dhcp an address that the guest has given back is its own no more", async () => {
+  await load("{ CTRL_IP_LEARNING: [dhcp] }");
+  await reply({ address: other });
+  expect(await isHeard(other)).toBe(true);
+  await release(other);
+  expect(await isHeard(other)).toBe(false);
 });
 
 test("the host's own DHCP server gives addresses as well", async () => {
