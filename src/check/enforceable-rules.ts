@@ -13,9 +13,11 @@ import type { Law } from "./law.ts";
 export const enforceableRules: Law = (policy, inventory) => {
   const world = filterWorldOf(policy, inventory);
   const { filters } = world;
+  const own = [...filters.values()].filter(({ origin }) => origin !== undefined);
+  if (own.length === 0) return [];
   const used = usedFilters(policy, inventory);
-  return [...filters.values()]
-    .filter(({ name, origin }) => origin !== undefined && !used.has(name))
+  return own
+    .filter(({ name }) => !used.has(name))
     .flatMap(({ name }) =>
       (expandFilter(filters, name)?.rules ?? [])
         .filter(({ filter }) => filter === name)

@@ -10,8 +10,9 @@ export async function readGivenFile(file: string): Promise<string> {
   }
 }
 
-/** Node puts a code before the reason and the call behind it. */
-function reasonOf({ message }: Error): string {
+/** Node puts a code before the reason and the call behind it, and has words of its own for a folder. */
+function reasonOf({ message, code }: NodeJS.ErrnoException): string {
+  if (code === "EISDIR") return "is a directory";
   const [, reason = message] = /^[A-Z]+: ([^,]+)/.exec(message) ?? [];
   return reason;
 }
