@@ -49,11 +49,14 @@ async function checkFiles(
   return { problems, texts, count: files.length };
 }
 
+/** Codes of problems with filters where they are bound. */
+const ofFilters = /FILTER|_VARIABLE$|^UNUSED_PARAMETERS$/;
+
 /** What is wrong in a definition, and with whom it is bound to. */
 async function checkAll(settings: Settings): Promise<Found> {
   const { decision, texts, filterFiles } = await collect(settings);
   const problems = decision.problems.filter(
-    ({ at, code }) => filterFiles.has(at.file) || code.includes("FILTER"),
+    ({ at, code }) => filterFiles.has(at.file) || ofFilters.test(code),
   );
   return { problems, texts, count: (await readFilters(settings)).length };
 }

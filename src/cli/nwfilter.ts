@@ -80,7 +80,8 @@ export async function runFilterBindings(settings: Settings, output: Output): Pro
     if (settings.json) printJson(output, { bindings: null, problems });
     else {
       output.err(printProblems(problems, await readTexts(problems)));
-      output.err(`virtwall: nothing is in force: the policy has ${verdictOf(problems)}\n`);
+      const why = problems.length > 0 ? `: the policy has ${verdictOf(problems)}` : " yet";
+      output.err(`virtwall: nothing is in force${why}\n`);
     }
     return exitStatus.problems;
   }

@@ -50,12 +50,20 @@ export async function runPublishList(settings: Settings, output: Output): Promis
 
 async function listPublications(settings: Settings): Promise<readonly PublicationState[]> {
   const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (reply?.kind === "status") return reply.status.publications;
-  const { decision } = await collect(settings);
-  if (!decision.desired) {
-    throw new ComplaintError(`the policy has ${verdictOf(decision.problems)}: virtwall check`);
+  if (reply?.kind === "status") {
+    const { policy, publications } = reply.status;
+    if (policy.inForce === "none") throw nothingInForce(policy.problems);
+    return publications;
   }
+  const { decision } = await collect(settings);
+  if (!decision.desired) throw nothingInForce(decision.problems);
   return decision.desired.compiled.publications;
+}
+
+function nothingInForce(problems: readonly Problem[]): ComplaintError {
+  return new ComplaintError(
+    `nothing is in force: the policy has ${verdictOf(problems)}: virtwall check`,
+  );
 }
 
 export async function runPublishAdd(

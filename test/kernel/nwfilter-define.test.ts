@@ -215,6 +215,13 @@ test("bindings say whose filter is on which nic, and with what", async () => {
   expect(rows.join("\n")).toMatch(/ {3}allow-arp +db1 +virtwall +MAC=/);
 });
 
+test("a value that a nic has and its filter cannot take is told by check", async () => {
+  await define(needsMore);
+  writePolicy("guests: { web1: { filter: web } }");
+  expect(await runFilterCheck(settings(), output, { files: [], isCompat: false })).toBe(1);
+  expect(said.out).toContain("error MISSING_VARIABLE");
+});
+
 test("what is bound to a filter that is not there is told by check", async () => {
   writePolicy("guests: { web1: { filter: nosuch } }");
   expect(await runFilterCheck(settings(), output, { files: [], isCompat: false })).toBe(1);
