@@ -1,8 +1,9 @@
 import { nearest } from "../base/nearest.ts";
 import type { Examination } from "../doctor/examination.ts";
 import { examinations } from "../doctor/examinations.ts";
-import { examine, type Examined, type NamedFinding } from "../doctor/examine.ts";
+import { examine, type Examined } from "../doctor/examine.ts";
 import type { FactName, Facts, Looked, LookedFacts } from "../doctor/facts.ts";
+import { mend } from "../doctor/mend.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { ThisHost } from "../edge/host/host-examiner.ts";
 import { ThisHostMender } from "../edge/host/host-mender.ts";
@@ -11,7 +12,6 @@ import { FirewalldError } from "../ports/firewalld.ts";
 import type { HostExaminer } from "../ports/host-facts.ts";
 import { KernelError } from "../ports/kernel.ts";
 import { LinkError } from "../ports/links.ts";
-import type { Mender } from "../ports/mender.ts";
 import { SourceError } from "../ports/sources.ts";
 import { XtablesError } from "../ports/xtables.ts";
 import { decide } from "../reconcile/decide.ts";
@@ -19,7 +19,7 @@ import { collect } from "./collect.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { hookPathsOf } from "./hook.ts";
 import { printJson, type Output } from "./output.ts";
-import { printExamined, type Mended } from "./print-examined.ts";
+import { printExamined } from "./print-examined.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 
 export interface DoctorOptions {
@@ -38,7 +38,7 @@ export async function runDoctor(
   demandRoot("doctor");
   const before = await examineHost(chosen, settings, output);
   const mended = isFix
-    ? await mend(before.findings, new ThisHostMender(hookPathsOf(settings)))
+    ? await mend(before.findings, new ThisHostMender(hookPathsOf(settings)), reasonOf)
     : [];
   const after = mended.length === 0 ? before : await examineHost(chosen, settings, output);
   if (settings.json) printJson(output, { ...describe(after), mended });
@@ -56,25 +56,6 @@ function choose(ids: readonly string[]): readonly Examination[] {
     throw new UsageError(`doctor knows no ${unknown}; ${hint}`);
   }
   return ids.length === 0 ? examinations : examinations.filter(({ id }) => ids.includes(id));
-}
-
-/** Each safe step once: chains of one table share one. */
-async function mend(findings: readonly NamedFinding[], mender: Mender): Promise<readonly Mended[]> {
-  const mended: Mended[] = [];
-  const taken = new Set<string>();
-  for (const { id, fix } of findings) {
-    for (const step of fix.steps ?? []) {
-      const key = JSON.stringify(step);
-      if (taken.has(key)) continue;
-      taken.add(key);
-      try {
-        mended.push({ id, done: await mender.carryOut(step) });
-      } catch (error) {
-        mended.push({ id, refused: reasonOf(error) });
-      }
-    }
-  }
-  return mended;
 }
 
 function describe({ findings, skipped, sound }: Examined) {

@@ -1,12 +1,8 @@
 import { escapeControls } from "../base/quote.ts";
 import type { Finding } from "../doctor/examination.ts";
 import type { Examined, NamedFinding } from "../doctor/examine.ts";
+import type { Mended } from "../doctor/mend.ts";
 import { counted } from "./columns.ts";
-
-/** What became of one step of a fix. */
-export type Mended =
-  | { readonly id: string; readonly done: string }
-  | { readonly id: string; readonly refused: string };
 
 /** For people: findings by severity, each with what was seen and its one fix. */
 export function printExamined(

@@ -175,10 +175,8 @@ describe("our bit of the mark", () => {
     expect(find(markInUse, soundHost({ saves }))).toMatchObject([
       { fix: { text: "policy: host: { mark: 0x20000000 }" } },
     ]);
-    const mark = { value: 0x30000000, mask: 0x30000000 };
-    const routingRules = [
-      { family: 6, priority: 1, text: "fwmark 0x30000000 lookup 9", mark },
-    ] as const;
+    const mark = 0x30000000;
+    const routingRules = [{ family: 6, text: "fwmark 0x30000000 lookup 9", mark }] as const;
     expect(find(markInUse, soundHost({ routingRules }))).toMatchObject([
       { evidence: ["ip -6 rule: fwmark 0x30000000 lookup 9"] },
     ]);

@@ -10,7 +10,7 @@ export const markInUse: Examination<"saves" | "routingRules" | "desired"> = {
     const bit = desired.policy.host.mark;
     const rules = saves.flatMap((save) => settersOf(save, bit));
     const routing = routingRules
-      .filter(({ mark }) => mark !== undefined && covers(mark.value, bit))
+      .filter(({ mark }) => mark !== undefined && covers(mark, bit))
       .map(({ family, text }) => `ip ${family === 6 ? "-6 " : ""}rule: ${text}`);
     const evidence = [...rules, ...routing];
     if (evidence.length === 0) return [];

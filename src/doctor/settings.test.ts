@@ -100,9 +100,7 @@ describe("reverse path filter", () => {
   });
 
   test("is in the way of every uplink where routing goes by mark", () => {
-    const routingRules = [
-      { family: 4, priority: 100, text: "fwmark 0x1 lookup 100", mark: { value: 1, mask: 1 } },
-    ] as const;
+    const routingRules = [{ family: 4, text: "fwmark 0x1 lookup 100", mark: 1 }] as const;
     const facts = { ...strict, routes: [first, second], routingRules };
     expect(find(reversePathFilter, facts)).toHaveLength(2);
   });

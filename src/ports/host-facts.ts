@@ -1,5 +1,4 @@
 import type { Address, Family, Prefix } from "../base/address.ts";
-import type { Mac } from "../base/mac.ts";
 import type { PortProtocol } from "../base/port.ts";
 import type { Neighbour } from "../model/inventory.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -37,9 +36,6 @@ export interface HostFacts {
 
 export interface HostLink {
   readonly name: string;
-  readonly mac?: Mac;
-  /** rtnl_link_ops kind: `bridge`, `tun`, `macvtap`; absent for hardware. */
-  readonly kind?: string;
   readonly addresses: readonly LinkAddress[];
 }
 
@@ -65,10 +61,10 @@ export interface HostRoute {
 
 export interface RoutingRule {
   readonly family: Family;
-  readonly priority: number;
-  /** In the words of `ip rule`. */
+  /** In the words of `ip rule`, what it does with marks. */
   readonly text: string;
-  readonly mark?: { readonly value: number; readonly mask: number };
+  /** The value that it asks for, where it goes by the mark. */
+  readonly mark?: number;
 }
 
 export interface Listener {

@@ -1,14 +1,11 @@
 import { parseAddress, prefixOf, type Family } from "../../base/address.ts";
 import { defined } from "../../base/defined.ts";
-import { parseMac } from "../../base/mac.ts";
 import type { HostLink, HostRoute, LinkAddress, RoutingRule } from "../../ports/host-facts.ts";
 import { runIp } from "./run-ip.ts";
 
 /** The parts of what `ip -j` prints (iproute2 6.1) that are used. */
 interface LinkRow {
   readonly ifname: string;
-  readonly address?: string;
-  readonly linkinfo?: { readonly info_kind?: string };
   readonly addr_info?: readonly AddressRow[];
 }
 
@@ -31,7 +28,6 @@ interface RouteRow {
 }
 
 interface RuleRow {
-  readonly priority?: number;
   readonly fwmark?: string;
   readonly fwmask?: string;
   readonly table?: string;
@@ -39,15 +35,11 @@ interface RuleRow {
 
 /** Those with their global addresses; the loopback has none. */
 export async function readLinks(): Promise<readonly HostLink[]> {
-  const rows = await runIp<LinkRow>(["-d", "addr", "show"]);
-  return rows.map(({ ifname, address, linkinfo, addr_info = [] }) =>
-    defined({
-      name: ifname,
-      mac: parseMac(address ?? ""),
-      kind: linkinfo?.info_kind,
-      addresses: addr_info.flatMap(readAddress),
-    }),
-  );
+  const rows = await runIp<LinkRow>(["addr", "show"]);
+  return rows.map(({ ifname, addr_info = [] }) => ({
+    name: ifname,
+    addresses: addr_info.flatMap(readAddress),
+  }));
 }
 
 function readAddress({ local, prefixlen, scope, protocol, dynamic }: AddressRow): LinkAddress[] {
@@ -94,13 +86,8 @@ export async function readRoutingRules(): Promise<readonly RoutingRule[]> {
   ];
 }
 
-function readRule(row: RuleRow, family: Family): RoutingRule {
-  const { priority = 0, fwmark, fwmask, table } = row;
-  const mark =
-    fwmark === undefined
-      ? undefined
-      : { value: Number(fwmark), mask: Number(fwmask ?? "0xffffffff") };
+function readRule({ fwmark, fwmask, table = "?" }: RuleRow, family: Family): RoutingRule {
+  if (fwmark === undefined) return { family, text: `lookup ${table}` };
   const bits = fwmask === undefined ? fwmark : `${fwmark}/${fwmask}`;
-  const text = `${fwmark === undefined ? "" : `fwmark ${bits} `}lookup ${table ?? "?"}`;
-  return defined({ family, priority, text, mark });
+  return { family, text: `fwmark ${bits} lookup ${table}`, mark: Number(fwmark) };
 }

@@ -22,7 +22,8 @@ export async function readLibvirtFacts(): Promise<LibvirtFacts | undefined> {
   const states = await readFolder("/run/libvirt/network", ".xml");
   return defined({
     version,
-    backend: /^\s*firewall_backend\s*=\s*"(\w+)"/m.exec(settings)?.[1],
+    // Of a setting given twice the last one counts.
+    backend: [...settings.matchAll(/^\s*firewall_backend\s*=\s*["'](\w+)["']/gm)].at(-1)?.[1],
     networkBackends: states.flatMap(
       ({ text }) => /<firewall\b[^>]*\bbackend=['"](\w+)['"]/.exec(text)?.[1] ?? [],
     ),
