@@ -7,11 +7,11 @@ const guest = `<domain><name>web1</name><devices>
 <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/><target dev='vnet0'/></interface>
 </devices></domain>`;
 
-const filter = `<filter name='own-ip'>
+const ownIp = `<filter name='own-ip'>
 <rule action='accept' direction='out'><ip srcipaddr='$IP'/></rule></filter>`;
 
 /** With these parameters of the one nic. */
-function breaches(parameters: string) {
+function breaches(parameters: string, filter = ownIp) {
   const text = `guests:
   web1: { filter: own-ip, nics: { "52:54:00:00:00:01": { parameters: ${parameters} } } }`;
   const guests = [{ file: "web1.xml", text: guest }];
@@ -56,4 +56,16 @@ test.each([
   const hint = "give it IPv4 addresses: those of the servers that may give addresses";
   const expected = wrong(`${value} is no value for DHCPSERVER`, hint, column);
   expect(breaches(parameters)).toEqual(expected);
+});
+
+test("values that make more rules than anybody needs are refused with their number, a list of addresses is not", () => {
+  const rule = (attributes: string) =>
+    `<filter name='own-ip'>\n<rule action='drop' direction='in'><ip dscp='$D[@1]' ${attributes}/></rule></filter>`;
+  const classes = Array.from({ length: 64 }, (_, i) => i).join();
+  const macs = Array.from({ length: 20 }, (_, i) => `"52:54:00:00:${10 + i}:00"`).join();
+  const addresses = Array.from({ length: 2000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join();
+  const given = `{ D: [${classes}], M: [${macs}], A: [${addresses}] }`;
+  expect(breaches(given, rule("srcipaddr='$A[@2]'"))).toEqual([]);
+  const [masked] = breaches(given, rule("srcmacaddr='$M[@2]' srcmacmask='ff:ff:ff:ff:ff:00'"));
+  expect(masked?.message).toContain("make 1280 combinations, and at most 1000 can be enforced");
 });

@@ -43,8 +43,7 @@ export interface Placed {
 
 /**
  * The order in which nft leaves a rule as it is. Behind `ether type ip` nft hides or renames what follows from it, so that what it
- * lists would match VLAN-tagged frames once loaded again: so the type of the frame
- * stands last.
+ * lists would match VLAN-tagged frames once loaded again: so the type of the frame stands last.
  */
 export function inOrder(placed: readonly Placed[]): Statement[] {
   return placed.toSorted((a, b) => a.order - b.order).map(({ statement }) => statement);

@@ -14,7 +14,7 @@ import {
   oifname,
   reference,
 } from "../nft/build.ts";
-import { protocolMatches } from "./filter-context.ts";
+import { protocolMatches } from "./protocol-matches.ts";
 import { learnedKey, learnedSet, leasedKey } from "./filter-learning.ts";
 import {
   constantOf,

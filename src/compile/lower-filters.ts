@@ -2,37 +2,17 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import type { FilterBinding } from "../model/filter-binding.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
-import type { Chain, Element, Rule, SetDefinition } from "../nft/ast.ts";
-import {
-  accept,
-  concat,
-  equal,
-  goto,
-  iifname,
-  masked,
-  notEqual,
-  oifname,
-  payload,
-  raw,
-  rule,
-  value,
-  vmap,
-} from "../nft/build.ts";
+import type { Chain, Element, SetDefinition } from "../nft/ast.ts";
+import { concat, goto, rule, value } from "../nft/build.ts";
 import { defineGatheredSet, interfaceSet } from "./define-set.ts";
 import { elementsOf, noteSet, type ValueSet } from "./filter-groups.ts";
 import type { Direction } from "./filter-rule.ts";
 import { type LearningNic, lowerLearning, vouchedOf } from "./lower-learning.ts";
 import { directions, type FilterShape, shapeOf } from "./filter-shape.ts";
-import { headers6, isLaterFragment6 } from "./filter-headers.ts";
-import {
-  answerRules,
-  hasRoute,
-  stampChains,
-  stampEndRules,
-  stampShift,
-  trackingOf,
-} from "./filter-state.ts";
+import { headers6 } from "./filter-headers.ts";
+import { stampChains, stampShift, trackingOf } from "./filter-state.ts";
 import { gathered } from "./gathered.ts";
+import { packetDirections, packetHooks, stampEnds } from "./lower-packets.ts";
 import { aliasSets } from "./lower-sets.ts";
 import { keyed, type KeyedElement } from "./matches.ts";
 import { filterChain, packetChain } from "./names.ts";
@@ -55,9 +35,6 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
   const lowered = [...shapes.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const stamped = stampedBridges(intent, bound);
   const learning = lowerLearning(intent, bound);
-  const answers = lowered.some(({ rejects }) => rejects)
-    ? answerRules(stampShift(intent))
-    : undefined;
   const sets = [
     ...directions.map((direction) => dispatchMap(direction, bound)),
     macSet(bound),
@@ -75,8 +52,7 @@ export function lowerFilters(intent: Intent): { readonly bridge: Lowered; readon
         ...lowered.flatMap(({ chains }) => chains),
         { name: closed, rules: [rule(...refuse)] },
         ...learning.chains,
-        ...packetHooks(lowered, answers),
-        ...(answers === undefined ? [] : answerHooks(answers)),
+        ...packetHooks(lowered, stampShift(intent)),
         ...(lowered.some(({ readsHeaders6 }) => readsHeaders6) ? [headers6()] : []),
         ...(stamped === undefined ? [] : stampEnds(stamped.shift)),
       ],
@@ -173,12 +149,6 @@ function packetMaps(bound: readonly BoundNic[], shapes: readonly FilterShape[]):
   });
 }
 
-function packetDirections(shapes: readonly FilterShape[]): Direction[] {
-  return directions.filter((direction) =>
-    shapes.some(({ packets }) => packets.includes(direction)),
-  );
-}
-
 function valueSets(bound: readonly BoundNic[], shapes: readonly FilterShape[]): SetDefinition[] {
   const all = new Map<string, ValueSet>();
   for (const set of shapes.flatMap(({ sets }) => sets)) noteSet(all, set);
@@ -194,50 +164,6 @@ function valueSets(bound: readonly BoundNic[], shapes: readonly FilterShape[]): 
     });
 }
 
-/** Behind br_netfilter (0) and the bridge's own connection tracking (-200), and behind what judges frames. */
-const packetPriority = { from: 1, to: 301, end: 302 };
-
-function packetHooks(shapes: readonly FilterShape[], answers: Answers | undefined): Chain[] {
-  return packetDirections(shapes).map((direction) => {
-    const hook = direction === "from" ? "prerouting" : "postrouting";
-    const port = direction === "from" ? iifname : oifname;
-    return {
-      name: `${hook}_packets`,
-      base: { type: "filter", hook, priority: packetPriority[direction], policy: "accept" },
-      rules: [
-        ...(direction === "to" && answers !== undefined ? [answers.postrouting] : []),
-        ...(direction === "to" ? laterFragments : []),
-        rule(vmap(port, `packets_${direction}`)),
-      ],
-    };
-  });
-}
-
-type Answers = ReturnType<typeof answerRules>;
-
-function answerHooks(answers: Answers): Chain[] {
-  const priority = packetPriority.from;
-  return (["forward", "output"] as const).map((hook) => ({
-    name: `${hook}_packets`,
-    base: { type: "filter", hook, priority, policy: "accept" },
-    rules: answers[hook],
-  }));
-}
-
-/**
- * What the host sends comes in fragments, of which the first alone is judged: without it the rest is nothing. What crosses a bridge is
- * whole where anything asks for its connection; elsewhere each fragment is judged for what can be read in it.
- */
-const laterFragments: readonly Rule[] = [
-  rule(
-    notEqual(masked(raw("nh", 48, 16), value(0x1fff)), value(0)),
-    equal(payload("ether", "type"), value("ip")),
-    hasRoute,
-    accept,
-  ),
-  rule(...isLaterFragment6, equal(payload("ether", "type"), value("ip6")), hasRoute, accept),
-];
-
 /** Undefined where no filter needs to know connections, or the kernel tracks them on bridges. */
 function stampedBridges(intent: Intent, bound: readonly BoundNic[]) {
   const tracking = trackingOf(intent);
@@ -246,20 +172,4 @@ function stampedBridges(intent: Intent, bound: readonly BoundNic[]) {
   );
   if (bridges.length === 0 || tracking?.kind !== "stamps") return undefined;
   return { shift: tracking.shift, bridges: interfaceSet("stamped_bridges", bridges) };
-}
-
-function stampEnds(shift: number): Chain[] {
-  const { input, postrouting } = stampEndRules(shift);
-  return [
-    {
-      name: "stamp_input",
-      base: { type: "filter", hook: "input", priority: packetPriority.from, policy: "accept" },
-      rules: [input],
-    },
-    {
-      name: "stamp_postrouting",
-      base: { type: "filter", hook: "postrouting", priority: packetPriority.end, policy: "accept" },
-      rules: [postrouting],
-    },
-  ];
 }
