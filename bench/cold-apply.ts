@@ -29,7 +29,7 @@ export async function coldApply(): Promise<BenchRow> {
       const { texts, commit } = await throughGate(world, fleet);
       times.texts.push(texts);
       times.gate.push(texts + commit);
-      times.command.push(await timed(() => applyCommand(world, folder)));
+      times.command.push(await timed(() => commandOnHost(world, folder, "apply")));
       await clearRules(world);
       const { host } = world;
       const { publications } = fleet;
@@ -72,7 +72,12 @@ async function throughGate(
   return { texts, commit };
 }
 
-function applyCommand(world: BenchWorld, folder: string): Promise<string> {
+/** A command of virtwall with the policy and inventory of a folder. */
+export function commandOnHost(
+  world: BenchWorld,
+  folder: string,
+  ...words: readonly string[]
+): Promise<string> {
   return run(world.host, [
     process.execPath,
     join(distFolder, "cli.js"),
@@ -84,6 +89,6 @@ function applyCommand(world: BenchWorld, folder: string): Promise<string> {
     join(folder, "state"),
     "--socket",
     join(folder, "virtwall.sock"),
-    "apply",
+    ...words,
   ]);
 }

@@ -3,6 +3,7 @@ import { availableParallelism, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { assertPrivateNamespace, benchFolder } from "./bench-world.ts";
 import { coldApply } from "./cold-apply.ts";
+import { explain } from "./explain.ts";
 import { filterNics } from "./filter-nics.ts";
 import { filterPath } from "./filter-path.ts";
 import { firstPacket } from "./first-packet.ts";
@@ -21,6 +22,7 @@ const rows: Readonly<Record<string, () => Promise<BenchRow>>> = {
   flows,
   scale,
   hook,
+  explain,
   "filter-nics": filterNics,
   "filter-path": filterPath,
 };

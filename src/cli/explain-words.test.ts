@@ -13,6 +13,7 @@ const ground = {
     refuses: () => undefined,
     outsider: (family: 4 | 6) => outsiderOf(family, []),
     hears: () => true,
+    detached: () => undefined,
     filtersBridged: () => false,
     bridgeOf: () => undefined,
     portTo: () => undefined,

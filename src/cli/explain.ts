@@ -1,5 +1,7 @@
-import { follow } from "../explain/answer.ts";
+import { readRuleFiles } from "../edge/files/rule-files.ts";
+import { follow, type Followed } from "../explain/answer.ts";
 import { fixOf } from "../explain/fix.ts";
+import { originOf } from "../explain/origin.ts";
 import type { FlowState } from "../explain/question.ts";
 import { exitStatus, type ExitStatus, UsageError } from "./exit-status.ts";
 import { type MissingGuest, readQuestion, type Words } from "./explain-words.ts";
@@ -16,10 +18,10 @@ export interface Asked {
   readonly state?: FlowState;
 }
 
-/** `--state`; a path is that of the state's folder, of which there is no need here. */
-export function readFlowState(word: unknown): FlowState {
+/** What `--state` says; a path is that of the state's folder, of which there is no need here. */
+export function readFlowState(word: string): FlowState {
   if (word === "new" || word === "established") return word;
-  if (typeof word === "string" && !word.includes("/")) {
+  if (!word.includes("/")) {
     throw new UsageError(`${word} is no state of a flow; say new or established`);
   }
   return "new";
@@ -37,8 +39,11 @@ export async function runExplain(
   const knowledge = await readKnowledge(settings, namesGuest);
   const ground = await readGround(knowledge.nics);
   const answer = answerWords(asked, knowledge, ground);
-  if (settings.json) printJson(output, { question: { ...words, state: "new", ...how }, ...answer });
-  else output.out(printAnswer(answer, words));
+  const { because: rule, ...rest } = answer;
+  const origin = rule && originOf(rule, await readRuleFiles());
+  const question = { ...words, state: "new", ...how };
+  if (settings.json) printJson(output, { question, ...rest, rule, origin });
+  else output.out(printAnswer({ ...answer, ...(origin && { origin }) }, words));
   return answer.verdict === "delivered" ? exitStatus.ok : exitStatus.problems;
 }
 
@@ -51,7 +56,19 @@ function answerWords(asked: Asked, knowledge: ReadKnowledge, ground: ReadGround)
     return { ...answer, fix: "install iptables, whose iptables-legacy-save lists them" };
   }
   const fix = fixOf(ground, question, { followed, knowledge });
-  return { ...followed.answer, ...(fix !== undefined && { fix }) };
+  const { answer } = followed;
+  const guest = guestReached(followed, knowledge);
+  const detail =
+    guest === undefined
+      ? answer.detail
+      : `${answer.detail} to ${guest}; whether it listens there the host cannot see`;
+  return { ...answer, detail, ...(fix !== undefined && { fix }) };
+}
+
+function guestReached({ answer, end }: Followed, { nics }: ReadKnowledge): string | undefined {
+  const fate = end?.fate;
+  if (answer.verdict !== "delivered" || fate?.kind !== "sent") return undefined;
+  return nics.find(({ tap }) => tap === fate.dev)?.guest;
 }
 
 function answerMissing({ guest, mac }: MissingGuest): FixedAnswer {

@@ -1,24 +1,31 @@
 import type { Answer } from "../explain/answer.ts";
 import type { NamedRule } from "../explain/named-rule.ts";
+import type { Origin } from "../explain/origin.ts";
 import type { Words } from "./explain-words.ts";
 
 /** An answer with what to do about it. */
 export interface FixedAnswer extends Answer {
   readonly fix?: string;
+  readonly origin?: Origin;
 }
 
 /** What explain answers, for people. */
 export function printAnswer(found: FixedAnswer, { protocol, from, to }: Words): string {
-  const { verdict, way, detail, because, rewritten, path, fix } = found;
+  const { verdict, way, detail, because, rewritten, path, fix, origin } = found;
   const what = way === "there" ? `${protocol} ${from} -> ${to}` : `the answer of ${to} to ${from}`;
-  const target =
-    rewritten === undefined
-      ? ""
-      : `  leads to ${rewritten.address}${rewritten.port === undefined ? "" : ` port ${rewritten.port}`}\n`;
   const reason = detail === "" ? "" : `, ${detail}`;
-  const decided = because === undefined ? "" : `  because of ${printRuleName(because)}\n`;
-  const steps = path.map((step) => `  ${step.verdict} by ${printRuleName(step)}\n`);
-  return `${what}: ${verdict}${reason}\n${decided}${fix === undefined ? "" : `  fix: ${fix}\n`}${target}${steps.join("")}`;
+  const place = origin?.file === undefined ? "" : `, ${origin.file}:${String(origin.line)}`;
+  const lines = [
+    ...(because === undefined ? [] : [`because of ${printRuleName(because)}${place}`]),
+    ...(fix === undefined ? [] : [`fix: ${fix}`]),
+    ...(rewritten === undefined ? [] : [`leads to ${printTarget(rewritten)}`]),
+    ...path.map((step) => `${step.verdict} by ${printRuleName(step)}`),
+  ];
+  return [`${what}: ${verdict}${reason}`, ...lines.map((line) => `  ${line}`), ""].join("\n");
+}
+
+function printTarget({ address, port }: NonNullable<Answer["rewritten"]>): string {
+  return port === undefined ? address : `${address} port ${String(port)}`;
 }
 
 function printRuleName({ family, table, chain, number, owner, text }: NamedRule): string {

@@ -348,7 +348,7 @@ function addExplain({ add, run, output }: Builder): void {
     return runExplain(settings, output, {
       words: { protocol: protocol ?? "", from: from ?? "", to: to ?? "" },
       ...(typeof own["in"] === "string" && { iif: own["in"] }),
-      state: readFlowState(own["state"]),
+      state: readFlowState(settings.stateFolder),
     });
   });
 }

@@ -12,7 +12,7 @@ export interface ReadKnowledge extends Knowledge {
   readonly guests: readonly string[];
 }
 
-const nothing: ReadKnowledge = { nics: [], integration: "auto", pending: [], guests: [] };
+const nothing: ReadKnowledge = { nics: [], integration: "auto", publications: [], guests: [] };
 
 /** Without libvirt the tables of the kernel have to do, unless a guest is asked for by name. */
 export async function readKnowledge(settings: Settings, isNeeded: boolean): Promise<ReadKnowledge> {
@@ -31,11 +31,15 @@ function knowledgeOf({ desired }: Decision): ReadKnowledge {
   return {
     nics: compiled.intent.nics.map((nic) => describe(nic, networks.get(nic.bridge ?? ""))),
     integration: policy.host.integration,
-    pending: compiled.publications
-      .filter(({ state }) => state === "pending")
-      .map(({ guest, protocol, public: { first, last }, reason = "" }) => {
-        return { guest, protocol, first, last, reason };
+    publications: compiled.publications.map(
+      ({ guest, protocol, public: { first, last }, reason }) => ({
+        guest,
+        protocol,
+        first,
+        last,
+        ...(reason !== undefined && { reason }),
       }),
+    ),
     guests: [...policy.guests.keys(), ...inventory.guests.map(({ name }) => name)],
   };
 }

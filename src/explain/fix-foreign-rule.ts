@@ -2,7 +2,7 @@ import type { Chain, Table } from "../nft/ast.ts";
 import { legacyMark } from "./iptables-tables.ts";
 import { isTranslated } from "./iptables-rule.ts";
 import { isOpaque } from "./iptables-tables.ts";
-import { addressOf, guestAt, portOf, serviceOf, type Stop } from "./stop.ts";
+import { addressOf, guestAt, portOf, publishCommand, type Stop } from "./stop.ts";
 import { ownerOf } from "./table-owner.ts";
 
 /** How the program whose rule it is lets it through; or how virtwall does for its guests. */
@@ -14,7 +14,7 @@ export function fixForeignRule(stop: Stop): string {
   }
   if (isAllowed || isLeftToVirtwall(stop)) return "virtwall apply";
   if (answer.way === "there" && isClosedNetwork(stop)) {
-    return `virtwall publish add ${guestAt(stop, "daddr")?.guest ?? "GUEST"} ${serviceOf(stop)}`;
+    return publishCommand(stop);
   }
   const fix = byOwner[ownerOf(last.table, last.chain)] ?? insertRule;
   return fix(stop);

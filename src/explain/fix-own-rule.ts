@@ -1,7 +1,7 @@
 import type { Rule } from "../nft/ast.ts";
 import { printRule } from "../nft/print-statement.ts";
 import type { KnownNic } from "./read-host.ts";
-import { addressOf, guestAt, portOf, serviceOf, type Stop } from "./stop.ts";
+import { addressOf, guestAt, portOf, publishCommand, serviceOf, type Stop } from "./stop.ts";
 
 /** The line of the policy that lets through what virtwall itself refuses. docs/nft.md has the names of the chains. */
 export function fixOwnRule(stop: Stop): string {
@@ -37,13 +37,11 @@ function fixForward(stop: Stop, rule: Rule | undefined): string {
   if (text.includes("tcp flags"))
     return "let its sender begin anew: the host knows nothing of this connection";
   if (text.includes("@isolated")) return networkLine(from, "mode: nat");
-  if (from !== undefined && to !== undefined && from.network !== to.network) {
-    return networkLine(from, `reach: [${to.network ?? "NETWORK"}]`);
+  const sender = guestAt(stop, "saddr");
+  if (sender !== undefined && to !== undefined && sender.network !== to.network) {
+    return networkLine(sender, `reach: [${to.network ?? "NETWORK"}]`);
   }
-  const guest = guestAt(stop, "daddr")?.guest ?? "GUEST";
-  return stop.question.protocol === "icmp"
-    ? networkLine(to, "mode: route")
-    : `virtwall publish add ${guest} ${serviceOf(stop)}`;
+  return stop.question.protocol === "icmp" ? networkLine(to, "mode: route") : publishCommand(stop);
 }
 
 function fixOnBridge(stop: Stop): string {

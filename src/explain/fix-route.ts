@@ -18,6 +18,10 @@ export function fixRoute(ground: Ground, question: Question, reason: string): st
   if (reason === "its source is the host's own address") {
     return "give the sender an address of its own: the host has this one";
   }
+  const detached = /^(\S+) is no port of (\S+)$/.exec(reason);
+  if (detached !== null) {
+    return `ip link set ${detached[1] ?? ""} master ${detached[2] ?? ""}`;
+  }
   const to = typeof question.to === "bigint" ? formatAddress(family, question.to) : "default";
   if (reason === "no route") return `ip ${inetOf(family)}route add ${to} via ROUTER`;
   return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;

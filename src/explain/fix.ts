@@ -3,7 +3,7 @@ import type { Followed } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
-import type { Knowledge, PendingPublication } from "./knowledge.ts";
+import type { Knowledge } from "./knowledge.ts";
 import type { Question } from "./question.ts";
 import { ownerOf } from "./table-owner.ts";
 import type { Ground } from "./walk.ts";
@@ -37,26 +37,26 @@ export function fixOf(
   }
 }
 
-/** A publication for that port that waits for its guest, or else the service itself. */
+/** A publication for that port that is not in force, or else the service itself. */
 function fixSilence(
   question: Question,
   rewritten: Followed["answer"]["rewritten"],
-  { pending }: Knowledge,
+  { publications, nics }: Knowledge,
 ): string {
   const port = rewritten?.port ?? question.port ?? 0;
-  const waiting = pending.find(
+  const service = `${question.protocol}/${String(port)}`;
+  const published = publications.find(
     ({ protocol, first, last }) => protocol === question.protocol && first <= port && port <= last,
   );
-  if (waiting === undefined) {
-    return `start what is to listen at ${question.protocol}/${port}, or publish a guest's: virtwall publish add GUEST ${question.protocol}/${port}`;
+  if (published === undefined) {
+    return `start what is to listen at ${service}, or publish a guest's: virtwall publish add GUEST ${service}`;
   }
-  return fixPending(waiting);
-}
-
-function fixPending({ guest, reason }: Pick<PendingPublication, "guest" | "reason">): string {
-  return reason === "the guest does not run"
+  const { guest, reason } = published;
+  if (reason === undefined) return "virtwall apply";
+  const nic = nics.find((each) => each.guest === guest);
+  return nic === undefined
     ? `virsh start ${guest}`
-    : `say its address in the policy: guests: { ${guest}: { nics: { MAC: { address: ADDRESS } } } }`;
+    : `guests: { ${guest}: { nics: { "${nic.mac}": { address: ADDRESS } } } }`;
 }
 
 function fixDoubt({ from, family }: Question, detail: string): string | undefined {

@@ -54,6 +54,8 @@ export interface Host {
   portTo(bridge: string, mac: bigint): string | undefined;
   /** Whether a process waits for that. */
   hears(called: Called): boolean;
+  /** The tap of a nic that belongs on the bridge and is none of its ports. */
+  detached(bridge: string, mac: bigint): string | undefined;
   /** The hardware address of a neighbour, where the host knows it. */
   neighbour(device: string, address: bigint): bigint | undefined;
 }

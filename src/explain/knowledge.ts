@@ -5,14 +5,14 @@ export interface Knowledge {
   readonly nics: readonly KnownNic[];
   /** `host.integration`. */
   readonly integration: "auto" | "print" | "off";
-  /** Publications that lead nowhere now. */
-  readonly pending: readonly PendingPublication[];
+  readonly publications: readonly KnownPublication[];
 }
 
-export interface PendingPublication {
+export interface KnownPublication {
   readonly guest: string;
   readonly protocol: string;
   readonly first: number;
   readonly last: number;
-  readonly reason: string;
+  /** Why it leads nowhere now. */
+  readonly reason?: string;
 }

@@ -108,7 +108,10 @@ function hopTo(ground: Ground, { family }: Question, end: Question["from"]): big
   return toBits(route.via);
 }
 
-/** The host is the router of a bridge on which it has an address and which is not its own way out. */
+/**
+ * The host is the router of a bridge on which it has an address: for what it leads elsewhere, and for all where the bridge is not its
+ * own way out.
+ */
 function addressee(ground: Ground, question: Question, bridge: string): bigint | undefined {
   const { host } = ground;
   const { family, to } = question;
@@ -118,6 +121,7 @@ function addressee(ground: Ground, question: Question, bridge: string): bigint |
   if (route.kind === "local") return own?.mac;
   const isOnLink = route.kind === "unicast" && route.dev === bridge && route.via === undefined;
   if (isOnLink && to !== "world") return host.neighbour(bridge, to);
+  if (route.kind === "unicast" && route.dev !== bridge) return own?.mac;
   const isRouter = own?.addresses.some((address) => address.family === family) === true;
   const isWayOut = out.kind === "unicast" && out.dev === bridge;
   return isRouter && !isWayOut ? own?.mac : undefined;

@@ -95,6 +95,12 @@ export function readHost(listing: HostListing): Host {
     hears: (called) => listeners.some((each) => hears(each, called)),
     bridgeOf: (port) => ports.get(port),
     portTo: (bridge, mac) => portTo(listing, bridge, mac),
+    detached: (bridge, mac) => {
+      const tap = listing.nics.find(
+        (nic) => nic.bridge === bridge && macBits(nic.mac) === mac,
+      )?.tap;
+      return tap !== undefined && ports.get(tap) !== bridge ? tap : undefined;
+    },
     neighbour: (device, address) => neighbour(listing, device, address),
   };
 }
@@ -151,7 +157,9 @@ function portTo(listing: HostListing, bridge: string, mac: bigint): string | und
   );
   // The addresses of the ports themselves lead up to the host.
   if (row !== undefined) return row.state === "permanent" ? "self" : row.ifname;
-  return listing.nics.find((nic) => macBits(nic.mac) === mac)?.tap;
+  const tap = listing.nics.find((nic) => macBits(nic.mac) === mac)?.tap;
+  const link = listing.links.find(({ ifname }) => ifname === tap);
+  return link?.master === bridge ? tap : undefined;
 }
 
 function neighbour(listing: HostListing, device: string, address: bigint): bigint | undefined {

@@ -46,6 +46,13 @@ export function guestAt(stop: Stop, end: "saddr" | "daddr"): KnownNic | undefine
   return stop.knowledge.nics.find(({ addresses }) => addresses.some((each) => each === address));
 }
 
+/** The way to publish a guest's port; that of SSH is the host's own, and no publication may take it. */
+export function publishCommand(stop: Stop): string {
+  const guest = guestAt(stop, "daddr")?.guest ?? "GUEST";
+  const service = serviceOf(stop);
+  return `virtwall publish add ${guest} ${service === "tcp/22" ? "tcp/2022:22" : service}`;
+}
+
 /** `tcp/80`. */
 export function serviceOf(stop: Stop): string {
   const { protocol } = stop.question;

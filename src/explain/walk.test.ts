@@ -43,6 +43,7 @@ const host: Host = {
   refuses: () => undefined,
   outsider: (family) => outsiderOf(family, []),
   hears: () => true,
+  detached: () => undefined,
   filtersBridged: () => false,
   bridgeOf: () => undefined,
   portTo: () => undefined,

@@ -221,6 +221,10 @@ function enterBridge(ground: Ground, state: State, { dev, via }: Leaving): Way[]
   const mac = typeof hop === "bigint" ? ground.host.neighbour(dev, hop) : undefined;
   const own = ground.host.interfaces.get(dev)?.mac;
   const port = mac === undefined ? undefined : ground.host.portTo(dev, mac);
+  const detached = mac === undefined ? undefined : ground.host.detached(dev, mac);
+  if (detached !== undefined) {
+    return [{ state, fate: { kind: "lost", reason: `${detached} is no port of ${dev}` } }];
+  }
   if (mac === undefined || port === undefined) {
     const reason = `where on ${dev} the next hop is`;
     return [{ state, fate: { kind: "unknown", reason } }];

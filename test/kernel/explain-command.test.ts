@@ -55,7 +55,9 @@ test("explain does not know what a field that nobody told decides, and says so a
   const { status, stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:81", "--json"]);
   expect(JSON.parse(stdout)).toMatchObject({
     verdict: "unknown",
-    because: { family: "inet", table: "admin", chain: "forward", number: 2 },
+    question: { protocol: "tcp", from: "10.77.0.7", to: "10.77.1.7:81", state: "new" },
+    origin: { owner: "the admin" },
+    rule: { family: "inet", table: "admin", chain: "forward", number: 2 },
   });
   expect(status).toBe(1);
 });
@@ -65,6 +67,16 @@ test("explain tells what routing loses, and refuses words that ask nothing", () 
     ": lost, no route",
   );
   expect(site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7"]).status).toBe(2);
+});
+
+test("explain looks whether anybody listens, and lets flows go on that began before", () => {
+  nft("insert rule inet admin forward ct state new drop");
+  const { stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.1:80"]);
+  expect(stdout).toContain(": nobody listens, to the host itself\n  fix: start what is to listen");
+  const asked = ["explain", "tcp", "10.77.0.7", "10.77.1.7:80", "--state"];
+  expect(site.run([...asked, "new"]).stdout).toContain(": dropped");
+  expect(site.run([...asked, "established"]).stdout).toContain(": delivered");
+  expect(site.run([...asked, "olden"]).status).toBe(2);
 });
 
 test("explain reads what iptables says of its rules, nft's and legacy ones", async () => {

@@ -38,6 +38,7 @@ export async function readHost(host: TracedHost): Promise<Host> {
     refuses: () => undefined,
     outsider: (family) => outsider(tables, family),
     hears: () => true,
+    detached: () => undefined,
     filtersBridged: () => host.filtersBridged,
     bridgeOf: (port) => (port === "one" || port === "two" ? "br0" : undefined),
     portTo: (_, mac) => bridgePorts.get(mac),

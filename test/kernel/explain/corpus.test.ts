@@ -1,0 +1,273 @@
+import { rmSync, readFileSync, writeFileSync } from "node:fs";
+import { parse, stringify } from "yaml";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { caseFolder } from "../../world/case-folders.ts";
+import { readWorldSpec } from "../../world/inventory-world.ts";
+import { parsePacketLines, type PacketLine } from "../../world/packet-lines.ts";
+import { PacketRunner } from "../../world/packet-runner.ts";
+import { VirtwallOnHost } from "../../world/virtwall-on-host.ts";
+import { createWorld, type World } from "../../world/world.ts";
+import { buildPrograms } from "../daemon-program.ts";
+
+/*
+ * What people with guests write to forums about, as far as it shows as a packet that does not arrive: each is rebuilt here. explain
+ * names the one cause and what to do, that is done, and the packet arrives.
+ */
+interface Pain {
+  readonly title: string;
+  /** In place of the usual one. */
+  readonly policy?: string;
+  /** What goes wrong, as a shell on the host does it. */
+  readonly wrong?: string;
+  readonly undo?: string;
+  /** What arrives once it is mended, in the words of packets.txt. */
+  readonly packet: string;
+  /** What was asked for, where that is not what arrives in the end. */
+  readonly asked?: string;
+  /** Who alone listens; absent: everybody who is asked. */
+  readonly listens?: readonly [agent: string, port: number];
+  /** In what explain says it is because of. */
+  readonly cause: RegExp;
+  readonly fix: RegExp;
+  /** What the admin puts in place of a word in capitals. */
+  readonly fill?: readonly [word: string, value: string];
+}
+
+const usual = `networks:
+  wide: { mode: nat }
+guests:
+  nat1: { publish: [{ ports: [tcp/8050, tcp/8054] }] }
+`;
+const dropForwarded =
+  "nft 'add table inet site; add chain inet site passing { type filter hook forward priority 0; policy drop; }'";
+const pass = /^virtwall apply$/;
+
+const pains: readonly Pain[] = [
+  {
+    title: "libvirt's nftables backend rejects what is published",
+    wrong: `nft 'table ip libvirt_network { chain guest_input { oifname "virbr50" ip daddr 10.50.0.0/24 ct state established,related accept; oifname "virbr50" counter reject; }; chain forward { type filter hook forward priority filter; policy accept; jump guest_input; }; }'`,
+    packet: "tcp4 world -> host:8050 => nat1:8050",
+    cause: /guest_input \(libvirt\)/,
+    fix: pass,
+  },
+  {
+    title: "Docker leaves FORWARD at DROP",
+    wrong: "iptables-nft -N DOCKER-USER; iptables-nft -P FORWARD DROP",
+    packet: "tcp4 nat1 -> world:80 => world:80",
+    cause: /policy of ip filter FORWARD/,
+    fix: pass,
+  },
+  {
+    title: "rules of iptables-legacy are left behind",
+    wrong: "iptables-legacy -A FORWARD -p tcp -m multiport --dports 80,443 -j REJECT",
+    undo: "iptables-legacy -F FORWARD",
+    packet: "tcp4 nat1 -> world:80 => world:80",
+    cause: /filter \(iptables-legacy\) FORWARD.*multiport/,
+    fix: pass,
+  },
+  {
+    title: "somebody flushes all rules",
+    wrong: "nft flush ruleset",
+    packet: "tcp4 world -> host:8054 => nat1:8054",
+    listens: ["nat1", 8054],
+    cause: /nobody listens/,
+    fix: pass,
+  },
+  {
+    title: "the host's firewall drops what is forwarded",
+    wrong: dropForwarded,
+    packet: "tcp6 nat1 -> world:80 => world:80",
+    cause: /policy of inet site passing \(the admin\)/,
+    fix: pass,
+  },
+  {
+    title: "the host's firewall drops what guests ask its name server",
+    wrong: "iptables-nft -P INPUT DROP",
+    packet: "udp4 nat1 -> gateway:53 => delivered",
+    cause: /policy of ip filter INPUT/,
+    fix: pass,
+  },
+  {
+    title: "br_netfilter lets FORWARD drop what stays on a bridge",
+    wrong: "sysctl -qw net.bridge.bridge-nf-call-iptables=1; iptables-nft -P FORWARD DROP",
+    packet: "tcp4 lan1 -> lan2:80 => lan2:80",
+    cause: /policy of ip filter FORWARD/,
+    fix: pass,
+  },
+  {
+    title: "the host's firewall closes a port of the host",
+    wrong: "iptables-nft -A INPUT -p tcp -m tcp --dport 2222 -m conntrack --ctstate NEW -j DROP",
+    packet: "tcp4 world -> host:2222 => delivered",
+    cause: /FORWARD|INPUT.*--dport 2222/,
+    fix: /^iptables -I INPUT -d 198.51.100.1 -p tcp --dport 2222 -j ACCEPT$/,
+  },
+  {
+    title: "an nft file closes a port of the host",
+    wrong:
+      "nft 'add table inet site; add chain inet site entering { type filter hook input priority 0; policy accept; }; add rule inet site entering tcp dport 2222 drop'",
+    packet: "tcp6 world -> host:2222 => delivered",
+    cause: /rule 1 of inet site entering \(the admin\): tcp dport 2222 drop/,
+    fix: /^nft insert rule inet site entering ip6 daddr 2001:db8:1::1 tcp dport 2222 accept$/,
+  },
+  {
+    title: "forwarding is switched off",
+    wrong: "sysctl -qw net.ipv4.ip_forward=0",
+    packet: "tcp4 world -> host:8050 => nat1:8050",
+    cause: /forwards nothing from br0/,
+    fix: /^sysctl -w net.ipv4.ip_forward=1$/,
+  },
+  {
+    title: "forwarding of IPv6 is switched off",
+    wrong: "sysctl -qw net.ipv6.conf.all.forwarding=0",
+    packet: "tcp6 world -> host:8050 => nat1:8050",
+    cause: /forwards nothing from br0/,
+    fix: /^sysctl -w net.ipv6.conf.all.forwarding=1$/,
+  },
+  {
+    title: "the host has no way out",
+    wrong: "ip route del default",
+    undo: "ip route add default via 198.51.100.50; ip route del 192.0.2.1",
+    packet: "tcp4 nat1 -> internet:80 => world:80",
+    cause: /lost, no route/,
+    fix: /^ip route add 192.0.2.1 via ROUTER$/,
+    fill: ["ROUTER", "198.51.100.50"],
+  },
+  {
+    title: "net-destroy and net-start leave a guest's tap without its bridge",
+    wrong: "ip link set vnet0 nomaster",
+    packet: "tcp4 host -> nat1:80 => nat1:80",
+    cause: /vnet0 is no port of virbr50/,
+    fix: /^ip link set vnet0 master virbr50$/,
+  },
+  {
+    title: "nothing is published",
+    asked: "tcp4 world -> nat1:22 => blocked",
+    packet: "tcp4 world -> host:2022 => nat1:22",
+    cause: /oifname @closed/,
+    fix: /^virtwall publish add nat1 tcp\/2022:22$/,
+  },
+  {
+    title: "a guest is to reach a service of the host",
+    packet: "tcp4 nat1 -> gateway:3142 => delivered",
+    cause: /inet virtwall input/,
+    fix: /^networks: \{ default: \{ services: \[tcp\/3142\] \} \}$/,
+  },
+  {
+    title: "an isolated network is to reach the world",
+    packet: "tcp4 private1 -> world:80 => world:80",
+    cause: /@isolated/,
+    fix: /^networks: \{ private: \{ mode: nat \} \}$/,
+  },
+  {
+    title: "a guest is to reach another network",
+    packet: "tcp4 routed1 -> nat1:80 => nat1:80",
+    cause: /@reach/,
+    fix: /^networks: \{ routed: \{ reach: \[default\] \} \}$/,
+  },
+  {
+    title: "guests of one network are kept apart",
+    policy: "networks: { default: { isolate: true } }\n",
+    packet: "tcp4 nat1 -> nat2:80 => nat2:80",
+    cause: /@apart/,
+    fix: /^networks: \{ default: \{ isolate: false \} \}$/,
+  },
+  {
+    title: "a group closes a port of a guest",
+    policy:
+      "groups: { web: { ingress: [{ allow: tcp/443 }] } }\nguests: { routed1: { groups: [web] } }\n",
+    packet: "tcp4 world -> routed1:80 => routed1:80",
+    cause: /ingress\/web/,
+    fix: /^groups: \{ web: \{ ingress: \[\{ allow: tcp\/80 \}\] \} \}$/,
+  },
+];
+
+const { inventory } = caseFolder("beside-firewalls");
+let world: World;
+let runner: PacketRunner;
+let virtwall: VirtwallOnHost;
+
+const linesOf = ({ packet, asked }: Pain) => parsePacketLines([asked ?? packet, packet].join("\n"));
+
+beforeAll(async () => {
+  await buildPrograms();
+  const spec = await readWorldSpec(inventory);
+  world = await createWorld(spec);
+  runner = new PacketRunner(world, spec);
+  // The host learns where those are who would not speak to it else.
+  const learned = parsePacketLines(
+    "tcp4 lan1 -> host:22 => delivered\ntcp4 lan2 -> host:22 => delivered",
+  );
+  await runner.listen(learned);
+  expect(await runner.run(learned)).toEqual(learned.map(({ text }) => text));
+});
+afterAll(() => world?.close());
+
+afterEach(async () => {
+  await world.onHost(["nft", "flush", "ruleset"]);
+  rmSync(virtwall.folder, { recursive: true, force: true });
+});
+
+const shell = (script: string) => world.onHost(["sh", "-c", script]);
+
+test.each(pains)("$title: explain says why, and what mends it", async (pain) => {
+  const { policy = usual, wrong, undo } = pain;
+  virtwall = new VirtwallOnHost(world, { policy, inventory });
+  const lines = linesOf(pain);
+  if (pain.listens === undefined) await runner.listen(lines);
+  else await world.agent(pain.listens[0]).listen("tcp", pain.listens[1]);
+  await world.setBridgeNetfilter(false);
+  // Neighbours and bridges learn who is where.
+  await runner.run(lines);
+  run("apply");
+  if (wrong !== undefined) await shell(wrong);
+  try {
+    const [asked, arriving] = lines as [PacketLine, PacketLine];
+    expect(await runner.run([asked])).not.toEqual([arriving.text]);
+    const { text } = virtwall.run("explain", ...wordsOf(asked));
+    expect(text).toMatch(pain.cause);
+    const fix = /^ {2}fix: (.*)$/m.exec(text)?.[1] ?? "";
+    expect(fix, text).toMatch(pain.fix);
+    await mend(pain.fill === undefined ? fix : fix.replace(...pain.fill));
+    expect(await runner.run([arriving])).toEqual([arriving.text]);
+  } finally {
+    if (undo !== undefined) await shell(undo);
+    await shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+    await shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0");
+  }
+});
+
+function wordsOf(line: PacketLine): string[] {
+  const { from, to } = runner.ends(line);
+  const { protocol, port } = line;
+  const address = to.includes(":") ? `[${to}]` : to;
+  return [protocol, from, port > 0 ? `${address}:${String(port)}` : to];
+}
+
+/** As the admin does it: types the command, or writes the line into the policy. */
+async function mend(fix: string): Promise<void> {
+  if (/^(networks|guests|groups|host):/.test(fix)) {
+    const policy: unknown = parse(readFileSync(virtwall.policyFile, "utf8"));
+    writeFileSync(virtwall.policyFile, stringify(merged(policy, parse(fix))));
+    run("apply");
+  } else if (fix.startsWith("virtwall ")) {
+    run(...fix.split(" ").slice(1));
+    run("apply");
+  } else await shell(fix);
+}
+
+/** Lists grow by what is to be added, single values are replaced. */
+function merged(before: unknown, added: unknown): unknown {
+  if (Array.isArray(before) && Array.isArray(added)) return [...before, ...added];
+  if (!isMapping(before) || !isMapping(added)) return added;
+  const changed = Object.entries(added).map(([key, value]) => [key, merged(before[key], value)]);
+  return { ...before, ...Object.fromEntries(changed) };
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function run(...words: readonly string[]): void {
+  const { status, text } = virtwall.run(...words);
+  expect(status, text).toBe(0);
+}
