@@ -36,8 +36,9 @@ export async function runExplain(
   demandRoot("explain");
   const { words, ...how } = asked;
   const namesGuest = [words.from, words.to].some((end) => end.startsWith("guest:"));
-  const knowledge = await readKnowledge(settings, namesGuest);
-  const ground = await readGround(knowledge.nics);
+  const reading = readKnowledge(settings, namesGuest);
+  const ground = await readGround(reading.then(({ nics }) => nics));
+  const knowledge = await reading;
   const answer = answerWords(asked, knowledge, ground);
   const { because: rule, ...rest } = answer;
   const origin = rule && originOf(rule, await readRuleFiles());

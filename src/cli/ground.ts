@@ -37,7 +37,10 @@ export interface ReadGround extends Ground {
   readonly unlisted: readonly string[];
 }
 
-export async function readGround(nics: readonly KnownNic[]): Promise<ReadGround> {
+/** `nics` may be on their way still: rules are read meanwhile. */
+export async function readGround(
+  nics: readonly KnownNic[] | Promise<readonly KnownNic[]>,
+): Promise<ReadGround> {
   const [tables, host, unlisted] = await Promise.all([
     readTables(),
     readHostNow(nics),
@@ -46,7 +49,9 @@ export async function readGround(nics: readonly KnownNic[]): Promise<ReadGround>
   return { tables, host, unlisted };
 }
 
-async function readHostNow(nics: readonly KnownNic[]): Promise<Ground["host"]> {
+async function readHostNow(
+  nics: readonly KnownNic[] | Promise<readonly KnownNic[]>,
+): Promise<Ground["host"]> {
   const routes = ["route", "show", "table", "all"];
   const [links, rules4, rules6, routes4, routes6, neighbours, forwarding, listeners] =
     await Promise.all([
@@ -61,7 +66,15 @@ async function readHostNow(nics: readonly KnownNic[]): Promise<Ground["host"]> {
     ]);
   const settings = await readSettings(settingsOf(links.map(({ ifname }) => ifname)));
   const routing = { rules: { 4: rules4, 6: rules6 }, routes: { 4: routes4, 6: routes6 } };
-  return readHost({ links, routing, neighbours, forwarding, settings, nics, listeners });
+  return readHost({
+    links,
+    routing,
+    neighbours,
+    forwarding,
+    settings,
+    listeners,
+    nics: await nics,
+  });
 }
 
 async function readTables(): Promise<readonly Table[]> {

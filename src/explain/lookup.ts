@@ -1,5 +1,6 @@
 import type { Element, Expression } from "../nft/ast.ts";
-import { matchesKey } from "./constant.ts";
+import { rememberedWhile } from "../base/remembered.ts";
+import { intervalOfConstant, matchesKey } from "./constant.ts";
 import type { Loaded } from "./value.ts";
 
 /** The elements that a key may have met: exactly one, where `mayMiss` is false and there is no other. */
@@ -15,7 +16,7 @@ export function lookUp(
   types: readonly string[],
 ): Lookup {
   const candidates: Element[] = [];
-  for (const element of elements) {
+  for (const element of eligible(elements, fields, types)) {
     if (isCatchAll(element.key)) continue;
     const answer = matchesKey(element.key, fields, types);
     if (answer === "yes" && isPlain(element)) return { candidates: [element], mayMiss: false };
@@ -25,6 +26,44 @@ export function lookUp(
   return rest === undefined
     ? { candidates, mayMiss: true }
     : { candidates: [...candidates, rest], mayMiss: false };
+}
+
+interface Index {
+  /** Elements of one number a field, by these numbers. */
+  readonly exact: ReadonlyMap<string, readonly Element[]>;
+  readonly others: readonly Element[];
+}
+
+/** Those that a key could meet: of ten thousand publications one, where all of the key is known. */
+function eligible(
+  elements: readonly Element[],
+  fields: readonly Loaded[],
+  types: readonly string[],
+): readonly Element[] {
+  if (!fields.every((field) => typeof field === "bigint")) return elements;
+  const { exact, others } = indexOf(elements, types);
+  return [...(exact.get(fields.join()) ?? []), ...others];
+}
+
+const indexOf = rememberedWhile(
+  (_elements: readonly Element[], types: readonly string[]) => types,
+  (elements, types): Index => {
+    const exact = new Map<string, Element[]>();
+    const others: Element[] = [];
+    for (const element of elements) {
+      const numbers = numbersOf(element.key, types);
+      if (numbers === undefined) others.push(element);
+      else exact.set(numbers, [...(exact.get(numbers) ?? []), element]);
+    }
+    return { exact, others };
+  },
+);
+
+function numbersOf(key: Expression, types: readonly string[]): string | undefined {
+  const parts = key.kind === "concat" ? key.parts : [key];
+  const intervals = parts.map((part, index) => intervalOfConstant(part, types[index] ?? "integer"));
+  const numbers = intervals.map((each) => (each?.first === each?.last ? each?.first : undefined));
+  return numbers.includes(undefined) ? undefined : numbers.join();
 }
 
 /** `*`, which nft's JSON shows as the bare word. */
