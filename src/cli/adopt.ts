@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
+import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { VirshNetworks } from "../edge/libvirt/virsh-networks.ts";
 import { callDaemon } from "../edge/socket/daemon-client.ts";
 import type { Network } from "../model/inventory.ts";
@@ -78,7 +79,8 @@ async function makeOpen(
     throw new RefusedError(`there are ${verdictOf(before.decision.problems)}: virtwall check`);
   }
   const { policy, inventory } = before.written;
-  const { keys, obstacles } = planAdoption({ policy, inventory, network });
+  const { keys, obstacles: own } = planAdoption({ policy, inventory, network });
+  const obstacles = [...own, ...(await zoneObstacles(settings, policy.host, name))];
   if (obstacles.length > 0) return { ...nothing, state: "refused", obstacles };
   const edit = editPolicy(settings, before.policyTexts, { name, keys });
   const after = await imagine(settings, {
@@ -186,6 +188,27 @@ function editPolicy(
 
 function reachOf({ desired }: Collected["decision"], name: string): Reach {
   return desired ? describeReach(desired.compiled.intent, name) : new Map();
+}
+
+/** libvirt puts the bridge of an open network into no zone, and the default zone of firewalld would shut its guests off. */
+async function zoneObstacles(
+  { inventoryFolder, connectUri }: Settings,
+  { integration }: Collected["written"]["policy"]["host"],
+  name: string,
+): Promise<readonly string[]> {
+  if (integration === "auto" || inventoryFolder !== undefined) return [];
+  const firewalld = new FirewalldBus();
+  try {
+    if ((await firewalld.read()) === undefined) return [];
+  } finally {
+    firewalld.close();
+  }
+  const xml = await new VirshNetworks(connectUri).persistentXml(name);
+  if (/<bridge\s[^>]*\bzone=/.test(xml ?? "")) return [];
+  return [
+    `firewalld runs, and nobody would tell it of the bridge then (integration: ${integration}): ` +
+      "integration: auto, or <bridge zone='...'/> in the network's XML",
+  ];
 }
 
 /** Our side before and after: it has to be the same, to the last element of a set. */

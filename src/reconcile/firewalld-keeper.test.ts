@@ -102,6 +102,7 @@ test("firewalld is not reloaded where that would take away what the admin did at
 test("with print nothing is told", async () => {
   const { report } = await keeper.keep({ ...wish, integration: "print" });
   expect(report.map(({ state }) => state)).toEqual(["needed", "needed"]);
+  expect(report[0]?.line).toMatch(/^firewall-cmd --permanent --new-zone=virtwall && .* --reload$/);
   expect(firewalld.done).toEqual([]);
 });
 
@@ -109,6 +110,20 @@ test("a refusal is told, and the next time it is tried again", async () => {
   firewalld.refusal = "COMMAND_FAILED";
   expect((await keeper.keep(wish)).failures).toEqual(["firewalld: COMMAND_FAILED"]);
   firewalld.refusal = "";
+  expect((await keeper.keep(wish)).report.every(({ state }) => state === "passed")).toBe(true);
+});
+
+test("firewalld that goes while it is told is told when it is back", async () => {
+  const { facts } = firewalld;
+  const told = firewalld.carryOut.bind(firewalld);
+  firewalld.carryOut = (steps) => {
+    firewalld.facts = undefined;
+    return told(steps);
+  };
+  expect((await keeper.keep(wish)).failures).toEqual(["firewalld: it has gone"]);
+  expect(await keeper.keep(wish)).toEqual({ report: [], isChanged: false, failures: [] });
+  firewalld.facts = facts;
+  firewalld.carryOut = told;
   expect((await keeper.keep(wish)).report.every(({ state }) => state === "passed")).toBe(true);
 });
 

@@ -5,7 +5,12 @@ import {
   type FirewalldStep,
 } from "../ports/firewalld.ts";
 import type { PassRuleReport } from "./pass-rules.ts";
-import { planFirewalld, planFirewalldRemoval, type FirewalldPlan } from "./plan-firewalld.ts";
+import {
+  planFirewalld,
+  planFirewalldRemoval,
+  typeFirewalld,
+  type FirewalldPlan,
+} from "./plan-firewalld.ts";
 
 export interface FirewalldWish {
   /** Bridges of networks that we judge. */
@@ -69,7 +74,7 @@ export class FirewalldKeeper {
 
   async #hold(facts: FirewalldFacts, wish: FirewalldWish): Promise<FirewalldOutcome> {
     let plan: FirewalldPlan = planFirewalld(facts, wish.bridges);
-    if (wish.integration === "print") return { ...nothing, report: plan.report };
+    if (wish.integration === "print") return { ...nothing, report: withLine(plan) };
     let isChanged = false;
     for (let round = 0; plan.steps.length > 0 && round < mostRounds; round += 1) {
       const failures = await this.#carryOut(plan.steps);
@@ -97,4 +102,10 @@ export class FirewalldKeeper {
         "firewall-cmd --runtime-to-permanent, or firewall-cmd --reload",
     ];
   }
+}
+
+/** What is to be typed stands by the first bridge that waits for it. */
+function withLine({ report, steps }: FirewalldPlan): readonly PassRuleReport[] {
+  const first = report.find(({ state, line }) => state === "needed" && line === undefined);
+  return report.map((each) => (each === first ? { ...each, line: typeFirewalld(steps) } : each));
 }

@@ -74,6 +74,49 @@ export function planFirewalldRemoval(facts: FirewalldFacts): readonly FirewalldS
   ];
 }
 
+/** The steps as an admin types them, in one line. */
+export function typeFirewalld(steps: readonly FirewalldStep[]): string {
+  return steps
+    .flatMap(wordsOf)
+    .map((words) => `firewall-cmd ${words}`)
+    .join(" && ");
+}
+
+function wordsOf(step: FirewalldStep): readonly string[] {
+  switch (step.kind) {
+    case "add zone":
+      return [`--permanent --new-zone=${firewalldName}`];
+    case "write policy": {
+      const { ingress, egress, target, priority: order } = step.policy;
+      const at = `--permanent --policy=${step.name}`;
+      return [
+        `--permanent --new-policy=${step.name}`,
+        ...addZones({ ingress, egress }).map((words) => `${at} ${words}`),
+        `${at} --set-target=${target}`,
+        `${at} --set-priority=${order}`,
+      ];
+    }
+    case "set policy":
+      return addZones(step.policy).map((words) => `--policy=${step.name} ${words}`);
+    case "bind":
+      return [`--zone=${firewalldName} --change-interface=${step.interface}`];
+    case "unbind":
+      return [`--zone=${firewalldName} --remove-interface=${step.interface}`];
+    case "reload":
+      return ["--reload"];
+    case "delete all":
+      return [];
+  }
+}
+
+/** What is there already firewall-cmd passes over with a warning. */
+function addZones({ ingress, egress }: Pick<FirewalldPolicy, "ingress" | "egress">): string[] {
+  return [
+    ...ingress.map((zone) => `--add-ingress-zone=${zone}`),
+    ...egress.map((zone) => `--add-egress-zone=${zone}`),
+  ];
+}
+
 function planWriting({ permanent }: FirewalldFacts): readonly FirewalldStep[] {
   const zone = permanent.hasZone ? [] : [{ kind: "add zone" } as const];
   const policies = Object.entries(policyMakers).flatMap(([name, make]) => {

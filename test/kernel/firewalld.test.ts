@@ -9,7 +9,7 @@ import { parsePacketLines } from "../world/packet-lines.ts";
 import { PacketRunner } from "../world/packet-runner.ts";
 import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
 import { createWorld, type World } from "../world/world.ts";
-import { buildPrograms } from "./daemon-program.ts";
+import { buildPrograms, until } from "./daemon-program.ts";
 
 const { folder, inventory } = caseFolder("libvirt-modes");
 const lines = parsePacketLines(readFileSync(join(folder, "packets.txt"), "utf8")).filter(
@@ -120,4 +120,27 @@ describe("firewalld, which owns its table", () => {
     virtwall.clean();
     expect(await firewalld.listing()).toBe(before);
   });
+
+  test("with `print` what status says, typed by hand, lets guests pass", async () => {
+    const policy = `host: { integration: print }\n${readFileSync(join(folder, "policy.yaml"), "utf8")}`;
+    const env = { DBUS_SYSTEM_BUS_ADDRESS: firewalld.busAddress };
+    virtwall = new VirtwallOnHost(world, { policy, inventory, env });
+    await virtwall.start();
+    const bridges = () =>
+      virtwall.status().integration.chains.filter(({ by }) => by === "firewalld");
+    const typed: string[] = [];
+    // What is written down comes into force first; bridges are bound then.
+    await until(() => bridges().some(({ line }) => line !== undefined));
+    for (let turn = 0; turn < 2; turn += 1) {
+      const line = bridges().find((bridge) => bridge.line !== undefined)?.line ?? "true";
+      await root.run("sh", "-c", line);
+      typed.push(line);
+      await until(() => bridges().every((bridge) => bridge.line !== line));
+    }
+    expect(typed[0]).toContain("--new-zone=virtwall");
+    expect(bridges().map(({ state }) => state)).toEqual(bridges().map(() => "passed"));
+    expect(await runner.run(lines)).toEqual(promised);
+    virtwall.clean();
+    // firewall-cmd is started anew for each word of it.
+  }, 180_000);
 });

@@ -3,7 +3,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { fetchPage } from "../../lab/fetch-page.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
 import { asClient, uplink } from "../../lab/uplink.ts";
+import { writePolicy } from "../../lab/virtwall.ts";
 import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+
+const policy = `guests:
+  web1:
+    publish:
+      - address: ${uplink.address}
+        ports: [tcp/8080:80]
+`;
 
 let hypervisor: Hypervisor;
 
@@ -13,12 +21,7 @@ beforeAll(async () => {
     root: await trixieRoot(),
     hostFirewall: "firewalld",
     guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
-    policy: `guests:
-  web1:
-    publish:
-      - address: ${uplink.address}
-        ports: [tcp/8080:80]
-`,
+    policy,
   });
 }, 900_000);
 
@@ -66,6 +69,18 @@ test("adopted, the network is in our zone, and given back it is in libvirt's aga
   await hypervisor.virtwall("adopt", "default", "--undo");
   await expectServed("libvirt");
 });
+
+test.each(["print", "off"])(
+  "with integration: %s it is not adopted: nobody would tell firewalld of its bridge",
+  async (integration) => {
+    await writePolicy(hypervisor.world, `host: { integration: "${integration}" }\n${policy}`);
+    await expect(hypervisor.virtwall("adopt", "default")).rejects.toThrow(
+      /in the way: firewalld runs/,
+    );
+    await writePolicy(hypervisor.world, policy);
+    await expectServed("libvirt");
+  },
+);
 
 test("stopped with --clean, firewalld knows nothing of virtwall, and libvirt's zone has its bridge", async () => {
   await hypervisor.virtwall("stop", "--clean");

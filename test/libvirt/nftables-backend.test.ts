@@ -8,6 +8,7 @@ import { startStream } from "../../lab/stream/start-stream.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
 import { asClient, client, uplink } from "../../lab/uplink.ts";
 import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+import { expectWholeIsolation } from "./whole-isolation.ts";
 
 const publicPage = `http://${uplink.address}:8080/`;
 
@@ -91,6 +92,9 @@ test("adopted and given back, the guest is reached as before, by libvirt's table
   expect(await bridged()).toBe(true);
   await expect.poll(page, { timeout: 20_000 }).toBe("I am web1\n");
 });
+
+test("after a flush that libvirt does not survive, and its restarts, nobody gets past the publication", () =>
+  expectWholeIsolation(hypervisor, publicPage));
 
 test("restarts of the host firewall cost no packet, though they take libvirt's tables along", async () => {
   await hypervisor.virtwall("integrate", "--file", hypervisor.firewall.file);

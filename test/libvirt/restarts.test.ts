@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { startStream } from "../../lab/stream/start-stream.ts";
 import { served, startServing, type Hypervisor } from "./hypervisor.ts";
+import { expectWholeIsolation } from "./whole-isolation.ts";
 
 let hypervisor: Hypervisor;
 
@@ -69,6 +70,9 @@ test.each(cases)(
     expect(await admitted()).toBeGreaterThan(count);
   },
 );
+
+test("after a flush that libvirt does not survive, and its restarts, nobody gets past the publication", () =>
+  expectWholeIsolation(hypervisor, `http://${served.address}:${served.httpPort}/`));
 
 test("a libvirt without an nftables backend is not migrated to it", async () => {
   await expect(hypervisor.virtwall("migrate", "--to", "nftables")).rejects.toThrow(
