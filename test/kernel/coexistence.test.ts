@@ -7,6 +7,7 @@ import { docker } from "../world/foreign/docker.ts";
 import { ForeignFirewalld } from "../world/foreign/firewalld.ts";
 import type { ForeignFirewall } from "../world/foreign/foreign-firewall.ts";
 import { ForeignRoot } from "../world/foreign/foreign-root.ts";
+import { libvirtIptables, libvirtNftables } from "../world/foreign/libvirt.ts";
 import {
   dockerNft,
   iptablesRules,
@@ -67,6 +68,8 @@ const kinds: readonly Kind[] = [
   open("Docker 29, nftables (recorded)", async () =>
     nftFile(world, dockerNft, "delete table ip docker-bridges\n"),
   ),
+  open("libvirt 11.3, iptables (recorded)", async () => libvirtIptables(world)),
+  open("libvirt 11.3, nftables (recorded)", async () => libvirtNftables(world)),
 ];
 
 function closed(title: string, make: Kind["make"]): Kind {
@@ -198,6 +201,7 @@ world to publication, world past it, guest to the host's DHCP and DNS and to wha
 firewall was there first, was restarted (or reloaded) under the daemon, and came after it; after \`virtwall stop --clean\` its own listing
 was what it had been.
 
-Real programs of Debian 13 on the host of a network made of namespaces, but for what is named as recorded: that ruleset is Docker's
-documentation of what it writes.
+Real programs of Debian 13 on the host of a network made of namespaces, but for what is named as recorded: Docker's ruleset is its
+documentation of what it writes, libvirt's has the shapes that libvirt itself writes there. libvirt itself runs in \`test/libvirt\`, where
+guests stay as closed as they were after a flush that takes its rules, its reload, its restart and that of its network.
 `;
