@@ -53,10 +53,19 @@ beforeAll(async () => {
         <bridge name='virbr7'/>
         <ip address='192.168.124.1' prefix='24'/>
       </network>`,
+      `<network>
+        <name>routed</name>
+        <forward mode='route'/>
+        <bridge name='virbr8'/>
+        <ip address='192.168.125.1' prefix='24'>
+          <dhcp><range start='192.168.125.2' end='192.168.125.9'/></dhcp>
+        </ip>
+      </network>`,
     ],
     guests: [
       { name: "web1", mac: "52:54:00:00:00:01" },
       { name: "web2", mac: "52:54:00:00:00:02" },
+      { name: "web3", mac: "52:54:00:00:00:03", network: "routed" },
     ],
     policy,
   });
@@ -171,4 +180,26 @@ test("given back, libvirt's XML and the policy are what they were, byte for byte
   expect(await world.must(["iptables-save"])).toContain("virbr0");
   expect(await taps()).toBe(tapsBefore);
   await expectReachability();
+});
+
+test("a routed network is adopted and given back with its guest as open to the outside as it was", async () => {
+  const { world, libvirt, addresses } = hypervisor;
+  const route = ["192.168.125.0/24", "via", uplink.address];
+  await world.must([...asClient, "ip", "route", "add", ...route]);
+  const page = `http://${addresses.get("web3") ?? ""}/`;
+  const expectOpen = async (): Promise<void> => {
+    await expect.poll(() => asked(page), { timeout: 20_000 }).toBe("I am web3\n");
+    expect(await asked(`${page}cgi-bin/whoami`)).toBe(`${client.address}\n`);
+    expect(await asked(`${page}cgi-bin/connect?${client.address}:9000`)).toBe("open\n");
+  };
+  await expectOpen();
+  expect(await adopt("routed")).toMatchObject({ state: "adopted", differences: [] });
+  expect(await libvirt.virsh("net-dumpxml", "routed")).toContain("<forward mode='open'/>");
+  expect(await world.must(["iptables-save"])).not.toContain("virbr8");
+  expect(await readPolicy()).toBe(`${policy}networks:\n  routed: { mode: route }\n`);
+  await expectOpen();
+  expect(await adopt("routed", "--undo")).toMatchObject({ state: "given back" });
+  expect(await libvirt.virsh("net-dumpxml", "routed")).toContain("<forward mode='route'/>");
+  expect(await readPolicy()).toBe(policy);
+  await expectOpen();
 });

@@ -16,18 +16,27 @@ interface Host {
   readonly daemon: Running;
 }
 
-const guest = { name: "web1", mac: "52:54:00:00:00:01", network: "lan" } as const;
 const guestAddress = "192.0.2.51";
+/** Its own XML says which group's it is and what address it has: no file of either host does. */
+const guest = {
+  name: "web1",
+  mac: "52:54:00:00:00:01",
+  network: "lan",
+  domainXml: `<metadata>
+    <virtwall:guest xmlns:virtwall="https://virtwall.dev/guest/1">
+      <virtwall:groups>web</virtwall:groups>
+      <virtwall:nics mac="52:54:00:00:00:01">
+        <virtwall:address>${guestAddress}</virtwall:address>
+      </virtwall:nics>
+    </virtwall:guest>
+  </metadata>`,
+} as const;
 const flood = { name: "flood", mac: "52:54:00:00:00:66", network: "lan", floods: true } as const;
 const lan = `<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>`;
 const policy = `groups:
   web:
     ingress: [{ allow: [tcp/7, tcp/80] }]
 guests:
-  web1:
-    groups: [web]
-    nics:
-      "${guest.mac}": { address: ${guestAddress} }
   flood:
     groups: [web]
 `;
@@ -132,6 +141,9 @@ async function moveAway(name: string): Promise<void> {
 const tapsOf = ({ world }: Host) =>
   world.must(["nft", "list", "set", "bridge", "virtwall", "taps"]);
 
+/** Addresses of the group's guests. */
+const groupOf = ({ world }: Host) => world.must(["nft", "list", "ruleset", "bridge"]);
+
 /** One connection to the guest's echo, kept for as long as the test wants. */
 const talker = `
 const socket = require("node:net").connect(7, "${guestAddress}");
@@ -157,7 +169,9 @@ test("a guest moves to another host: its rules stand there before it runs, and a
   expect(connection.output()).not.toMatch(/error|closed/);
   expect(await refusedFrames(destination)).toBe(0);
   expect(await tapsOf(destination)).toContain("vnet");
+  expect(await groupOf(destination)).toContain(guestAddress);
   await expect.poll(() => tapsOf(source)).not.toContain("vnet");
+  expect(await groupOf(source)).not.toContain(guestAddress);
 });
 
 /** What a port of the bridge hears of the guest, and the host itself. */
