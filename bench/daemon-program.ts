@@ -9,16 +9,17 @@ import { Program, run } from "./program.ts";
 export class RunningDaemon {
   readonly #world: BenchWorld;
   readonly #folder: string;
-  readonly #programs: string;
+  /** The folder of `bin` and `dist`. */
+  readonly #root: string;
   readonly #program: Program;
   readonly #startedAt = performance.now();
   #readyMs = NaN;
 
-  private constructor(world: BenchWorld, folder: string, programs: string) {
+  private constructor(world: BenchWorld, folder: string, root: string) {
     this.#world = world;
     this.#folder = folder;
-    this.#programs = programs;
-    this.#program = new Program(world.host, this.#command("daemon.js", "daemon"));
+    this.#root = root;
+    this.#program = new Program(world.host, this.#command("daemon"));
   }
 
   /** The inventory that it follows. */
@@ -43,9 +44,9 @@ export class RunningDaemon {
     const folder = mkdtempSync(join(tmpdir(), "virtwall-bench-"));
     writeInventory(fleet, folder);
     writePolicy(folder, policyText(fleet, fleet.publications));
-    const programs = mode === "owner" ? distFolder : join(folder, "programs");
-    if (mode === "restore") copyPrograms(programs);
-    const daemon = new RunningDaemon(world, folder, programs);
+    const root = mode === "owner" ? join(distFolder, "..") : join(folder, "programs");
+    if (mode === "restore") copyPrograms(root);
+    const daemon = new RunningDaemon(world, folder, root);
     await daemon.#ready();
     const found = await daemon.#protection();
     if (found !== mode) throw new Error(`the daemon is in mode ${found}, not ${mode}`);
@@ -55,7 +56,7 @@ export class RunningDaemon {
   /** Another daemon in its place; the gate lives on. */
   async restart(): Promise<RunningDaemon> {
     await this.#program.stop();
-    const next = new RunningDaemon(this.#world, this.#folder, this.#programs);
+    const next = new RunningDaemon(this.#world, this.#folder, this.#root);
     await next.#ready();
     return next;
   }
@@ -82,7 +83,7 @@ export class RunningDaemon {
 
   /** Runs a command of virtwall beside it. */
   async command(...words: readonly string[]): Promise<void> {
-    await run(this.#world.host, this.#command("cli.js", ...words));
+    await run(this.#world.host, this.#command(...words));
   }
 
   /** Installs libvirt's hooks for this daemon, and names the folder. */
@@ -105,18 +106,18 @@ export class RunningDaemon {
   }
 
   async #protection(): Promise<string> {
-    const text = await run(this.#world.host, this.#command("cli.js", "status", "--json"));
+    const text = await run(this.#world.host, this.#command("status", "--json"));
     return (JSON.parse(text) as { protection: { mode: string } }).protection.mode;
   }
 
-  #command(program: string, ...args: readonly string[]): string[] {
+  #command(...args: readonly string[]): string[] {
     const options = [
       ["--policy", "policy.yaml"],
       ["--inventory", ""],
       ["--state", "state"],
       ["--socket", "run/virtwall.sock"],
     ].flatMap(([option = "", name = ""]) => [option, join(this.#folder, name)]);
-    return [process.execPath, join(this.#programs, program), ...args, ...options];
+    return [join(this.#root, "bin/virtwall"), ...args, ...options];
   }
 }
 
@@ -124,11 +125,12 @@ function writePolicy(folder: string, text: string): void {
   writeFileSync(join(folder, "policy.yaml"), text);
 }
 
-function copyPrograms(folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
+function copyPrograms(root: string): void {
+  mkdirSync(root, { recursive: true });
+  writeFileSync(join(root, "package.json"), '{ "type": "module" }\n');
+  cpSync(join(distFolder, "../bin"), join(root, "bin"), { recursive: true });
   for (const name of ["cli.js", "daemon.js", "gate.js"]) {
-    cpSync(join(distFolder, name), join(folder, name));
+    cpSync(join(distFolder, name), join(root, "dist", name));
   }
 }
 
