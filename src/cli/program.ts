@@ -6,6 +6,7 @@ import type { PublicationEdit } from "./edit-publications.ts";
 import { UsageError, type ExitStatus } from "./exit-status.ts";
 import type { Output } from "./output.ts";
 import { addNwfilter } from "./nwfilter-program.ts";
+import { addViews } from "./view-program.ts";
 import { readSettings, type GlobalOptions } from "./settings.ts";
 
 /** The command line. Each command's code is loaded when it runs, so that `--help` is quick. */
@@ -38,7 +39,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addMigrate(builder);
   addNwfilter(builder);
   addExplain(builder);
-  addTrace(builder);
+  addViews(builder);
   addDoctor(builder);
   addHook(builder);
   addImport(builder);
@@ -351,32 +352,6 @@ function addExplain({ add, run, output }: Builder): void {
       state: readFlowState(settings.stateFolder),
     });
   });
-}
-
-function addTrace({ add, run, output }: Builder): void {
-  run(
-    add(
-      "trace <subject...>",
-      "show live packets on their way through all rules of the host",
-      "virtwall trace guest:web1 --count 5",
-    )
-      .option("--count <packets>", "end after that many", readPositive, 20)
-      .option("--time <seconds>", "end after that long", readPositive, 30),
-    async ({ settings, args, own }) =>
-      (await import("./trace.ts")).runTrace(settings, output, {
-        subject: (args[0] as string[]).join(" "),
-        count: Number(own["count"]),
-        seconds: Number(own["time"]),
-      }),
-  );
-}
-
-function readPositive(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1 || number > 1_000_000) {
-    throw new UsageError(`${text} is no number from 1 to 1000000`);
-  }
-  return number;
 }
 
 function addDoctor({ add, run, output }: Builder): void {

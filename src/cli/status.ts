@@ -3,11 +3,12 @@ import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
-import type { Ownership } from "../ports/kernel.ts";
+import type { Policy } from "../model/policy.ts";
+import type { Kernel, Ownership } from "../ports/kernel.ts";
 import { SourceError } from "../ports/sources.ts";
 import { listLearned } from "../reconcile/list-learned.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
-import type { DaemonStatus, ProtectionStatus } from "../wire/daemon-status.ts";
+import type { DaemonStatus, IntegrationStatus, ProtectionStatus } from "../wire/daemon-status.ts";
 import { countsOf, firewallsOf, statusBody } from "../wire/status-body.ts";
 import { collect, type Collected } from "./collect.ts";
 import { noDaemon } from "./events.ts";
@@ -39,13 +40,6 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
   try {
     const gatePid = await readGatePid(settings.gateSocket);
     const desired = collected.decision.desired;
-    const mark = collected.written.policy.host.mark;
-    const { report } = planPassRules({
-      foreign: await kernel.readForeign(),
-      xtables: await new XtablesPrograms().read(),
-      mark,
-      integration: "print",
-    });
     return {
       ...describePolicy(collected),
       daemon: null,
@@ -56,16 +50,26 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
         counts: countsOf(await kernel.readCounters()),
         learned: await listLearned(kernel),
       }),
-      integration: {
-        mode: collected.written.policy.host.integration,
-        firewalls: firewallsOf(report),
-        chains: report,
-      },
+      integration: await readIntegration(kernel, collected.written.policy),
       gaps: { tables: { count: 0 }, passRules: { count: 0 } },
     };
   } finally {
     kernel.close();
   }
+}
+
+/** What meets guests' packets beside us, as it is now. */
+export async function readIntegration(
+  kernel: Pick<Kernel, "readForeign">,
+  { host: { mark, integration } }: Policy,
+): Promise<IntegrationStatus> {
+  const { report } = planPassRules({
+    foreign: await kernel.readForeign(),
+    xtables: await new XtablesPrograms().read(),
+    mark,
+    integration: "print",
+  });
+  return { mode: integration, firewalls: firewallsOf(report), chains: report };
 }
 
 /** Without a daemon nothing is put back. */

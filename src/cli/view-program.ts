@@ -1,0 +1,56 @@
+import { Option } from "commander";
+import type { Builder } from "./builder.ts";
+import { UsageError } from "./exit-status.ts";
+import type { TopologyFormat } from "./topology.ts";
+
+/** Commands that show what goes on and what there is. */
+export function addViews(builder: Builder): void {
+  addTrace(builder);
+  addTopology(builder);
+}
+
+function addTrace({ add, run, output }: Builder): void {
+  run(
+    add(
+      "trace <subject...>",
+      "show live packets on their way through all rules of the host",
+      "virtwall trace guest:web1 --count 5",
+    )
+      .option("--count <packets>", "end after that many", readPositive, 20)
+      .option("--time <seconds>", "end after that long", readPositive, 30),
+    async ({ settings, args, own }) =>
+      (await import("./trace.ts")).runTrace(settings, output, {
+        subject: (args[0] as string[]).join(" "),
+        count: Number(own["count"]),
+        seconds: Number(own["time"]),
+      }),
+  );
+}
+
+function readPositive(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 1_000_000) {
+    throw new UsageError(`${text} is no number from 1 to 1000000`);
+  }
+  return number;
+}
+
+const formats: readonly TopologyFormat[] = ["text", "mermaid", "svg"];
+
+function addTopology({ add, run, output }: Builder): void {
+  run(
+    add(
+      "topology",
+      "draw uplinks, networks, guests and publications",
+      "virtwall topology --format svg >topology.svg",
+    ).addOption(
+      new Option("--format <name>", "kind of picture").choices([...formats]).default("text"),
+    ),
+    async ({ settings, own }) =>
+      (await import("./topology.ts")).runTopology(
+        settings,
+        output,
+        formats.find((format) => format === own["format"]) ?? "text",
+      ),
+  );
+}
