@@ -43,10 +43,7 @@ export function printSvg(topology: Topology): string {
   }
   const { firewalls } = topology;
   const others = (firewalls ?? []).map(({ name, state }) => boxOf([name, state], "firewall"));
-  page.frame(
-    [firewalls === null ? "other firewalls: only root sees them" : "other firewalls"],
-    others,
-  );
+  page.frame([firewalls === null ? "other firewalls: not looked at" : "other firewalls"], others);
   return page.print();
 }
 
@@ -94,8 +91,8 @@ class Page {
   /** A box with a title around others. */
   frame(title: readonly string[], boxes: readonly Box[]): number {
     const top = this.#y;
-    const widest = Math.floor((pageWidth - left - gap - 2 * padding) / cell);
-    const texts = title.flatMap((line) => wrapped(line, widest));
+    const cells = Math.floor((pageWidth - left - gap - 2 * padding) / cell);
+    const texts = title.flatMap((line) => wrapped(line, cells));
     this.#y += texts.length * lineHeight + padding;
     const inner = this.#parts.length;
     if (boxes.length > 0) this.#place(boxes, left + gap, pageWidth - 2 * gap);
@@ -105,7 +102,10 @@ class Page {
       0,
       rectangle({ x: left, y: top, width: pageWidth - left - gap, height }, "network"),
       ...texts.map((line, index) =>
-        textAt({ x: left + padding, y: top + (index + 1) * lineHeight }, line, index === 0),
+        textAt(
+          { x: left + padding, y: top + (index + 1) * lineHeight, isFirst: index === 0, cells },
+          line,
+        ),
       ),
     );
     this.#y += gap;
@@ -136,7 +136,7 @@ class Page {
     this.#parts.push(
       rectangle({ x, y, width, height }, className),
       ...lines.map((line, index) =>
-        textAt({ x: x + padding, y: y + (index + 1) * lineHeight }, line, index === 0),
+        textAt({ x: x + padding, y: y + (index + 1) * lineHeight, isFirst: index === 0 }, line),
       ),
     );
   }
@@ -174,20 +174,33 @@ function rectangle({ x, y, width, height }: Rectangle, className: string): strin
   return `<rect class="${className}" x="${x}" y="${y}" width="${width}" height="${height}"/>`;
 }
 
+interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly isFirst: boolean;
+  /** The most characters. */
+  readonly cells?: number;
+}
+
 /** What is cut short stands whole in its title, which browsers show. */
-function textAt({ x, y }: Pick<Rectangle, "x" | "y">, text: string, isFirst: boolean): string {
-  const short = shorten(text);
+function textAt({ x, y, cells = longestText, isFirst }: Place, text: string): string {
+  const short = shorten(text, cells);
   const title = short === clean(text) ? "" : `<title>${escapeXml(clean(text))}</title>`;
   const width = `textLength="${widthOf(short)}" lengthAdjust="spacingAndGlyphs"`;
   const className = isFirst ? ' class="first"' : "";
   return `<text${className} x="${x}" y="${y}" ${width} xml:space="preserve">${title}${escapeXml(short)}</text>`;
 }
 
-function shorten(text: string): string {
-  const whole = [...clean(text)];
-  return whole.length <= longestText
-    ? whole.join("")
-    : `${whole.slice(0, longestText - 1).join("")}…`;
+/** By cells. */
+function shorten(text: string, cells = longestText): string {
+  const whole = clean(text);
+  if (widthOf(whole) <= cells * cell) return whole;
+  let short = "";
+  for (const char of whole) {
+    if (widthOf(`${short}${char}…`) > cells * cell) break;
+    short += char;
+  }
+  return `${short}…`;
 }
 
 /** Broken between words where a line would be too long. */
@@ -195,7 +208,7 @@ function wrapped(text: string, cells: number): string[] {
   const lines: string[] = [];
   for (const word of text.split("  ")) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length + 2 <= cells) {
+    if (last !== undefined && widthOf(`${last}  ${word}`) <= cells * cell) {
       lines[lines.length - 1] = `${last}  ${word}`;
     } else lines.push(word);
   }

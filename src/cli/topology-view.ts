@@ -11,8 +11,8 @@ export interface Topology {
   readonly networks: readonly NetworkView[];
   /** Guests of which no nic stands in a network. */
   readonly elsewhere: readonly GuestView[];
-  /** Chains of other firewalls that meet guests' packets, and what is done about it. Null where nobody could look. */
-  readonly firewalls: readonly FirewallView[] | null;
+  /** Other firewalls that guests' packets meet, and what is done about it, as in `status`. Null where nobody looks. */
+  readonly firewalls: IntegrationStatus["firewalls"] | null;
 }
 
 export interface NetworkView {
@@ -43,12 +43,6 @@ export interface GuestView {
   readonly publications: readonly string[];
 }
 
-export interface FirewallView {
-  readonly name: string;
-  /** `passed`, `needed`, and so on, as in `status`. */
-  readonly state: string;
-}
-
 export function viewTopology(
   { inventory, policy, compiled }: Desired,
   integration: IntegrationStatus | undefined,
@@ -70,7 +64,8 @@ export function viewTopology(
       guests: standing(({ bridge }) => bridge === network.bridge),
     })),
     elsewhere: standing(({ bridge }) => !bridges.has(bridge)),
-    firewalls: integration === undefined ? null : viewFirewalls(integration),
+    firewalls:
+      integration === undefined || integration.mode === "off" ? null : integration.firewalls,
   };
 }
 
@@ -129,12 +124,4 @@ function viewGuest(
           ),
       ),
   };
-}
-
-function viewFirewalls({ mode, chains }: IntegrationStatus): FirewallView[] {
-  if (mode === "off") return [{ name: "host.integration is off", state: "not looked at" }];
-  return chains.map(({ by, family, table, chain, state }) => ({
-    name: `${by === "nft" ? family : by} ${table} ${chain}`,
-    state,
-  }));
 }

@@ -26,7 +26,8 @@ guests: { g1: { groups: web, filter: clean-traffic, publish: [{ ports: "tcp/8080
   });
   const integration = {
     mode: "auto" as const,
-    chains: [{ by: "nft", family: "inet", table: "filter", chain: "forward", state: "passed" }],
+    firewalls: [{ name: "nftables", state: "passed" }],
+    chains: [],
   };
   return viewTopology({ policy, inventory: all, compiled: compile(policy, all) }, integration);
 }
@@ -43,7 +44,7 @@ network inner, isolated, br-inner, 10.1.0.0/24
   g2  vnet2  no address
 
 other firewalls
-  inet filter forward  passed
+  nftables  passed
 `);
 });
 
@@ -61,7 +62,7 @@ test("the Mermaid chart has a node a guest, and an arrow a publication", () => {
   subgraph n1["inner<br/>isolated<br/>br-inner<br/>10.1.0.0/24"]
     n1g0["g2<br/>vnet2 no address"]
   end
-  f0["other firewall<br/>inet filter forward<br/>passed"]
+  f0["other firewall<br/>nftables<br/>passed"]
 `);
 });
 
