@@ -34,8 +34,10 @@ export function printSvg(topology: Topology): string {
   const uplinkEnd = page.row(uplinks.length === 0 ? [boxOf(["no uplink"], "uplink")] : uplinks);
   page.bus(world, uplinkEnd);
   for (const network of topology.networks) {
-    const title = network.name;
-    const at = page.frame([title, describeNetwork(network).join("  ")], network.guests.map(cardOf));
+    const at = page.frame(
+      [network.name, describeNetwork(network).join("  ")],
+      network.guests.map(cardOf),
+    );
     if (network.mode !== "isolated") page.bus(uplinkEnd, at);
   }
   if (topology.elsewhere.length > 0) {
