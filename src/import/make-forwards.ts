@@ -68,7 +68,8 @@ function readEnds(parts: ForwardParts): Read<Ends> {
     };
   }
   const target = readTarget(parts.destination);
-  if (target === undefined) return { reason: `${parts.destination} is not one guest's address` };
+  if (target === undefined)
+    return { reason: `it leads to ${parts.destination}, which is not one address` };
   const address = parts.address === undefined ? undefined : readHost(parts.address);
   if (parts.address !== undefined && address === undefined) {
     return { reason: `${parts.address} is not one address` };

@@ -161,7 +161,7 @@ describe("iptables-save", () => {
     ],
     [
       "-A PREROUTING -p tcp --dport 9 -j DNAT --to-destination 10.0.0.1-10.0.0.9",
-      "10.0.0.1-10.0.0.9 is not one guest's address",
+      "it leads to 10.0.0.1-10.0.0.9, which is not one address",
     ],
     [
       "-A PREROUTING -p tcp --dport 50:60 -j DNAT --to-destination 10.0.0.1:80",
