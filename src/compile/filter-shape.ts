@@ -46,7 +46,11 @@ export function shapeOf(intent: Intent, binding: FilterBinding): FilterShape | u
 }
 
 const shapeIn = rememberedWhile(
-  (_binding: FilterBinding, intent: Intent) => [intent.filters, circumstanceOf(intent)],
+  (_binding: FilterBinding, intent: Intent) => [
+    intent.filters,
+    intent.aliases,
+    circumstanceOf(intent),
+  ],
   (binding, intent): FilterShape | undefined => {
     if (faultsOf(intent, binding).length > 0) return undefined;
     const expansion = expandFilter(intent.filters, binding.filter);

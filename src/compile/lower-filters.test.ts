@@ -337,6 +337,29 @@ describe("tagged frames ahead of rules of packets", () => {
   });
 });
 
+it("a set of addresses is an alias, and the nic passes nothing while there is none of that name", () => {
+  const guest = sample.guest(1, "lan");
+  const guests = new Map([
+    [guest.name, sample.guestPolicy(guest.name, { filter: { name: "f", at } })],
+  ]);
+  const inventory = sample.inventory({
+    networks: [sample.network("lan")],
+    guests: [guest],
+    filters: new Map([
+      ["f", filter(rule("all", match("ipset", "peers"), match("ipsetflags", "src")))],
+    ]),
+  });
+  const members = [sample.prefix("10.0.0.0/24")];
+  const peers = new Map([["peers", { name: "peers", members, at }]]);
+  const chains = [undefined, peers, undefined].map((aliases) => {
+    const policy = sample.policy({ guests, ...(aliases && { aliases }) });
+    const [, bridge] = compile(policy, inventory).tables;
+    const elements = bridge?.sets.find(({ name }) => name === "filter_from")?.elements;
+    return elements?.map(({ data }) => (data?.kind === "goto" ? data.chain : ""));
+  });
+  expect(chains).toEqual([["unfiltered"], ["from/f"], ["unfiltered"]]);
+});
+
 describe("connections above a limit", () => {
   const limited = filter(
     rule("tcp", match("dstportstart", "22"), match("connlimit-above", "$MAX")),
