@@ -8,7 +8,8 @@ import { anyMatch, end, natEnd, type Place } from "./random-rule.ts";
 
 export const tracedTtl = 77;
 
-const traced = `table inet traced {
+/** Traces every packet of the test. */
+export const traced = `table inet traced {
 	chain pre { type filter hook prerouting priority -500; ip ttl ${tracedTtl} meta nftrace set 1; ip6 hoplimit ${tracedTtl} meta nftrace set 1; }
 	chain out { type filter hook output priority -500; ip ttl ${tracedTtl} meta nftrace set 1; ip6 hoplimit ${tracedTtl} meta nftrace set 1; }
 }
