@@ -77,6 +77,20 @@ test("a table that vanished in between is tried again the next time", async () =
   expect((await keeper.keep(settings)).report[0]?.state).toBe("passed");
 });
 
+test("a table that appears between look and change gets its rule with the next look", async () => {
+  const { kernel, keeper } = machine();
+  kernel.tables = [table("a")];
+  const commit = kernel.commit.bind(kernel);
+  kernel.commit = (script) => {
+    kernel.tables = [table("a"), table("late")];
+    return commit(script);
+  };
+  await keeper.keep(settings);
+  expect(kernel.scripts.join()).not.toContain("late");
+  await keeper.keep(settings);
+  expect(kernel.scripts.at(-1)).toContain("insert rule inet late forward");
+});
+
 test("iptables refusing to list keeps nobody's native chain from its rule", async () => {
   const { kernel, xtables, keeper } = machine();
   kernel.tables = [table("mine")];

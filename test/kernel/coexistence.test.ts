@@ -48,6 +48,8 @@ interface Kind {
   readonly make: () => Promise<ForeignFirewall>;
   /** Without virtwall nobody gets to a guest beside it. */
   readonly isClosed: boolean;
+  /** Of the policy, ahead of that of the case. */
+  readonly host?: string;
 }
 
 const mount = () => ForeignRoot.mount(world.hostNamespace);
@@ -57,6 +59,10 @@ const firewalld = (settings: Readonly<Record<string, string>>) => async () =>
 
 const kinds: readonly Kind[] = [
   open("none", async () => noFirewall()),
+  {
+    ...open("none, integration: off", async () => noFirewall()),
+    host: "host: { integration: off }\n",
+  },
   closed("nftables, drop", async () => nftFile(world, strictNft, "flush ruleset\n")),
   closed("iptables-nft, drop", async () => iptablesRules(world, "iptables-nft")),
   closed("iptables-legacy, drop", async () => iptablesRules(world, "iptables-legacy")),
@@ -122,7 +128,7 @@ function modeOf({ text }: PacketLine): string | undefined {
   return /\b(nat|routed|private|open|lan)[12]\b/.exec(text)?.[1];
 }
 
-describe.each(kinds)("beside $title", ({ title, make, isClosed }) => {
+describe.each(kinds)("beside $title", ({ title, make, isClosed, host = "" }) => {
   let other: ForeignFirewall;
   let virtwall: VirtwallOnHost;
   let before: string;
@@ -131,7 +137,7 @@ describe.each(kinds)("beside $title", ({ title, make, isClosed }) => {
     other = await make();
     const env =
       other instanceof ForeignFirewalld ? { DBUS_SYSTEM_BUS_ADDRESS: other.busAddress } : {};
-    const policy = readFileSync(join(folder, "policy.yaml"), "utf8");
+    const policy = host + readFileSync(join(folder, "policy.yaml"), "utf8");
     virtwall = new VirtwallOnHost(world, { policy, inventory, env });
   });
   afterAll(async () => {

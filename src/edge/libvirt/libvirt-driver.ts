@@ -60,8 +60,9 @@ export class LibvirtDriver implements NetworkDriver {
   }
 
   async restart(): Promise<boolean> {
-    if (!existsSync(systemdFolder)) return false;
-    for (const name of new Set((await drivers()).map((driver) => driver.name))) {
+    const running = await drivers();
+    if (!existsSync(systemdFolder)) return running.length === 0;
+    for (const name of new Set(running.map((driver) => driver.name))) {
       await run("systemctl", ["restart", `${name}.service`]);
     }
     await this.#untilAnswering();
