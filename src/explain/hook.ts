@@ -4,6 +4,7 @@ import type { Host } from "./host.ts";
 import { applyFlow, endAt } from "./nat.ts";
 import { familyOfPacket, type Flow, isTracked, type Packet } from "./packet.ts";
 import type { Context, Hook, State } from "./state.ts";
+import { isTracking } from "./tracking.ts";
 
 /** One hook of the kernel at which a packet stands. */
 export interface HookPoint {
@@ -55,7 +56,9 @@ function stationsOf(
   const natChains: NatChain[] = [];
   let hasNat = false;
   if (point.also !== undefined) stations.push(point.also);
-  if (point.layer === "ip" && (point.hook === "prerouting" || point.hook === "output")) {
+  const isEntry = point.layer === "ip" && (point.hook === "prerouting" || point.hook === "output");
+  const family = familyOfPacket(packet);
+  if (isEntry && family !== undefined && isTracking(tables, family)) {
     stations.push({ priority: trackingPriority, run: track });
   }
   for (const table of tables.filter(({ family }) => families.has(family))) {

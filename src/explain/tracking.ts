@@ -1,0 +1,37 @@
+import type { Family } from "../base/address.ts";
+import { remembered } from "../base/remembered.ts";
+import type { Statement, Table, TableFamily } from "../nft/ast.ts";
+
+/**
+ * Whether connections of a family are tracked: the kernel begins with it where a rule asks (nf_ct_netns_get), and `dnat ip to` in an
+ * inet table asks for IPv4 alone.
+ */
+export function isTracking(tables: readonly Table[], family: Family): boolean {
+  return tables.some((table) => trackedBy(table).has(family));
+}
+
+const trackedBy = remembered((table: Table): ReadonlySet<Family> => {
+  const statements = table.chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.statements));
+  return new Set(statements.flatMap((statement) => askedBy(statement, table.family)));
+});
+
+function askedBy(statement: Statement, table: TableFamily): readonly Family[] {
+  switch (statement.kind) {
+    case "dnat":
+    case "snat":
+      return familiesOf(statement.family ?? table);
+    case "masquerade":
+    case "redirect":
+      return familiesOf(table);
+    default:
+      return /"kind":"(ct|unknown)"|"over":/.test(JSON.stringify(statement))
+        ? familiesOf(table)
+        : [];
+  }
+}
+
+function familiesOf(table: TableFamily): readonly Family[] {
+  if (table === "inet") return [4, 6];
+  if (table === "ip") return [4];
+  return table === "ip6" ? [6] : [];
+}
