@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { qemuSettings } from "../../lab/libvirt.ts";
+import { projectRoot } from "../../lab/project-root.ts";
 import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
 import { startWorld, type World } from "../../lab/world.ts";
 
@@ -11,6 +12,7 @@ import { startWorld, type World } from "../../lab/world.ts";
  * socket. What differs from the real ones: this qemu driver cannot ask the network driver, so guests name a bridge.
  */
 const parts = { virtqemud: "qemu", virtnetworkd: "network" } as const;
+const program = [process.execPath, join(projectRoot(), "bin", "virtwall")];
 type Part = keyof typeof parts;
 
 let world: World;
@@ -52,10 +54,14 @@ async function startPart(part: Part): Promise<void> {
   await world.must(["sh", "-c", answers]);
 }
 
-async function restartPart(part: Part, signal: "TERM" | "KILL"): Promise<void> {
+async function endPart(part: Part, signal: "TERM" | "KILL"): Promise<void> {
   const end = `p=$(cat /run/${part}/pid); kill -${signal} "$p"
     for i in $(seq 900); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1`;
   await world.must(["sh", "-c", end]);
+}
+
+async function restartPart(part: Part, signal: "TERM" | "KILL"): Promise<void> {
+  await endPart(part, signal);
   await startPart(part);
 }
 
@@ -86,8 +92,10 @@ interface Status {
   readonly errors: readonly string[];
 }
 
+/** It ends with another status while something is refused, and says the same. */
 async function status(): Promise<Status> {
-  return JSON.parse(await virtwall(world, "status", "--json")) as Status;
+  const { stdout } = await world.run([...program, "status", "--json"]);
+  return JSON.parse(stdout) as Status;
 }
 
 const named = (things: readonly { readonly name: string }[]) => things.map(({ name }) => name);
@@ -118,6 +126,18 @@ test.each(["TERM", "KILL"] as const)(
     await expect.poll(networks, soon).toEqual(["lan"]);
   },
 );
+
+test("while a daemon of libvirt's is away all rules stay, and status and log say what is not answered", async () => {
+  const rules = () => world.must(["nft", "-a", "list", "table", "bridge", "virtwall"]);
+  const before = await rules();
+  await endPart("virtqemud", "KILL");
+  await expect.poll(async () => (await status()).errors.join(), soon).toContain("virsh list");
+  expect(await virtwall(world, "events")).toMatch(/refused.*libvirt: virsh list.*: \S/);
+  expect(await rules()).toBe(before);
+  await startPart("virtqemud");
+  await expect.poll(async () => (await status()).errors, soon).toEqual([]);
+  expect(await rules()).toBe(before);
+});
 
 test("the guests' daemon killed and started again is heard again", async () => {
   await restartPart("virtqemud", "KILL");

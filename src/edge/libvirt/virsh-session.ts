@@ -92,8 +92,8 @@ export class VirshSession {
     child.stdin.on("error", () => undefined);
     child.once("error", (cause) => this.#fail(startError(cause), child));
     child.once("close", () => {
-      const words = lastWords(this.#stderr);
-      this.#fail(new SourceError(`libvirt (${this.#uri}) does not answer${words}`), child);
+      const words = [`libvirt (${this.#uri}) does not answer`, wordsOf(this.#stderr)];
+      this.#fail(new SourceError(words.filter(Boolean).join(": ")), child);
     });
     return child;
   }
@@ -108,7 +108,7 @@ export class VirshSession {
     const start = this.#stdout.indexOf(pending.stdoutHead) + pending.stdoutHead.length;
     pending.resolve({
       stdout: this.#stdout.slice(start, end),
-      error: this.#stderr.slice(0, -pending.stderrEnd.length).trim(),
+      error: wordsOf(this.#stderr.slice(0, -pending.stderrEnd.length)),
     });
   }
 
@@ -131,7 +131,8 @@ export function startError(cause: Error): SourceError {
     : new SourceError(`virsh cannot be started: ${cause.message}`, { cause });
 }
 
-function lastWords(stderr: string): string {
-  const lines = stderr.split("\n").filter((line) => line.startsWith("error: "));
-  return lines.length === 0 ? "" : `: ${lines.map((line) => line.slice(7)).join(": ")}`;
+/** What virsh wrote of errors, in one line; empty where it wrote nothing. */
+function wordsOf(stderr: string): string {
+  const lines = stderr.split("\n").map((line) => line.replace(/^error: /, "").trim());
+  return lines.filter(Boolean).join(": ");
 }
