@@ -1,8 +1,10 @@
 import { familyOf, type Address } from "../base/address.ts";
 import { formatPortRange, type PortProtocol, type PortRange } from "../base/port.ts";
 import { peersText } from "../compile/matches.ts";
+import type { Flow } from "../model/flow.ts";
 import type { Intent, PublicationIntent } from "../model/intent.ts";
 import { nameParties } from "./name-parties.ts";
+import { PublishedPorts } from "./published.ts";
 import type { ReachChange, Scene } from "./reach-change.ts";
 import {
   bothSides,
@@ -19,13 +21,18 @@ export function diffPublished(scene: Scene): ReachChange[] {
   const intents = onSides(scene.sides, ({ compiled }) => compiled.intent);
   const isSameSince = scene.isSameRules && scene.parties.every(isSameParty);
   const lists = isSameSince ? differing(intents) : [...byPlace(intents).values()];
-  const published: Published = { ...scene, names: onSides(intents, guestNames) };
+  const published: Published = {
+    ...scene,
+    names: onSides(intents, guestNames),
+    ports: onSides(intents, ({ publications }) => new PublishedPorts(publications)),
+  };
   return lists.flatMap((both) => diffPlace(published, both));
 }
 
 interface Published extends Scene {
   /** Of guests, by address. */
   readonly names: Sides<ReadonlyMap<Address, string>>;
+  readonly ports: Sides<PublishedPorts<PublicationIntent>>;
 }
 
 /** Publications of one address and protocol. */
@@ -96,7 +103,7 @@ function diffPlace(scene: Published, both: Both): ReachChange[] {
       const shift = publication.guestPorts.first - publication.public.first;
       return stretchesOf(scene, both, publication).flatMap((ports): Passage[] => {
         const from = scene.parties.filter((party) =>
-          isOnlyHere(scene, both, { publication, port: ports.first, party, side }),
+          isOnlyHere(scene, { publication, port: ports.first, party, side }),
         );
         if (from.length === 0) return [];
         return [
@@ -128,36 +135,42 @@ interface Asked {
 }
 
 /** Somebody is led to a port of a guest to which the other side does not lead him. */
-function isOnlyHere(scene: Published, both: Both, asked: Asked): boolean {
+function isOnlyHere(scene: Published, asked: Asked): boolean {
   const here = leadsTo(scene, asked);
+  if (here === undefined) return false;
   const side = other(asked.side);
-  const isLedThere = (publication: PublicationIntent) =>
-    leadsTo(scene, { ...asked, publication, side }) === here;
-  return here !== undefined && !both[side].some(isLedThere);
+  const flow = flowOf(asked);
+  const publication = flow && scene.ports[side].asked(flow);
+  return publication === undefined || leadsTo(scene, { ...asked, publication, side }) !== here;
 }
 
 /** The guest and its port; undefined where somebody is not led. */
-function leadsTo(scene: Published, { publication, port, party, side }: Asked): string | undefined {
+function leadsTo(scene: Published, asked: Asked): string | undefined {
+  const flow = flowOf(asked);
+  if (flow === undefined || !scene.admissions[asked.side].admitsPublished(flow)) return undefined;
+  return `${guestOf(scene, asked.publication, asked.side)} ${flow.answererPort}`;
+}
+
+function flowOf({ publication, port, party, side }: Asked): Flow | undefined {
   const { address, protocol, guestAddress, guestPorts } = publication;
   const source = party.addresses.get(familyOf(address))?.[side];
-  const { first, last } = publication.public;
-  if (source === undefined || port < first || port > last) return undefined;
-  const answererPort = guestPorts.first + port - first;
-  const isAdmitted = scene.admissions[side].admitsPublished({
+  if (source === undefined) return undefined;
+  return {
     key: "",
     protocol,
     source,
     destination: address,
     port,
     answerer: guestAddress,
-    answererPort,
+    answererPort: guestPorts.first + port - publication.public.first,
     isAnswered: false,
-  });
-  return isAdmitted ? `${guestOf(scene, publication, side)} ${answererPort}` : undefined;
+  };
 }
 
 /** Its public ports, cut wherever another publication begins or ends, or a rule tells the guest's ports apart. */
 function stretchesOf(scene: Published, both: Both, publication: PublicationIntent): PortRange[] {
+  const { public: own } = publication;
+  if (own.first === own.last) return [own];
   const shift = publication.guestPorts.first - publication.public.first;
   const rules = scene.stretches
     .filter(({ protocol }) => protocol === publication.protocol)
