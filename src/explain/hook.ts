@@ -56,11 +56,7 @@ function stationsOf(
   const natChains: NatChain[] = [];
   let hasNat = false;
   if (point.also !== undefined) stations.push(point.also);
-  const isEntry = point.layer === "ip" && (point.hook === "prerouting" || point.hook === "output");
-  const family = familyOfPacket(packet);
-  if (isEntry && family !== undefined && isTracking(tables, family)) {
-    stations.push({ priority: trackingPriority, run: track });
-  }
+  if (isTracker(tables, point, packet)) stations.push({ priority: trackingPriority, run: track });
   for (const table of tables.filter(({ family }) => families.has(family))) {
     for (const chain of table.dormant === true ? [] : table.chains) {
       const { base } = chain;
@@ -80,6 +76,13 @@ function stationsOf(
   }
   natChains.reverse().sort((a, b) => a.priority - b.priority);
   return stations.toReversed().toSorted((a, b) => a.priority - b.priority);
+}
+
+/** Whether connection tracking sees the packet at that hook first. */
+function isTracker(tables: readonly Table[], { layer, hook }: HookPoint, packet: Packet): boolean {
+  const isEntry = layer === "ip" && (hook === "prerouting" || hook === "output");
+  const family = familyOfPacket(packet);
+  return isEntry && family !== undefined && isTracking(tables, family);
 }
 
 function familiesOf({ layer }: HookPoint, packet: Packet): ReadonlySet<TableFamily> {
