@@ -222,7 +222,8 @@ export class Follower {
     };
     for (const resolve of waiting) resolve(outcome);
     if (this.beliefs.decision?.desired && !this.#refusals.has("tables")) this.#tellConverged();
-    if (this.#dirty.size > 0) this.#schedule(0);
+    const isLook = [...this.#dirty].every((concern) => concern === "pass rules");
+    if (this.#dirty.size > 0) this.#schedule(isLook ? this.upkeep.lookDelayMs : 0);
     this.#retryLater();
   }
 

@@ -167,12 +167,10 @@ test("a firewall that is reloaded without end is not fought: it is answered once
   );
   const loop = spawn("sh", ["-c", 'while :; do nft -f "$1"; done', "sh", file]);
   const contested = () => site.status().integration.contested;
-  const count = () => site.status().gaps.passRules.count;
   try {
     await until(() => contested() !== undefined);
-    const before = count();
-    await until(() => count() > before + 1);
-    expect(contested()?.times).toBeLessThan(60);
+    // From the kernel's word of a reload to the answer.
+    await until(() => (site.status().gaps.passRules.longestMs ?? 0) > 900);
     expect(site.run(["events", "--json"]).stdout).toContain('"contested"');
     // Who it was the kernel tells only where the process still runs by then.
     expect(site.run(["status"]).stdout).toMatch(/contested .* took pass rules away/);
