@@ -135,7 +135,13 @@ async function exchange(round: Round, first: Sent): Promise<void> {
       if (ways.some(({ state }) => state.sets.length > 0)) round.tables = readTables(await list());
       return;
     }
-    round.tables = withElements(round.tables, way.state.sets);
+    // What the host answers by itself goes through the rules too, and into their sets.
+    const isAnswered = way.fate.kind === "delivered" || way.fate.kind === "rejected";
+    const isLearning = round.tables.some(isFillingSets);
+    round.tables =
+      isAnswered && isLearning
+        ? readTables(await list())
+        : withElements(round.tables, way.state.sets);
     if (way.fate.kind === "sent" || way.fate.kind === "delivered") {
       round.tracker.confirm(sent.packet, way.state.packet.flow);
     }
@@ -171,6 +177,12 @@ function agree(
     `${about} ${JSON.stringify(fates)}`,
   ).not.toEqual([]);
   return undefined;
+}
+
+function isFillingSets({ chains }: Table): boolean {
+  return chains.some(({ rules }) =>
+    rules.some(({ statements }) => statements.some(({ kind }) => kind === "set")),
+  );
 }
 
 /** The tables with what the packet has put into their sets, all of IPv4 addresses. */
