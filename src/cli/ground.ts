@@ -53,7 +53,7 @@ async function readHostNow(
   nics: readonly KnownNic[] | Promise<readonly KnownNic[]>,
 ): Promise<Ground["host"]> {
   const routes = ["route", "show", "table", "all"];
-  const [links, rules4, rules6, routes4, routes6, neighbours, forwarding, listeners] =
+  const [links, rules4, rules6, routes4, routes6, neighbours, forwarding, listeners, known] =
     await Promise.all([
       runIp<LinkRow>(["-d", "addr", "show"]),
       runIp<RuleRow>(["-4", "rule", "show"]),
@@ -63,6 +63,7 @@ async function readHostNow(
       runIp<NeighbourRow>(["neigh", "show"]),
       runBridge<ForwardingRow>(["fdb", "show"]),
       readListeners(),
+      nics,
     ]);
   const settings = await readSettings(settingsOf(links.map(({ ifname }) => ifname)));
   const routing = { rules: { 4: rules4, 6: rules6 }, routes: { 4: routes4, 6: routes6 } };
@@ -73,7 +74,7 @@ async function readHostNow(
     forwarding,
     settings,
     listeners,
-    nics: await nics,
+    nics: known,
   });
 }
 

@@ -18,9 +18,24 @@ export function readLearned(tables: readonly Table[]): ReadonlyMap<string, reado
 
 /** What the kernel fills as it learns. */
 export function setsOfLearning(tables: readonly Table[]): readonly SetDefinition[] {
+  return bridgeSets(tables).filter(({ name }) => /^(learned|locked)[46](_|$)/.test(name));
+}
+
+/** The MAC addresses of nics of which is learned, as numbers, by tap. */
+export function learningMacs(tables: readonly Table[]): ReadonlyMap<string, string> {
+  const macs = bridgeSets(tables).find(({ name }) => name === "learning_macs");
+  return new Map(
+    (macs?.elements ?? []).flatMap(({ key }) => {
+      const [tap, mac] = key.kind === "concat" ? key.parts.map(valueOf) : [];
+      return tap === undefined || mac === undefined ? [] : [[String(tap), String(mac)] as const];
+    }),
+  );
+}
+
+function bridgeSets(tables: readonly Table[]): readonly SetDefinition[] {
   return tables
     .filter(({ family, name }) => family === "bridge" && name === tableName)
-    .flatMap(({ sets }) => sets.filter(({ name }) => /^(learned|locked)[46](_|$)/.test(name)));
+    .flatMap(({ sets }) => sets);
 }
 
 /** nft shows the tap of an index by its name; IPv4 addresses are bits without a type. */

@@ -16,13 +16,19 @@ const set = (name: string, elements: readonly Element[]) => ({
   elements,
 });
 
+type Sets = readonly (readonly [name: string, elements: readonly Element[]])[];
+
 /** With a guest on vnet0. */
-const table = (...sets: readonly (readonly [name: string, elements: readonly Element[]])[]) => ({
+const tableOf = (mac: number, sets: Sets) => ({
   family: "bridge" as const,
   name: "virtwall",
-  sets: [set("taps", [{ key: value("vnet0") }]), ...sets.map(([name, all]) => set(name, all))],
+  sets: [
+    set("learning_macs", [{ key: concat(value("vnet0"), value(mac)) }]),
+    ...sets.map(([name, all]) => set(name, all)),
+  ],
   chains: [],
 });
+const table = (...sets: Sets) => tableOf(0x52_54_00_00_00_01, sets);
 
 const elementsOf = (tables: readonly Table[], name: string) =>
   tables[0]?.sets.find((each) => each.name === name)?.elements;
@@ -38,6 +44,14 @@ test("what was thrown away comes back of guests that there are, for the time tha
     learned("vnet0", "fd00::1", 70),
   ]);
   expect(elementsOf(memory.fill(desired, [], 110), "learned6")).toEqual([]);
+});
+
+test("a guest on the same tap gets nothing of the one before", () => {
+  const memory = new LearnedMemory();
+  memory.note([listed], 10);
+  const sets: Sets = [["learned6", []]];
+  const next = [tableOf(0x52_54_00_00_00_02, sets)];
+  expect(elementsOf(memory.fill(next, [], 11), "learned6")).toEqual([]);
 });
 
 test("sets that are there are left to the kernel", () => {

@@ -1,4 +1,4 @@
-import { setsOfLearning } from "../compile/read-learned.ts";
+import { learningMacs, setsOfLearning } from "../compile/read-learned.ts";
 import type { Element, SetDefinition, Table } from "../nft/ast.ts";
 
 /**
@@ -7,6 +7,8 @@ import type { Element, SetDefinition, Table } from "../nft/ast.ts";
  */
 export class LearnedMemory {
   #sets: ReadonlyMap<string, SetDefinition> = new Map();
+  /** Whose it is: a tap's name may be another guest's by the time it comes back. */
+  #macs: ReadonlyMap<string, string> = new Map();
   #notedAt = 0;
   #wanted: ReadonlySet<string> = new Set();
 
@@ -20,6 +22,7 @@ export class LearnedMemory {
     const sets = setsOfLearning(listed);
     if (sets.length === 0) return;
     this.#sets = new Map(sets.map((set) => [set.name, set]));
+    this.#macs = learningMacs(listed);
     this.#notedAt = now;
   }
 
@@ -35,13 +38,12 @@ export class LearnedMemory {
     const missing = [...this.#sets.values()].filter(({ name }) => !present.has(name));
     if (missing.length === 0) return desired;
     const elements = new Map(missing.map(({ name, elements: known }) => [name, known]));
+    const macs = learningMacs(desired);
+    const isSame = (tap: string) => macs.has(tap) && macs.get(tap) === this.#macs.get(tap);
     return desired.map((table) => {
       if (table.family !== "bridge") return table;
-      const taps = new Set(
-        table.sets.find(({ name }) => name === "taps")?.elements.map(({ key }) => textOf(key)),
-      );
       const sets = table.sets.map((set) => {
-        const known = elements.get(set.name)?.filter((element) => taps.has(tapOf(element)));
+        const known = elements.get(set.name)?.filter((element) => isSame(tapOf(element)));
         if (known === undefined) return set;
         const left = known.flatMap((element) => later(element, now - this.#notedAt));
         return { ...set, elements: left };
@@ -52,12 +54,9 @@ export class LearnedMemory {
 }
 
 /** Where nft does not find the tap any more it shows a number, which it does not take for that of another. */
-function tapOf({ key }: Element): string | undefined {
-  return textOf(key.kind === "concat" ? key.parts[0] : key);
-}
-
-function textOf(key: Element["key"] | undefined): string | undefined {
-  return key?.kind === "value" ? String(key.value) : undefined;
+function tapOf({ key }: Element): string {
+  const tap = key.kind === "concat" ? key.parts[0] : key;
+  return tap?.kind === "value" ? String(tap.value) : "";
 }
 
 function later(element: Element, seconds: number): Element[] {
