@@ -20,6 +20,7 @@ import { planNftRemoval } from "../reconcile/libvirt-tables.ts";
 import { migrate, type MigrationPorts } from "../reconcile/migrate.ts";
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { planLibvirtRemoval } from "../xtables/libvirt-rules.ts";
+import { fitInsertions, type Removal } from "../xtables/removal.ts";
 import { collect, type Collected } from "./collect.ts";
 import { printColumns } from "./columns.ts";
 import { converge, refuseOtherPolicy } from "./converge.ts";
@@ -185,26 +186,28 @@ class Run {
 
   #ports(now: { before: Reached; found: Findings; removals: string[] }): MigrationPorts {
     const { before, found, removals } = now;
-    const undo: { command: XtablesListing["command"]; script: string }[] = [];
+    const retired: Undoing = [];
+    const leftovers: Undoing = [];
     const retire = async (): Promise<void> => {
       for (const { hook } of found.publishing) await retireHook(defaultHooksFolder, hook);
       for (const removal of hookRemovals(await this.#xtables.list(), found.publishing)) {
         await this.#xtables.change(removal.command, removal.script);
-        undo.push({ command: removal.command, script: removal.undo });
+        retired.push(() => this.#putBack(removal));
         removals.push(...removal.rules);
       }
     };
     const revive = async (): Promise<void> => {
       for (const { hook } of found.publishing) await reviveHook(hook);
-      for (const { command, script } of undo.toReversed()) {
-        await this.#xtables.change(command, script);
-      }
+      await undoAll(retired);
     };
     return {
       driver: this.#driver,
       untilSettled: () => this.#untilSettled(),
       hooks: { retire: () => asRefusal(retire), revive: () => asRefusal(revive) },
-      removeLeftovers: async () => void removals.push(...(await this.#removeLeftovers())),
+      leftovers: {
+        remove: async () => void removals.push(...(await this.#removeLeftovers(leftovers))),
+        restore: () => undoAll(leftovers),
+      },
       untilReached: () => this.#untilReached(before),
       tell: (step) => this.#output.err(`${step}\n`),
     };
@@ -222,26 +225,40 @@ class Run {
     });
   }
 
-  async #removeLeftovers(): Promise<readonly string[]> {
-    if (this.#options.to === "iptables") return this.#removeTables();
+  /** In the meantime the daemon may have taken pass rules away. */
+  async #putBack({ command, undo }: RulesGone): Promise<void> {
+    const tables = (await this.#xtables.list()).find((one) => one.command === command)?.tables;
+    await this.#xtables.change(command, fitInsertions(undo, tables ?? []));
+  }
+
+  async #removeLeftovers(undoing: Undoing): Promise<readonly string[]> {
+    if (this.#options.to === "iptables") return this.#removeTables(undoing);
     const gone: string[] = [];
     for (const { command, tables } of await this.#xtables.list()) {
-      const { script, rules } = planLibvirtRemoval(tables);
-      if (script !== "") await this.#xtables.change(command, script);
+      const { script, rules, undo } = planLibvirtRemoval(tables);
+      if (script === "") continue;
+      await this.#xtables.change(command, script);
+      undoing.push(() => this.#putBack({ command, undo }));
       gone.push(...rules.map((rule) => `${command} ${rule}`));
     }
     return gone;
   }
 
-  async #removeTables(): Promise<readonly string[]> {
-    const { script, removed } = planNftRemoval(await readRuleset());
+  async #removeTables(undoing: Undoing): Promise<readonly string[]> {
+    const { script, removed, undo } = planNftRemoval(await readRuleset());
+    if (script === "") return removed;
+    await this.#commit(script);
+    undoing.push(() => this.#commit(undo));
+    return removed;
+  }
+
+  async #commit(script: string): Promise<void> {
     const kernel = await openKernel({ gate: "none", socket: this.#settings.gateSocket });
     try {
-      if (script !== "") await kernel.commit(script);
+      await kernel.commit(script);
     } finally {
       kernel.close();
     }
-    return removed;
   }
 
   async #untilReached(before: Reached): Promise<void> {
@@ -251,6 +268,14 @@ class Run {
       if (lost.length > 0) throw new AdoptionError(lost.join("; "));
     });
   }
+}
+
+type RulesGone = Pick<XtablesListing, "command"> & Pick<Removal, "undo">;
+
+type Undoing = (() => Promise<void>)[];
+
+async function undoAll(undoing: Undoing): Promise<void> {
+  for (const undo of undoing.toReversed()) await undo();
 }
 
 interface Findings {
@@ -318,7 +343,8 @@ async function patiently(action: () => Promise<void>): Promise<void> {
       return await action();
     } catch (error) {
       const isRefusal = error instanceof Error && passing.has(error.name);
-      if (!isRefusal || performance.now() > deadline) throw error;
+      if (!isRefusal) throw error;
+      if (performance.now() > deadline) throw new AdoptionError(error.message, { cause: error });
     }
     await setTimeout(200);
   }

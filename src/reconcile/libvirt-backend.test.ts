@@ -128,6 +128,13 @@ test("tables that hold libvirt's own rules alone go", () => {
   );
 });
 
+test("what goes can be put back as it was", () => {
+  const own = input(equal(meta("oif"), value("virbr0")), { kind: "counter" }, { kind: "reject" });
+  expect(planNftRemoval([own]).undo).toMatch(
+    /^table ip libvirt_network \{[^]*chain guest_input \{\s+oif "virbr0" counter reject\s+\}\s+\}\s*$/,
+  );
+});
+
 test.each([
   [input(equal(payload("tcp", "dport"), value(80)), equal(oifname, value("virbr0")), accept)],
   [input(equal(payload("ip", "daddr"), value("192.168.122.10")), accept)],

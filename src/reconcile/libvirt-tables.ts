@@ -1,10 +1,13 @@
 import type { Chain, Expression, Rule, Statement, Table } from "../nft/ast.ts";
 import { passRuleComment } from "../nft/pass-rule.ts";
+import { printTable } from "../nft/print.ts";
 import { nftTable } from "./libvirt-backend.ts";
 
 /** What another backend leaves of libvirt's nftables tables: those go that hold nothing but libvirt's own rules, by their shape. */
 export function planNftRemoval(tables: readonly Table[]): {
   readonly script: string;
+  /** Puts back what the script takes away. */
+  readonly undo: string;
   readonly removed: readonly string[];
   readonly left: readonly string[];
 } {
@@ -16,6 +19,7 @@ export function planNftRemoval(tables: readonly Table[]): {
   const text = ({ family, name }: Table) => `${family} ${name}`;
   return {
     script: removed.map((table) => `delete table ${text(table)}\n`).join(""),
+    undo: removed.map(printTable).join(""),
     removed: removed.map((table) => `table ${text(table)}`),
     left: left.map((table) => `table ${text(table)} holds rules that are not libvirt's`),
   };

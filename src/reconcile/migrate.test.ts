@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { NetworkError } from "../ports/networks.ts";
+import { SourceError } from "../ports/sources.ts";
 import { migrate, type Migration, type MigrationPorts } from "./migrate.ts";
 import { AdoptionError } from "./step-back.ts";
 
@@ -24,7 +25,7 @@ function site(failing = "", hasSystemd = true): { ports: MigrationPorts; done: s
     },
     untilSettled: () => step("settled"),
     hooks: { retire: () => step("retire"), revive: () => step("revive") },
-    removeLeftovers: () => step("remove"),
+    leftovers: { remove: () => step("remove"), restore: () => step("put back") },
     untilReached: () => step("reached"),
     tell: () => undefined,
   };
@@ -42,6 +43,33 @@ test("a guest that is not reached brings the scripts back, then the settings, th
   await expect(migrate(whole, ports)).rejects.toThrow(
     "reached failed; everything is as it was before",
   );
+  expect(done.slice(-3)).toEqual(["revive", "restore old", "restart"]);
+});
+
+test("where libvirt does not start anew, what was removed is put back", async () => {
+  const { ports, done } = site("reached");
+  await expect(migrate({ isRestartDue: false }, ports)).rejects.toThrow(AdoptionError);
+  expect(done).toEqual(["settled", "retire", "remove", "put back", "revive"]);
+});
+
+test("a removal that fails halfway is undone too", async () => {
+  const { ports, done } = site("remove");
+  await expect(migrate({ isRestartDue: false }, ports)).rejects.toThrow(AdoptionError);
+  expect(done).toEqual(["settled", "retire", "put back", "revive"]);
+});
+
+test.each([
+  [new SourceError("virsh does not answer"), AdoptionError],
+  [new TypeError("a fault of ours"), Error],
+])("%s undoes everything", async (error, kind) => {
+  const { ports, done } = site();
+  const untilReached = () => Promise.reject(error);
+  const failure = await migrate(whole, { ...ports, untilReached }).catch((cause: unknown) => cause);
+  expect(failure).toBeInstanceOf(kind);
+  expect(failure).toMatchObject({
+    message: `${error.message}; everything is as it was before`,
+    cause: error,
+  });
   expect(done.slice(-3)).toEqual(["revive", "restore old", "restart"]);
 });
 

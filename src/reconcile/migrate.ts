@@ -1,6 +1,7 @@
 import { KernelError } from "../ports/kernel.ts";
 import type { NetworkDriver } from "../ports/network-driver.ts";
 import { NetworkError } from "../ports/networks.ts";
+import { SourceError } from "../ports/sources.ts";
 import { XtablesError } from "../ports/xtables.ts";
 import { AdoptionError, steppingBack } from "./step-back.ts";
 
@@ -11,7 +12,7 @@ export interface Migration {
   readonly isRestartDue: boolean;
 }
 
-/** Each may throw a refusal of the machine, which undoes what was done. */
+/** Whatever one of them throws undoes what was done. */
 export interface MigrationPorts {
   readonly driver: Pick<NetworkDriver, "writeSettings" | "restoreSettings" | "restart">;
   /** Resolves once libvirt's rules and ours stand as that backend has them; throws {@link AdoptionError} where they do not. */
@@ -22,7 +23,10 @@ export interface MigrationPorts {
     revive(): Promise<void>;
   };
   /** What the other backend has left. */
-  removeLeftovers(): Promise<void>;
+  readonly leftovers: {
+    remove(): Promise<void>;
+    restore(): Promise<void>;
+  };
   /** Throws {@link AdoptionError} where somebody is not reached any more who was before. */
   untilReached(): Promise<void>;
   /** Told before each step. */
@@ -37,7 +41,7 @@ export async function migrate(
   { settings, isRestartDue }: Migration,
   ports: MigrationPorts,
 ): Promise<"migrated" | "restart due"> {
-  const { driver, hooks, tell } = ports;
+  const { driver, hooks, leftovers, tell } = ports;
   let isStarted = true;
   await steppingBack(refusals, async (undo) => {
     // Undone last: with its former settings the driver writes the rules of before.
@@ -57,11 +61,13 @@ export async function migrate(
     undo.push(["the hook scripts", () => hooks.revive()]);
     await hooks.retire();
     tell("removing what the other backend has left");
-    await ports.removeLeftovers();
+    // A driver that starts anew with its former settings writes them itself: put back beside that they would stand there twice.
+    if (!isRestartDue) undo.push(["what was removed", () => leftovers.restore()]);
+    await leftovers.remove();
     tell("asking who is reached");
     await ports.untilReached();
   });
   return isStarted ? "migrated" : "restart due";
 }
 
-const refusals = [AdoptionError, KernelError, NetworkError, XtablesError] as const;
+const refusals = [AdoptionError, KernelError, NetworkError, SourceError, XtablesError] as const;

@@ -5,31 +5,33 @@ export class AdoptionError extends Error {
 
 export type Undo = readonly [what: string, action: () => Promise<void>];
 
-/** A refusal of the machine undoes what `undo` holds by then, the last first, and becomes an {@link AdoptionError}. */
+/**
+ * Whatever fails undoes what `undo` holds by then, the last first. A refusal of the machine becomes an {@link AdoptionError}; anything
+ * else is a fault of ours, and tells as a plain error what was undone.
+ */
 export async function steppingBack(
   refusals: readonly (new (...words: never[]) => Error)[],
   action: (undo: Undo[]) => Promise<void>,
 ): Promise<void> {
   const undo: Undo[] = [];
-  const asRefusal = (error: unknown): Error => {
-    if (error instanceof Error && refusals.some((refusal) => error instanceof refusal)) {
-      return error;
-    }
-    throw error;
-  };
   try {
     await action(undo);
   } catch (cause) {
-    const { message } = asRefusal(cause);
     const left: string[] = [];
     for (const [what, back] of undo.toReversed()) {
       try {
         await back();
       } catch (error) {
-        left.push(`${what} could not be put back: ${asRefusal(error).message}`);
+        left.push(`${what} could not be put back: ${messageOf(error)}`);
       }
     }
     const end = left.length === 0 ? "everything is as it was before" : left.join("; ");
-    throw new AdoptionError(`${message}; ${end}`, { cause });
+    const isRefusal = refusals.some((refusal) => cause instanceof refusal);
+    const Failure = isRefusal ? AdoptionError : Error;
+    throw new Failure(`${messageOf(cause)}; ${end}`, { cause });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

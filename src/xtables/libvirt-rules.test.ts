@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { planLibvirtRemoval } from "./libvirt-rules.ts";
+import { fitInsertions } from "./removal.ts";
 import { readSave } from "./save.ts";
 
 /** As libvirt 11.3 writes them, with a rule of the admin's and one of virtwall's. */
@@ -74,4 +75,12 @@ test.each([
 
 test("an empty chain of somebody else's is not libvirt's", () => {
   expect(planLibvirtRemoval(readSave("*filter\n:MINE - [0:0]\nCOMMIT\n")).script).toBe("");
+});
+
+test("a rule whose place is beyond the end of its chain by now is put back at the end", () => {
+  const undo = "*filter\n-N LIBVIRT_FWI\n-I FORWARD 3 -j LIBVIRT_FWI\n-I FORWARD 4 -j A\nCOMMIT\n";
+  const now = readSave("*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j B\nCOMMIT\n");
+  expect(fitInsertions(undo, now)).toBe(
+    "*filter\n-N LIBVIRT_FWI\n-I FORWARD 2 -j LIBVIRT_FWI\n-I FORWARD 3 -j A\nCOMMIT\n",
+  );
 });

@@ -26,6 +26,26 @@ export function planRemoval(tables: readonly SavedTable[], selection: Selection)
   };
 }
 
+/** The same script, where a chain has become shorter than the place of a rule: that goes to its end, which iptables would refuse. */
+export function fitInsertions(script: string, tables: readonly SavedTable[]): string {
+  const lengths = new Map(
+    tables.flatMap(({ name, chains }) =>
+      chains.map((chain): [string, number] => [`${name} ${chain.name}`, chain.rules.length]),
+    ),
+  );
+  let table = "";
+  const lines = script.split("\n").map((line) => {
+    if (line.startsWith("*")) table = line.slice(1);
+    const match = /^-I (\S+) (\d+) (.*)$/.exec(line);
+    if (!match) return line;
+    const [, chain = "", position = "", text = ""] = match;
+    const length = lengths.get(`${table} ${chain}`) ?? 0;
+    lengths.set(`${table} ${chain}`, length + 1);
+    return `-I ${chain} ${Math.min(Number(position), length + 1)} ${text}`;
+  });
+  return lines.join("\n");
+}
+
 function removeFrom(table: SavedTable, selection: Selection): Removal {
   const isPicked = (chain: SavedChain, rule: SavedRule) =>
     selection.isRule(rule, { table: table.name, chain: chain.name });
