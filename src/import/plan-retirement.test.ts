@@ -59,6 +59,41 @@ COMMIT
   ]);
 });
 
+test("of accepts for the guest those go that forwarded packets meet and that say what the forward says", () => {
+  const own = [
+    "-A FORWARD -d 10.20.0.11/32 -m conntrack --ctstate NEW,RELATED,ESTABLISHED -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 -o virbr0 -p tcp -m tcp --dport 80 -j ACCEPT",
+  ];
+  const inner = "-A INNER -d 10.20.0.11/32 -p tcp -m multiport --dports 80 -j ACCEPT";
+  const others = [
+    "-A INPUT -d 10.20.0.11/32 -j ACCEPT",
+    "-A OUTPUT -d 10.20.0.11/32 -p tcp -m tcp --dport 80 -j ACCEPT",
+    "-A ASIDE -d 10.20.0.11/32 -j ACCEPT",
+    "-A INNER -d 10.20.0.11/32 -p tcp -m multiport --dports 80,443 -j ACCEPT",
+    "-A FORWARD -s 10.0.0.5/32 -d 10.20.0.11/32 -p tcp -m tcp --dport 22 -j ACCEPT",
+    "-A FORWARD -s 10.0.0.5/32 -d 10.20.0.11/32 -p tcp -m tcp --dport 80 -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 -p tcp -m tcp --dport 22 -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 -p tcp -m tcp --dport 80:90 -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 -p udp -m udp --dport 80 -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 -p icmp -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 ! -i eth0 -j ACCEPT",
+    "-A FORWARD -d 10.20.0.11/32 -m mark --mark 0x1 -j ACCEPT",
+  ];
+  const chains = ["INPUT ACCEPT", "FORWARD DROP", "OUTPUT ACCEPT", "OUTER -", "INNER -", "ASIDE -"];
+  const tables = readSave(
+    [
+      "*filter",
+      ...chains.map((chain) => `:${chain} [0:0]`),
+      "-A FORWARD -j OUTER",
+      "-A OUTER -g INNER",
+      "-A INPUT -j ASIDE",
+      ...[...own, inner, ...others],
+      "COMMIT\n",
+    ].join("\n"),
+  );
+  expect(planRetirement(tables, forwards).rules).toEqual([...own, inner]);
+});
+
 test("without forwards nothing goes", () => {
   expect(planRetirement(nat(to(8080, "10.20.0.11:80")), []).script).toBe("");
 });
