@@ -182,6 +182,15 @@ describe("each law tells its breach at its place", () => {
     ["host: { failsafe: tcp, input: [{ allow: tcp/22 }] }", "1:24 error INPUT_CUTS_FAILSAFE"],
     ["host: { input: [{ allow: any }, { deny: tcp/20-30 }] }", "1:33 error INPUT_CUTS_FAILSAFE"],
     ["host: { input: [{ allow: tcp/22, on: eht0 }] }", "1:38 warning UNKNOWN_INTERFACE"],
+    ["host: { input: [{ allow: tcp/22, from: host }] }", "1:9 error INPUT_CUTS_FAILSAFE"],
+    [
+      "host: { input: [{ allow: tcp/22 }, { deny: any, from: 0.0.0.0/0 }] }",
+      "1:36 error INPUT_CUTS_FAILSAFE",
+    ],
+    [
+      "host: { uplinks: eth0, input: [{ allow: tcp/22 }, { deny: tcp/22, on: [eth0, default] }] }",
+      "1:51 error INPUT_CUTS_FAILSAFE",
+    ],
     [
       "host: { input: [{ allow: tcp, limit: 3/day }, { deny: udp, limit: 3/day }] }",
       "1:47 error LIMIT_ON_DENY",
@@ -205,7 +214,7 @@ describe("each law tells its breach at its place", () => {
 
   test.each([
     "[{ allow: tcp/21-22, from: 198.51.100.7 }]",
-    "[{ allow: any }, { deny: tcp/22, from: 198.51.100.7 }, { deny: tcp/22, on: eth0 }]",
+    "[{ allow: any }, { deny: tcp/22, from: 198.51.100.7 }, { deny: tcp/22, on: default }]",
     "[{ allow: tcp/20-21 }, { allow: tcp/22-30 }, { deny: tcp/31 }]",
   ])("an input of the host that leaves the failsafe open is right: %s", (input) => {
     expect(breaches(`host: { failsafe: tcp/21-22, input: ${input} }`)).toEqual([]);

@@ -1,19 +1,22 @@
 import { distinctRanges, formatPortRange, portProtocols } from "../base/port.ts";
-import type { HostRule, Service } from "../model/policy.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { HostPolicy, HostRule, Service } from "../model/policy.ts";
 import { breach } from "./law.ts";
-import type { PolicyLaw } from "./law.ts";
+import type { Law } from "./law.ts";
 
 /**
  * `host.input` closes what it does not name, so it must name what the admin comes in by, if only for some peers or interfaces; and a
  * `deny` for everybody must not take it back.
  */
-export const failsafeInput: PolicyLaw = ({ host: { input, failsafe, at, keysAt } }) => {
+export const failsafeInput: Law = ({ host }, inventory) => {
+  const { input, failsafe, at, keysAt } = host;
   if (input === undefined) return [];
-  const allowed = joined(input.flatMap((rule) => (rule.verdict === "allow" ? rule.services : [])));
+  const uplinks = uplinksOf(host, inventory);
+  const allowed = joined(input.flatMap((rule) => (isForAnother(rule) ? rule.services : [])));
   const here = keysAt?.get("input") ?? at;
   return failsafe.flatMap((service) => {
     const text = serviceText(service);
-    const denied = input.find((rule) => isForEverybody(rule) && denies(rule, service));
+    const denied = input.find((rule) => isForEverybody(rule, uplinks) && denies(rule, service));
     if (denied !== undefined) {
       const message = `this closes the failsafe service ${text} of the host to everybody`;
       const hint = "say from whom, or take it out of host.failsafe";
@@ -30,8 +33,24 @@ function denies({ verdict, services }: HostRule, wanted: Service): boolean {
   return verdict === "deny" && services.some((s) => holds(s, wanted) || holds(wanted, s));
 }
 
-function isForEverybody({ peers, on }: HostRule): boolean {
-  return on.length === 0 && (peers.length === 0 || peers.some(({ kind }) => kind === "any"));
+/** By the uplinks, or by any interface; a prefix of no length stands for one family, which is enough to lose the other end. */
+function isForEverybody({ peers, on }: HostRule, uplinks: readonly string[]): boolean {
+  const names = on.map(({ name }) => name);
+  const isByUplinks = uplinks.length > 0 && uplinks.every((uplink) => names.includes(uplink));
+  const isAnybody = peers.some((peer) => {
+    return peer.kind === "any" || (peer.kind === "prefix" && peer.prefix.length === 0);
+  });
+  return (on.length === 0 || isByUplinks) && (peers.length === 0 || isAnybody);
+}
+
+/** An `allow` for the host itself lets nobody in. */
+function isForAnother({ verdict, peers }: HostRule): boolean {
+  return verdict === "allow" && (peers.length === 0 || peers.some(({ kind }) => kind !== "host"));
+}
+
+function uplinksOf({ uplinks }: HostPolicy, { host }: Inventory): readonly string[] {
+  const defaults = host.interfaces.filter(({ hasDefaultRoute }) => hasDefaultRoute);
+  return uplinks ?? defaults.map(({ name }) => name);
 }
 
 /** Whether all that `inner` stands for is in `outer`. */

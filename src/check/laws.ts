@@ -40,7 +40,6 @@ export const policyLaws: readonly PolicyLaw[] = [
   distinctPublications,
   openPublications,
   failsafePublications,
-  failsafeInput,
   sensibleLimits,
 ];
 
@@ -48,6 +47,7 @@ export const policyLaws: readonly PolicyLaw[] = [
 export const laws: readonly Law[] = [
   knownUplinks,
   knownHostInterfaces,
+  failsafeInput,
   knownNetworks,
   knownGuests,
   knownNics,

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { operatorAccess } from "../check/operator-access.ts";
 import { keyOf, type OperatorTexts } from "../edge/files/policy-history.ts";
 import { putBack } from "../edge/files/put-back.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
@@ -13,8 +12,8 @@ import { imagine, replaceText, type Collected } from "./collect.ts";
 import { beginUnconfirmed } from "./confirm.ts";
 import { printReach, reachInForce } from "./diff-reach.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
-import { historyOf, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
-import { operatorConnection, operatorName } from "./operator.ts";
+import { historyOf, loadHistory, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
+import { operatorCuts, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -74,23 +73,27 @@ async function applyGuarded(
     confirmSeconds === undefined
       ? undefined
       : await beginUnconfirmed(settings, { seconds: confirmSeconds, ...(before && { before }) });
+  const former = textOf(present, candidate);
+  await historyOf(settings).announce(wanted, operatorName());
+  if (candidate) await putBack(textOf(wanted, candidate), former);
+  const undo = async () => candidate && putBack(former, textOf(wanted, candidate));
   try {
-    await historyOf(settings).announce(wanted, operatorName());
-    await putBack(wanted, present);
     const { result, texts } = await applyNow(settings);
     const applied = { result: { ...result, ...(reach && { reach }) }, texts };
     if (result.state !== "refused") return applied;
+    await callOff?.();
     await undo();
     return applied;
   } catch (error) {
-    await undo();
+    // Some of it may be in force: who waits takes it back.
+    if (callOff === undefined) await undo();
     throw error;
   }
+}
 
-  async function undo(): Promise<void> {
-    await callOff?.();
-    if (candidate) await putBack(present, wanted);
-  }
+/** The one file that is replaced: others may be written meanwhile. */
+function textOf({ policy }: OperatorTexts, candidate: SourceText | undefined): OperatorTexts {
+  return { policy: policy.filter(({ file }) => file === candidate?.file), ownFilters: [] };
 }
 
 async function readCandidate(file: string, { policyFile }: Settings): Promise<SourceText> {
@@ -156,13 +159,6 @@ async function planOnly(
   }
 }
 
-/** Only what the operator changes by this is asked: what is in force lets him in, or he would not be here. */
-function operatorCuts({ written, decision }: Collected): Problem[] {
-  const connection = operatorConnection();
-  if (connection === undefined || hasErrors(decision.problems)) return [];
-  return operatorAccess(written.policy, written.inventory, connection);
-}
-
 function inFile(problem: Problem, stored: string | undefined, file: string | undefined): Problem {
   if (file === undefined || problem.at.file !== stored) return problem;
   return { ...problem, at: { ...problem.at, file } };
@@ -175,7 +171,7 @@ async function textsBefore(
 ): Promise<OperatorTexts | undefined> {
   const inForce = await readTextsInForce(settings);
   if (inForce === undefined || keyOf(inForce) !== keyOf(wanted)) return inForce;
-  const held = await historyOf(settings).load();
+  const held = await loadHistory(settings);
   const before = held.find((texts) => keyOf(texts) !== keyOf(wanted));
   if (before) return before;
   throw new RefusedError("nothing else was in force before, so there is nothing to go back to");

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { putBack } from "../edge/files/put-back.ts";
@@ -14,6 +15,7 @@ import { cleanRules } from "./stop.ts";
 /** A day: who needs longer has confirmed. */
 const longestSeconds = 86_400;
 const lookEveryMs = 500;
+const againAfterMs = 5_000;
 
 export function readSeconds(word: string): number {
   const seconds = /^[1-9][0-9]{0,5}$/.test(word) ? Number(word) : Infinity;
@@ -24,13 +26,13 @@ export function readSeconds(word: string): number {
 /** Somebody waits from now on, and takes back what comes unless it is confirmed. Answers how to call that off. */
 export async function beginUnconfirmed(
   settings: Settings,
-  change: UnconfirmedChange,
+  change: Omit<UnconfirmedChange, "id">,
 ): Promise<() => Promise<void>> {
   const unconfirmed = new Unconfirmed(settings.stateFolder);
-  if ((await unconfirmed.load()) !== undefined) {
+  if (unconfirmed.isThere()) {
     throw new RefusedError("a change waits for its confirmation: virtwall confirm");
   }
-  await unconfirmed.save(change);
+  await unconfirmed.save({ id: randomUUID(), ...change });
   const callOff = async (): Promise<void> => void (await unconfirmed.confirm());
   try {
     await startWaiter(["rollback", "--unless-confirmed", ...wordsOf(settings)]);
@@ -46,7 +48,8 @@ export async function runConfirm(settings: Settings, output: Output): Promise<Ex
   const isConfirmed = await new Unconfirmed(settings.stateFolder).confirm();
   if (settings.json) printJson(output, { isConfirmed });
   else if (isConfirmed) output.out("confirmed: it stays in force\n");
-  else output.err("virtwall: nothing waits for a confirmation, or it came too late\n");
+  else
+    output.err("virtwall: nothing waits for a confirmation, or it is being taken back already\n");
   return isConfirmed ? exitStatus.ok : exitStatus.problems;
 }
 
@@ -55,7 +58,7 @@ export async function runUnlessConfirmed(settings: Settings, output: Output): Pr
   const unconfirmed = new Unconfirmed(settings.stateFolder);
   const change = await unconfirmed.load();
   if (change === undefined) return exitStatus.ok;
-  const release = unconfirmed.claim();
+  const release = await unconfirmed.claim();
   if (release === undefined) throw new RefusedError("another process waits for it already");
   const end = performance.now() + change.seconds * 1000;
   // Who started this reads one word and goes.
@@ -63,23 +66,38 @@ export async function runUnlessConfirmed(settings: Settings, output: Output): Pr
   output.out("waiting\n");
   while (performance.now() < end) {
     await sleep(Math.min(lookEveryMs, Math.max(0, end - performance.now())));
-    if ((await unconfirmed.load()) === undefined) return exitStatus.ok;
+    if ((await unconfirmed.load())?.id !== change.id) return exitStatus.ok;
   }
-  const taken = await unconfirmed.take();
-  if (taken === undefined) return exitStatus.ok;
-  await takeBack(settings, taken);
-  await unconfirmed.end();
+  if ((await unconfirmed.take(change.id)) === undefined) return exitStatus.ok;
+  while (unconfirmed.isThere() && !(await isTakenBack(settings, change))) await sleep(againAfterMs);
+  await unconfirmed.clear();
   release();
   return exitStatus.ok;
 }
 
-async function takeBack(settings: Settings, { before, seconds }: UnconfirmedChange): Promise<void> {
+/** Nobody else would take it back, and nobody reads what is wrong: whatever it is, it is tried again. */
+async function isTakenBack(settings: Settings, change: UnconfirmedChange): Promise<boolean> {
+  try {
+    return await takeBack(settings, change);
+  } catch {
+    return false;
+  }
+}
+
+async function takeBack(
+  settings: Settings,
+  { before, seconds }: UnconfirmedChange,
+): Promise<boolean> {
   const nothing: OperatorTexts = { policy: [], ownFilters: [] };
   const texts = before ?? nothing;
   await historyOf(settings).announce(texts, `virtwall: not confirmed within ${seconds} s`);
   await putBack(texts, await readOperatorTexts(settings));
-  if (before) await applyNow({ ...settings, isPolicyNamed: false });
-  else await cleanRules(settings);
+  if (before === undefined) {
+    await cleanRules(settings);
+    return true;
+  }
+  const { result } = await applyNow({ ...settings, isPolicyNamed: false });
+  return result.state !== "refused";
 }
 
 function wordsOf(settings: Settings): string[] {

@@ -1,12 +1,13 @@
 import { putBack } from "../edge/files/put-back.ts";
+import { Unconfirmed } from "../edge/files/unconfirmed.ts";
 import { keyOf, type HeldTexts } from "../edge/files/policy-history.ts";
 import type { Problem } from "../model/problem.ts";
 import { applyNow, printApply, type ApplyResult } from "./apply-now.ts";
 import { imagine } from "./collect.ts";
 import { printColumns } from "./columns.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
-import { historyOf, readOperatorTexts } from "./operator-texts.ts";
-import { operatorName } from "./operator.ts";
+import { historyOf, loadHistory, readOperatorTexts } from "./operator-texts.ts";
+import { operatorCuts, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -21,7 +22,7 @@ export interface RollbackResult extends ApplyResult {
 
 export async function runRollbackList(settings: Settings, output: Output): Promise<ExitStatus> {
   demandRoot("rollback");
-  const held = await historyOf(settings).load();
+  const held = await loadHistory(settings);
   const present = keyOf(await readOperatorTexts(settings));
   const rows = held.map(({ number, at, by, ...texts }) => ({
     number,
@@ -51,8 +52,18 @@ export async function runRollback(
 ): Promise<ExitStatus> {
   demandRoot("rollback");
   const present = await readOperatorTexts(settings);
-  const target = choose(await historyOf(settings).load(), keyOf(present), wanted);
-  const { decision, texts } = await imagine(settings, { texts: target });
+  const unconfirmed = new Unconfirmed(settings.stateFolder);
+  if (unconfirmed.isThere()) {
+    throw new RefusedError("a change waits for its confirmation: virtwall confirm, then rollback");
+  }
+  const target = choose(await loadHistory(settings), keyOf(present), wanted);
+  const collected = await imagine(settings, { texts: target });
+  const { decision, texts } = collected;
+  const cuts = operatorCuts(collected);
+  if (cuts.length > 0) {
+    output.err(printProblems(cuts, texts));
+    throw new RefusedError("you would not get in again: nothing was changed");
+  }
   if (decision.inForce !== "current") {
     output.err(printProblems(decision.problems, texts));
     throw new RefusedError(
@@ -62,11 +73,13 @@ export async function runRollback(
   await historyOf(settings).announce(target, `${operatorName()}: rollback to ${target.number}`);
   const kept = await putBack(target, present);
   const applied = await applyNow(settings);
+  if (applied.result.state === "refused") await putBack(present, target);
   const result: RollbackResult = { ...applied.result, number: target.number, kept };
   if (settings.json) printJson(output, result);
   else {
     printApply(result, applied.texts, output);
-    output.out(`number ${target.number} of ${target.at} is written again\n`);
+    if (!isRefused(result))
+      output.out(`number ${target.number} of ${target.at} is written again\n`);
     for (const file of kept) output.out(`what stood there before is in ${file}\n`);
   }
   return isRefused(result) ? exitStatus.problems : exitStatus.ok;

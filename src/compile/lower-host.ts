@@ -1,8 +1,10 @@
+import type { Family } from "../base/address.ts";
 import type { HostRuleIntent, Intent } from "../model/intent.ts";
 import type { Chain, Rule, Statement } from "../nft/ast.ts";
 import {
   accept,
   anonymousSet,
+  concat,
   ct,
   drop,
   equal,
@@ -11,13 +13,15 @@ import {
   has,
   iifname,
   l4proto,
+  notEqual,
   payload,
   prefix,
+  reference,
   rule,
   value,
 } from "../nft/build.ts";
 import { lowerRule } from "./lower-rule.ts";
-import { oneOf } from "./matches.ts";
+import { families, ip, oneOf } from "./matches.ts";
 import { neighbourDiscovery } from "./on-link.ts";
 import { refuse } from "./verdicts.ts";
 
@@ -33,7 +37,24 @@ export function hostChains({ hostInput, aliases }: Intent): Chain[] {
     );
   return [
     { name: "host_input", rules: [...vital, rule(goto("host_rules"))] },
-    { name: "host_rules", rules: [...lower("deny"), ...lower("allow"), rule(...refuse)] },
+    {
+      name: "host_rules",
+      rules: [...families.flatMap(forged), ...lower("deny"), ...lower("allow"), rule(...refuse)],
+    },
+  ];
+}
+
+/**
+ * Rules go by who sends, so nobody may pretend: guests bear their network's addresses, and nobody else does. Link-local ones are
+ * nobody's to name in a rule and everybody's to have.
+ */
+function forged(family: Family): Rule[] {
+  const source = payload(ip(family), "saddr");
+  const isElsewhere = notEqual(concat(iifname, source), reference(`sources${family}`));
+  const isGlobal = family === 6 ? [notEqual(source, prefix("fe80::", 10))] : [];
+  return [
+    rule(equal(iifname, reference("bridges")), ...isGlobal, isElsewhere, ...refuse),
+    rule(equal(source, reference(`subnets${family}`)), isElsewhere, ...refuse),
   ];
 }
 

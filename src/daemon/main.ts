@@ -21,7 +21,7 @@ import { HeldSources } from "./held-sources.ts";
 import { Journal, printLogLine } from "./journal.ts";
 import { readDaemonSettings, UsageError, type DaemonSettings } from "./settings.ts";
 import { readStatus } from "./status.ts";
-import { takeBackUnconfirmed } from "./take-back.ts";
+import { takeBackUnconfirmed, watchUnconfirmed } from "./take-back.ts";
 
 /** The machine refuses: exit status 3. */
 class RefusedError extends Error {
@@ -54,7 +54,8 @@ async function follow(settings: DaemonSettings): Promise<void> {
   );
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);
-  await takeBackUnconfirmed(settings.stateFolder, opened, journal);
+  const unconfirmed = { stateFolder: settings.stateFolder, sources: opened, journal };
+  await takeBackUnconfirmed(unconfirmed);
   const sources = new HeldSources(opened);
   const firewalld = new FirewalldBus();
   const follower = new Follower({
@@ -78,9 +79,11 @@ async function follow(settings: DaemonSettings): Promise<void> {
   tellReady();
   refuseMissing(await follower.start());
   const endGateWatch = watchGate(settings.gateSocket, () => follower.checkOwnership());
+  const endUnconfirmedWatch = watchUnconfirmed(unconfirmed);
   const end = (): void => {
     journal.add("info", "ended", "the daemon ends; the rules stay");
     endGateWatch();
+    endUnconfirmedWatch();
     follower.end();
     opened.close();
     firewalld.close();

@@ -6,36 +6,70 @@ import type { Sources } from "../edge/libvirt/open-sources.ts";
 import type { Journal } from "./journal.ts";
 import { isRefusal } from "./refusal.ts";
 
+const lookEveryMs = 5_000;
+/** Who has just begun to wait may not hold the lock yet. */
+const looksWithoutWaiter = 3;
+
+export interface TakeBackParts {
+  readonly stateFolder: string;
+  readonly sources: Pick<Sources, "policy" | "filters">;
+  readonly journal: Journal;
+}
+
 /**
- * A change that waits for its confirmation while nobody waits any more, as after a reboot, is taken back before anything is read: the
- * files say again what was in force before. Where that was nothing, they are gone.
+ * A change that waits for its confirmation while nobody waits any more, as after a reboot, is taken back: the files say again what was
+ * in force before. Where that was nothing, they are gone. What cannot be put back is told, and tried again later.
  */
-export async function takeBackUnconfirmed(
-  stateFolder: string,
-  { policy, filters }: Pick<Sources, "policy" | "filters">,
-  journal: Journal,
-): Promise<void> {
-  const unconfirmed = new Unconfirmed(stateFolder);
+export async function takeBackUnconfirmed(parts: TakeBackParts): Promise<void> {
+  const unconfirmed = new Unconfirmed(parts.stateFolder);
+  if (!unconfirmed.isThere()) return;
   try {
-    if (!unconfirmed.isThere()) return;
-    const release = unconfirmed.claim();
+    const release = await unconfirmed.claim();
     if (release === undefined) return;
-    const change = await unconfirmed.take();
-    const before = change?.before ?? { policy: [], ownFilters: [] };
-    const { ownFilters } = await filters.read();
-    const history = new PolicyHistory(join(stateFolder, "history"));
-    await history.announce(before, "virtwall: not confirmed before the daemon started");
-    const kept = await putBack(before, { policy: await policy.read(), ownFilters });
-    await unconfirmed.end();
-    release();
-    const where = kept.length === 0 ? "" : `; what they said is in ${kept.join(", ")}`;
-    journal.add(
-      "warning",
-      "taken-back",
-      `the last change was not confirmed: the files are put back${where}`,
-    );
+    try {
+      await takeBack(unconfirmed, parts);
+    } finally {
+      release();
+    }
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    journal.add("error", "refused", error.message);
+    parts.journal.add("error", "refused", error.message);
   }
+}
+
+/** The same while the daemon runs: who waited may have been ended. Answers how to end it. */
+export function watchUnconfirmed(parts: TakeBackParts): () => void {
+  const unconfirmed = new Unconfirmed(parts.stateFolder);
+  let looks = 0;
+  const timer = setInterval(() => {
+    void isLeft(unconfirmed).then((isLeftAlone) => {
+      looks = isLeftAlone ? looks + 1 : 0;
+      if (looks >= looksWithoutWaiter) void takeBackUnconfirmed(parts);
+    });
+  }, lookEveryMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+async function isLeft(unconfirmed: Unconfirmed): Promise<boolean> {
+  if (!unconfirmed.isThere()) return false;
+  const release = await unconfirmed.claim().catch(() => undefined);
+  release?.();
+  return release !== undefined;
+}
+
+async function takeBack(unconfirmed: Unconfirmed, parts: TakeBackParts): Promise<void> {
+  const { stateFolder, sources, journal } = parts;
+  const change = await unconfirmed.take();
+  // Confirmed this moment.
+  if (change === undefined) return;
+  const before = change.before ?? { policy: [], ownFilters: [] };
+  const { ownFilters } = await sources.filters.read();
+  const history = new PolicyHistory(join(stateFolder, "history"));
+  await history.announce(before, "virtwall: not confirmed");
+  const kept = await putBack(before, { policy: await sources.policy.read(), ownFilters });
+  await unconfirmed.clear();
+  const where = kept.length === 0 ? "" : `; what they said is in ${kept.join(", ")}`;
+  const message = `the last change was not confirmed: the files are put back${where}`;
+  journal.add("warning", "taken-back", message);
 }

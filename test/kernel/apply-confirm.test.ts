@@ -90,7 +90,7 @@ test("nobody waits any more when the daemon starts, as after a reboot: the chang
   const texts = { policy: [{ file: site.policyFile, text: publishing(80) }], ownFilters: [] };
   writeFileSync(
     join(site.state, "unconfirmed.json"),
-    JSON.stringify({ seconds: 60, before: texts }),
+    JSON.stringify({ id: "of-before", seconds: 60, before: texts }),
   );
   const daemon = await site.start();
   expect(holds(element(80))).toBe(true);
@@ -98,6 +98,27 @@ test("nobody waits any more when the daemon starts, as after a reboot: the chang
   expect(site.run(["events"]).stdout).toContain("the last change was not confirmed");
   expect(existsSync(join(site.state, "unconfirmed.json"))).toBe(false);
   await daemon.kill("SIGTERM");
+});
+
+test("what a broken taking back has left stops the next one, until it is confirmed", () => {
+  site.run(["apply"]);
+  const left = join(site.state, "taking-back.json");
+  writeFileSync(left, JSON.stringify({ id: "left", seconds: 60 }));
+  expect(site.run(["apply", candidate, "--confirm", "60"]).stderr).toContain("waits for its");
+  expect(site.run(["rollback"]).status).toBe(3);
+  expect(site.run(["confirm"]).status).toBe(0);
+  expect(existsSync(left)).toBe(false);
+  expect(readFileSync(site.policyFile, "utf8")).toBe(publishing(80));
+});
+
+test("nothing is taken back after stop --clean", async () => {
+  site.run(["apply"]);
+  expect(site.run(["apply", candidate, "--confirm", "60"]).status).toBe(0);
+  expect(site.run(["stop", "--clean"]).status).toBe(0);
+  expect(existsSync(site.state)).toBe(false);
+  const waiter = ["-f", `unless-confirmed .*${site.state}`];
+  await until(() => spawnSync("pgrep", waiter).status === 1);
+  expect(nft("list", "tables")).toBe("");
 });
 
 test("the daemon is killed while a change waits, and it is taken back all the same", async () => {

@@ -12,6 +12,10 @@ import { createWorld, type World } from "../world/world.ts";
 
 const { folder, inventory } = caseFolder("publish-from");
 const policy = `
+host:
+  input:
+    - { allow: tcp/22 }
+    - { allow: udp/9001, from: ["group:clients"] }
 groups:
   clients: {}
   closed: { ingress: [{ allow: udp/9000, from: ["group:clients"] }] }
@@ -30,6 +34,7 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld(await readWorldSpec(inventory));
   await Promise.all(["web1", "app2"].map((name) => world.agent(name).listen("udp", 9000)));
+  await world.agent("host").listen("udp", 9001);
   for (const liar of ["world", "web2", "any1"]) {
     await world.inside(liar, ["ip", "addr", "add", `${impersonated.four}/32`, "dev", "lo"]);
     await world.inside(liar, ["ip", "addr", "add", `${impersonated.six}/128`, "dev", "lo"]);
@@ -38,11 +43,16 @@ beforeAll(async () => {
 afterAll(() => world?.close());
 
 /** Whether the listener heard a datagram that bears the address of app1. */
-async function isBelieved(from: string, listener: string, host: string): Promise<boolean> {
+async function isBelieved(
+  from: string,
+  listener: string,
+  host: string,
+  port = 9000,
+): Promise<boolean> {
   const source = host.includes(":") ? impersonated.six : impersonated.four;
-  await world.agent(listener).heard(9000);
-  await world.agent(from).attempt("udp", { host, port: 9000, source, timeoutMs: 150 });
-  return (await world.agent(listener).heard(9000)).includes(source);
+  await world.agent(listener).heard(port);
+  await world.agent(from).attempt("udp", { host, port, source, timeoutMs: 150 });
+  return (await world.agent(listener).heard(port)).includes(source);
 }
 
 const ways = [
@@ -64,6 +74,9 @@ describe("a datagram with the address of a guest of another network", () => {
       for (const host of ["10.21.0.12", "fd00:21::12"]) {
         expect(await isBelieved(liar, "app2", host)).toBe(true);
       }
+      for (const host of ["10.21.0.1", "fd00:21::1"]) {
+        expect(await isBelieved(liar, "host", host, 9001)).toBe(true);
+      }
     },
   );
 
@@ -75,5 +88,28 @@ describe("a datagram with the address of a guest of another network", () => {
   test("from its own guest does", async () => {
     expect(await isBelieved("app1", "web1", "198.51.100.1")).toBe(true);
     expect(await isBelieved("app1", "web1", "2001:db8:1::1")).toBe(true);
+  });
+});
+
+describe("by the host's own input, a datagram with the address of a guest", () => {
+  beforeAll(async () => {
+    const firewall = await readHostFirewall(caseFolder("host-input").folder);
+    await loadRuleset(world, firewall, await tablesOfCase(folder, policy));
+  });
+
+  test.each([
+    ["world", "198.51.100.1"],
+    ["world", "2001:db8:1::1"],
+    ["web2", "10.20.0.1"],
+    ["web2", "fd00:20::1"],
+    ["any1", "10.23.0.1"],
+    ["any1", "fd00:23::1"],
+  ] as const)("is not believed from %s at %s", async (from, host) => {
+    expect(await isBelieved(from, "host", host, 9001)).toBe(false);
+  });
+
+  test("is believed from that guest", async () => {
+    expect(await isBelieved("app1", "host", "10.21.0.1", 9001)).toBe(true);
+    expect(await isBelieved("app1", "host", "fd00:21::1", 9001)).toBe(true);
   });
 });

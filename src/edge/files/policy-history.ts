@@ -13,7 +13,7 @@ export interface OperatorTexts {
 
 /** Texts that were in force once. */
 export interface HeldTexts extends OperatorTexts {
-  /** Counts up from 1, and is never used again. */
+  /** Counts up from 1. */
   readonly number: number;
   /** Since when they were in force: ISO 8601, UTC. */
   readonly at: string;
@@ -33,19 +33,25 @@ export class PolicyHistory {
     this.#folder = folder;
   }
 
-  /** Newest first. Throws {@link StateError} when one cannot be read. */
+  /** Newest first. One that makes no sense is passed over: it keeps nobody from the others. */
   async load(): Promise<readonly HeldTexts[]> {
     const texts = await readFolder(this.#folder, ".json").catch((cause: unknown) => {
       throw new StateError((cause as Error).message, { cause });
     });
-    const held = texts.map(({ file, text }) => readHeld(file, text));
+    const held = texts.map(({ text }) => parseHeld(text)).filter((each) => each !== undefined);
     return held.toSorted((a, b) => b.number - a.number);
   }
 
   /** Who is about to bring these texts into force, where another process will do it. */
   async announce(texts: OperatorTexts, by: string): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await writeAtomically(join(this.#folder, authorName), JSON.stringify([by, keyOf(texts)]));
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await writeAtomically(join(this.#folder, authorName), JSON.stringify([by, keyOf(texts)]));
+    } catch (cause) {
+      throw new StateError(`${this.#folder} is not writable: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
   }
 
   /** Takes in texts that are in force now, unless they are the newest already; `by` where nobody has announced them. */
@@ -54,7 +60,7 @@ export class PolicyHistory {
     if (held[0] !== undefined && keyOf(held[0]) === keyOf(texts)) return;
     const number = (held[0]?.number ?? 0) + 1;
     const author = (await this.#takeAuthor(texts)) ?? by;
-    const { policy, ownFilters } = texts;
+    const { policy, ownFilters } = readable(texts);
     const at = new Date().toISOString();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const text = JSON.stringify({ number, at, by: author, policy, ownFilters });
@@ -83,15 +89,15 @@ export class PolicyHistory {
 }
 
 /** Equal for texts that say the same in the same files. */
-export function keyOf({ policy, ownFilters }: OperatorTexts): string {
+export function keyOf(texts: OperatorTexts): string {
+  const { policy, ownFilters } = readable(texts);
   const rows = (texts: readonly SourceText[]) => texts.map(({ file, text }) => [file, text]);
   return JSON.stringify([rows(policy), rows(ownFilters)]);
 }
 
-function readHeld(file: string, text: string): HeldTexts {
-  const held = parseHeld(text);
-  if (held === undefined) throw new StateError(`${file} is nothing that virtwall has saved`);
-  return held;
+/** Without links to nothing, and what else has a filter's name and no text. */
+export function readable({ policy, ownFilters }: OperatorTexts): OperatorTexts {
+  return { policy, ownFilters: ownFilters.filter(({ unread }) => unread === undefined) };
 }
 
 function parseHeld(text: string): HeldTexts | undefined {
@@ -109,12 +115,15 @@ function parseHeld(text: string): HeldTexts | undefined {
 }
 
 export function isOperatorTexts(value: Partial<OperatorTexts> | null | undefined): boolean {
-  return [value?.policy, value?.ownFilters].every(
-    (texts) =>
-      Array.isArray(texts) &&
-      texts.every(
-        (row: Partial<SourceText> | null) =>
-          typeof row?.file === "string" && typeof row.text === "string",
-      ),
+  return isTexts(value?.policy) && isTexts(value?.ownFilters);
+}
+
+export function isTexts(value: unknown): value is SourceText[] {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (row: Partial<SourceText> | null) =>
+        typeof row?.file === "string" && typeof row.text === "string",
+    )
   );
 }

@@ -1,26 +1,29 @@
-import { mkdir, rename } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { copyFile, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SourceText } from "../../ports/sources.ts";
 import { StateError } from "../../ports/state.ts";
-import { keyOf, type OperatorTexts } from "./policy-history.ts";
+import { keyOf, readable, type OperatorTexts } from "./policy-history.ts";
 import { readText } from "./read-folder.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
 /**
- * Makes the files say what is wanted. What a file says now, and a file that is not to be, is kept beside it under a name that is not
- * read, with `.before` behind. Answers those names. Throws {@link StateError} at the first file that cannot be written.
+ * Makes the files say what is wanted, one by one. What a file says now, and a file that is not to be, is kept beside it under a name
+ * that is not read: with `.before` behind, and a number where that is taken. Answers those names. Throws {@link StateError} at the
+ * first file that cannot be written.
  */
 export async function putBack(wanted: OperatorTexts, present: OperatorTexts): Promise<string[]> {
   if (keyOf(wanted) === keyOf(present)) return [];
   const kept: string[] = [];
-  const texts = [...wanted.policy, ...wanted.ownFilters];
+  const texts = textsOf(wanted);
   const names = new Set(texts.map(({ file }) => file));
   try {
     for (const text of texts) kept.push(...(await putBackFile(text)));
-    for (const { file } of [...present.policy, ...present.ownFilters]) {
+    for (const { file } of textsOf(present)) {
       if (names.has(file)) continue;
-      await rename(file, keptName(file));
-      kept.push(keptName(file));
+      const name = freeName(file);
+      await rename(file, name);
+      kept.push(name);
     }
   } catch (cause) {
     throw new StateError(`the files are not put back: ${(cause as Error).message}`, { cause });
@@ -32,11 +35,20 @@ async function putBackFile({ file, text }: SourceText): Promise<string[]> {
   const present = readText(file)?.text;
   if (present === text) return [];
   await mkdir(dirname(file), { recursive: true });
-  if (present !== undefined) await writeAtomically(keptName(file), present);
+  const kept = present === undefined ? [] : [freeName(file)];
+  // With its mode: it may be for nobody else to read.
+  for (const name of kept) await copyFile(file, name, constants.COPYFILE_EXCL);
   await writeAtomically(file, text);
-  return present === undefined ? [] : [keptName(file)];
+  return kept;
 }
 
-function keptName(file: string): string {
-  return `${file}.before`;
+function textsOf(texts: OperatorTexts): readonly SourceText[] {
+  const { policy, ownFilters } = readable(texts);
+  return [...policy, ...ownFilters];
+}
+
+function freeName(file: string): string {
+  let name = `${file}.before`;
+  for (let number = 2; existsSync(name); number++) name = `${file}.before.${number}`;
+  return name;
 }

@@ -10,9 +10,10 @@ import {
   type SavedState,
   type StateStore,
 } from "../../ports/state.ts";
-import type { FilterTexts, SourceText } from "../../ports/sources.ts";
-import { PolicyHistory } from "./policy-history.ts";
+import type { FilterTexts } from "../../ports/sources.ts";
+import { isTexts, PolicyHistory } from "./policy-history.ts";
 import { readFolder } from "./read-folder.ts";
+import { Unconfirmed } from "./unconfirmed.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
@@ -154,6 +155,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
         await rm(join(this.#folder, name), { force: true });
       }
       await this.#history.clear();
+      await new Unconfirmed(this.#folder).clear();
     } catch (cause) {
       throw new StateError(`${this.#folder} cannot be cleared: ${(cause as Error).message}`, {
         cause,
@@ -161,16 +163,6 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     }
     await rmdir(this.#folder).catch(() => undefined);
   }
-}
-
-function isTexts(value: unknown): value is SourceText[] {
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (row: Partial<SourceText> | null) =>
-        typeof row?.file === "string" && typeof row.text === "string",
-    )
-  );
 }
 
 function isSavedTexts(value: unknown): value is Pick<SavedState, "policy" | "filters"> {

@@ -8,14 +8,16 @@ import { writeAtomically } from "./write-atomically.ts";
 
 /** A change that is taken back unless somebody confirms it. */
 export interface UnconfirmedChange {
+  /** Of this change and no other. */
+  readonly id: string;
   readonly seconds: number;
   /** What was in force before; absent: nothing was. */
   readonly before?: OperatorTexts;
 }
 
 /**
- * A change that waits for its confirmation, as a file: there until it is confirmed or taken back, through the end of any process and
- * of the machine. Who waits holds a lock, so others see whether anybody does.
+ * A change that waits for its confirmation, as a file: there until it is confirmed or has been taken back, through the end of any
+ * process and of the machine. Who waits holds a lock, so others see whether anybody does.
  */
 export class Unconfirmed {
   readonly #folder: string;
@@ -28,22 +30,19 @@ export class Unconfirmed {
     return join(this.#folder, "unconfirmed.json");
   }
 
-  /** The same, once somebody has begun to take it back. */
+  /** The same, from when somebody has begun to take it back until that is done. */
   get #taken(): string {
     return join(this.#folder, "taking-back.json");
   }
 
   async save(change: UnconfirmedChange): Promise<void> {
-    try {
+    await refusing("what is to be put back is not saved", async () => {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await writeAtomically(this.#file, JSON.stringify(change));
-    } catch (cause) {
-      throw new StateError(`what is to be put back is not saved: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+    });
   }
 
+  /** What waits. */
   async load(): Promise<UnconfirmedChange | undefined> {
     return this.#read(this.#file);
   }
@@ -54,30 +53,46 @@ export class Unconfirmed {
   }
 
   /** The right to take it back; undefined where another process waits. */
-  claim(): (() => void) | undefined {
-    return claimPath(this.#file);
+  async claim(): Promise<(() => void) | undefined> {
+    let release: (() => void) | undefined;
+    await refusing("nobody can wait for a confirmation", async () => {
+      release = claimPath(this.#file);
+    });
+    return release;
   }
 
-  /** False where nothing waits, or is being taken back already. */
+  /** False where nothing waits, or somebody is taking it back. */
   async confirm(): Promise<boolean> {
-    try {
-      await rm(this.#file);
-      await rm(`${this.#file}.lock`, { force: true });
-      return true;
-    } catch {
-      return false;
+    const isWaiting = await rm(this.#file).then(
+      () => true,
+      () => false,
+    );
+    if (!isWaiting && !(await this.#isLeft())) return false;
+    await this.clear();
+    return true;
+  }
+
+  /** From now on it cannot be confirmed. Undefined where it was, or another change waits. Without an id: whatever is there. */
+  async take(id?: string): Promise<UnconfirmedChange | undefined> {
+    await rename(this.#file, this.#taken).catch(() => undefined);
+    const change = await this.#read(this.#taken);
+    if (change === undefined || id === undefined || change.id === id) return change;
+    await rename(this.#taken, this.#file);
+    return undefined;
+  }
+
+  async clear(): Promise<void> {
+    for (const file of [this.#file, this.#taken, `${this.#file}.lock`]) {
+      await rm(file, { force: true });
     }
   }
 
-  /** From now on it cannot be confirmed. Undefined where it was. A change whose taking back was broken off is there again. */
-  async take(): Promise<UnconfirmedChange | undefined> {
-    await rename(this.#file, this.#taken).catch(() => undefined);
-    return this.#read(this.#taken);
-  }
-
-  async end(): Promise<void> {
-    await rm(this.#taken, { force: true });
-    await rm(`${this.#file}.lock`, { force: true });
+  /** The taking back was broken off, and nobody is at it. */
+  async #isLeft(): Promise<boolean> {
+    if (!existsSync(this.#taken)) return false;
+    const release = await this.claim();
+    release?.();
+    return release !== undefined;
   }
 
   async #read(file: string): Promise<UnconfirmedChange | undefined> {
@@ -93,10 +108,18 @@ export class Unconfirmed {
   }
 }
 
+async function refusing(what: string, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    throw new StateError(`${what}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 function parseChange(text: string): UnconfirmedChange | undefined {
   try {
     const change = JSON.parse(text) as Partial<UnconfirmedChange> | null;
-    if (typeof change?.seconds !== "number") return undefined;
+    if (typeof change?.id !== "string" || typeof change.seconds !== "number") return undefined;
     if (change.before !== undefined && !isOperatorTexts(change.before)) return undefined;
     return change as UnconfirmedChange;
   } catch {

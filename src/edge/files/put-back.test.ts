@@ -1,0 +1,69 @@
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { putBack } from "./put-back.ts";
+import { Unconfirmed } from "./unconfirmed.ts";
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "virtwall-"));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const saying = (text: string) => ({
+  policy: [{ file: join(folder, "policy.yaml"), text }],
+  ownFilters: [],
+});
+const read = (name: string) => readFileSync(join(folder, name), "utf8");
+
+test("what stood there is kept, each time under a name of its own, for the same to read", async () => {
+  const file = join(folder, "policy.yaml");
+  writeFileSync(file, "first");
+  chmodSync(file, 0o600);
+  await putBack(saying("second"), saying("first"));
+  await putBack(saying("third"), saying("second"));
+  expect(read("policy.yaml")).toBe("third");
+  expect([read("policy.yaml.before"), read("policy.yaml.before.2")]).toEqual(["first", "second"]);
+  expect(statSync(join(folder, "policy.yaml.before")).mode & 0o777).toBe(0o600);
+});
+
+test("a file that is not to be is put aside, and what has no text is left alone", async () => {
+  writeFileSync(join(folder, "policy.yaml"), "first");
+  const unread = { file: join(folder, "nwfilter/x.xml"), text: "", unread: "it is a link" };
+  const present = { ...saying("first"), ownFilters: [unread] };
+  await putBack({ policy: [], ownFilters: [unread] }, present);
+  expect(readdirSync(folder)).toEqual(["policy.yaml.before"]);
+});
+
+test("a change that was confirmed, or is another's, cannot be taken", async () => {
+  const unconfirmed = new Unconfirmed(folder);
+  await unconfirmed.save({ id: "one", seconds: 60 });
+  expect(await unconfirmed.take("another")).toBeUndefined();
+  expect((await unconfirmed.load())?.id).toBe("one");
+  expect(await unconfirmed.confirm()).toBe(true);
+  expect(await unconfirmed.take("one")).toBeUndefined();
+  expect(await unconfirmed.confirm()).toBe(false);
+});
+
+test("a change that is being taken back can be confirmed by nobody", async () => {
+  const unconfirmed = new Unconfirmed(folder);
+  await unconfirmed.save({ id: "one", seconds: 60, before: saying("first") });
+  const release = await unconfirmed.claim();
+  expect((await unconfirmed.take("one"))?.before).toEqual(saying("first"));
+  expect(await unconfirmed.confirm()).toBe(false);
+  expect(unconfirmed.isThere()).toBe(true);
+  release?.();
+  expect(await unconfirmed.confirm()).toBe(true);
+  expect(unconfirmed.isThere()).toBe(false);
+});
