@@ -1,6 +1,20 @@
 import { expect, test } from "vitest";
 import type { Statement, Table } from "../nft/ast.ts";
-import { accept, equal, iifname, jump, meta, oifname, payload, rule, value } from "../nft/build.ts";
+import {
+  accept,
+  equal,
+  iifname,
+  jump,
+  l4proto,
+  meta,
+  notEqual,
+  oifname,
+  payload,
+  prefix,
+  range,
+  rule,
+  value,
+} from "../nft/build.ts";
 import { printRule } from "../nft/print-statement.ts";
 import { parseNetworkXml } from "../parse/network-xml.ts";
 import { imagineBackend, unruled, type Backend } from "./libvirt-backend.ts";
@@ -115,32 +129,71 @@ const forward = {
   base: { type: "filter", hook: "forward", priority: 0, policy: "accept" } as const,
   rules: [rule(jump("guest_input"))],
 };
-const input = (...statements: readonly Statement[]) =>
-  table("libvirt_network", [forward, { name: "guest_input", rules: [rule(...statements)] }]);
+const bridge = value("virbr0");
+const cross = {
+  name: "guest_cross",
+  rules: [rule(equal(meta("iif"), bridge), equal(meta("oif"), bridge), accept)],
+};
+const libvirtTable = (chain: string, ...statements: readonly Statement[]) =>
+  table("libvirt_network", [forward, cross, { name: chain, rules: [rule(...statements)] }]);
+const rejecting = libvirtTable(
+  "guest_input",
+  equal(meta("oif"), bridge),
+  { kind: "counter" },
+  { kind: "reject" },
+);
+const subnet = prefix("192.168.122.0", 24);
 
-test("tables that hold libvirt's own rules alone go", () => {
+test.each([...imagineBackend([], { backend: "nftables", networks })])(
+  "tables that hold libvirt's own rules alone go: $family",
+  (own) => {
+    expect(planNftRemoval([own]).script).toBe(`delete table ${own.family} libvirt_network\n`);
+  },
+);
+
+test("as do those without networks, and with rewritten sources", () => {
   const own = [
     table("libvirt_network", [forward]),
-    input(equal(meta("oif"), value("virbr0")), { kind: "counter" }, { kind: "reject" }),
+    rejecting,
+    libvirtTable(
+      "guest_nat",
+      equal(l4proto, value("tcp")),
+      equal(payload("ip", "saddr"), subnet),
+      notEqual(payload("ip", "daddr"), subnet),
+      { kind: "masquerade", port: range(1024, 65535) },
+    ),
   ];
-  expect(planNftRemoval(own).script).toBe(
-    "delete table ip libvirt_network\ndelete table ip libvirt_network\n",
-  );
+  expect(planNftRemoval(own).left).toEqual([]);
 });
 
 test("what goes can be put back as it was", () => {
-  const own = input(equal(meta("oif"), value("virbr0")), { kind: "counter" }, { kind: "reject" });
-  expect(planNftRemoval([own]).undo).toMatch(
+  expect(planNftRemoval([rejecting]).undo).toMatch(
     /^table ip libvirt_network \{[^]*chain guest_input \{\s+oif "virbr0" counter reject\s+\}\s+\}\s*$/,
   );
 });
 
-test.each([
-  [input(equal(payload("tcp", "dport"), value(80)), equal(oifname, value("virbr0")), accept)],
-  [input(equal(payload("ip", "daddr"), value("192.168.122.10")), accept)],
-  [table("libvirt_network", [{ name: "mine", rules: [] }])],
-])("a table with a rule or chain of somebody else's stays", (other) => {
-  const { script, left } = planNftRemoval([other, table("filter", [])]);
+test.each<[string, ...Statement[]]>([
+  ["guest_input", equal(payload("tcp", "dport"), value(80)), equal(oifname, bridge), accept],
+  ["guest_input", equal(payload("ip", "daddr"), value("192.168.122.10")), accept],
+  ["guest_input", equal(payload("ip", "saddr"), value("10.0.0.5")), accept],
+  ["guest_input", equal(payload("ip", "saddr"), prefix("10.0.0.0", 8)), accept],
+  ["guest_input", equal(oifname, bridge), equal(payload("ip", "daddr"), value("10.0.0.5")), accept],
+  ["guest_input", equal(oifname, value("eth0")), { kind: "reject" }],
+  ["guest_input", equal(oifname, bridge), accept],
+  ["guest_output", equal(iifname, value("eth0")), equal(payload("ip", "saddr"), subnet), accept],
+  ["guest_cross2", equal(iifname, bridge), equal(oifname, bridge), accept],
+  ["guest_nat", equal(payload("ip", "saddr"), value("10.0.0.5")), { kind: "masquerade" }],
+])("a table with a rule or chain of somebody else's stays: %s", (chain, ...statements) => {
+  const { script, left } = planNftRemoval([
+    libvirtTable(chain, ...statements),
+    table("filter", []),
+  ]);
   expect(script).toBe("");
   expect(left).toHaveLength(1);
+});
+
+test("so does one whose guests somebody lets from one bridge to another", () => {
+  const other = rule(equal(iifname, bridge), equal(oifname, value("eth0")), accept);
+  const own = table("libvirt_network", [{ ...cross, rules: [...cross.rules, other] }]);
+  expect(planNftRemoval([own]).left).toHaveLength(1);
 });

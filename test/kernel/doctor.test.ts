@@ -97,8 +97,10 @@ const faults: readonly Fault[] = [
     seen: "table ip libvirt_network",
     cause: async () => {
       nft("add table ip libvirt_network");
+      nft("add chain ip libvirt_network guest_cross");
+      nft("add rule ip libvirt_network guest_cross iifname virbr29 oifname virbr29 counter accept");
       nft("add chain ip libvirt_network guest_input");
-      nft("add rule ip libvirt_network guest_input oifname virbr21 counter reject");
+      nft("add rule ip libvirt_network guest_input oifname virbr29 counter reject");
     },
   },
   {
