@@ -68,25 +68,44 @@ async function applyGuarded(
   const wanted = candidate
     ? { ...present, policy: replaceText(present.policy, candidate) }
     : present;
-  const before = confirmSeconds === undefined ? undefined : await textsBefore(settings, wanted);
   const callOff =
-    confirmSeconds === undefined
-      ? undefined
-      : await beginUnconfirmed(settings, { seconds: confirmSeconds, ...(before && { before }) });
-  const former = textOf(present, candidate);
+    confirmSeconds === undefined ? undefined : await beginWaiting(settings, wanted, confirmSeconds);
   await historyOf(settings).announce(wanted, operatorName());
-  if (candidate) await putBack(textOf(wanted, candidate), former);
-  const undo = async () => candidate && putBack(former, textOf(wanted, candidate));
+  const texts = { wanted: textOf(wanted, candidate), former: textOf(present, candidate) };
+  const applied = await writeAndApply(settings, { ...texts, callOff });
+  return { ...applied, result: { ...applied.result, ...(reach && { reach }) } };
+}
+
+async function beginWaiting(
+  settings: Settings,
+  wanted: OperatorTexts,
+  seconds: number,
+): Promise<() => Promise<void>> {
+  const before = await textsBefore(settings, wanted);
+  return beginUnconfirmed(settings, { seconds, ...(before && { before }) });
+}
+
+interface Writing {
+  readonly wanted: OperatorTexts;
+  readonly former: OperatorTexts;
+  /** Where somebody waits to take it back. */
+  readonly callOff: (() => Promise<void>) | undefined;
+}
+
+async function writeAndApply(
+  settings: Settings,
+  { wanted, former, callOff }: Writing,
+): Promise<Applied> {
+  await putBack(wanted, former);
   try {
-    const { result, texts } = await applyNow(settings);
-    const applied = { result: { ...result, ...(reach && { reach }) }, texts };
-    if (result.state !== "refused") return applied;
+    const applied = await applyNow(settings);
+    if (applied.result.state !== "refused") return applied;
     await callOff?.();
-    await undo();
+    await putBack(former, wanted);
     return applied;
   } catch (error) {
     // Some of it may be in force: who waits takes it back.
-    if (callOff === undefined) await undo();
+    if (callOff === undefined) await putBack(former, wanted);
     throw error;
   }
 }
