@@ -42,13 +42,14 @@ export function oneOf(keys: readonly Expression[]): Expression {
 /** Without those that another one holds: an interval set takes no overlap. Sorted. */
 export function distinctPrefixes(prefixes: readonly Prefix[]): Prefix[] {
   const sorted = prefixes.toSorted(
-    (a, b) => a.length - b.length || compareAddresses(a.address, b.address),
+    (a, b) => compareAddresses(a.address, b.address) || a.length - b.length,
   );
   const kept: Prefix[] = [];
   for (const candidate of sorted) {
-    if (!kept.some((wider) => prefixContains(wider, candidate.address))) kept.push(candidate);
+    const before = kept.at(-1);
+    if (before === undefined || !prefixContains(before, candidate.address)) kept.push(candidate);
   }
-  return kept.toSorted((a, b) => compareAddresses(a.address, b.address));
+  return kept;
 }
 
 /** The alternatives that together match any of the services; one without statements matches everything. */

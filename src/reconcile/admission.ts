@@ -1,8 +1,10 @@
-import { prefixContains, type Address } from "../base/address.ts";
+import { prefixContains, type Address, type Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
+import { PrefixMap } from "../base/prefix-map.ts";
+import { remembered } from "../base/remembered.ts";
 import type { Flow } from "../model/flow.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
-import type { GroupRule, Peer, Service } from "../model/policy.ts";
+import type { Alias, GroupRule, Peer, Service } from "../model/policy.ts";
 import type { Desired } from "./decide.ts";
 import { PublishedPorts } from "./published.ts";
 
@@ -170,7 +172,9 @@ export class Admission {
   }
 
   #isAmong(peers: readonly Peer[], address: Address): boolean {
-    return peers.some((peer) => {
+    const { prefixes, others } = sorted(peers);
+    if (prefixes.holding(address).length > 0) return true;
+    return others.some((peer) => {
       switch (peer.kind) {
         case "any":
           return true;
@@ -178,15 +182,24 @@ export class Admission {
           return this.#hostAddresses.has(address);
         case "group":
           return this.#members.get(peer.name)?.has(address) ?? false;
-        case "prefix":
-          return prefixContains(peer.prefix, address);
         case "alias": {
-          const { members = [] } = this.#desired.compiled.intent.aliases.get(peer.name) ?? {};
-          return members.some((member) => prefixContains(member, address));
+          const alias = this.#desired.compiled.intent.aliases.get(peer.name);
+          return alias !== undefined && membersOf(alias).holding(address).length > 0;
         }
       }
     });
   }
+}
+
+/** Of thousands of prefixes the one that holds an address is looked up. */
+const sorted = remembered((peers: readonly Peer[]) => ({
+  prefixes: mapOf(peers.flatMap((peer) => (peer.kind === "prefix" ? [peer.prefix] : []))),
+  others: peers.flatMap((peer) => (peer.kind === "prefix" ? [] : [peer])),
+}));
+const membersOf = remembered(({ members }: Pick<Alias, "members">) => mapOf(members));
+
+function mapOf(prefixes: readonly Prefix[]): PrefixMap<Prefix> {
+  return new PrefixMap(prefixes.map((prefix) => [prefix, prefix]));
 }
 
 function isJudged({ network }: Standing): boolean {

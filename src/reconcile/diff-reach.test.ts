@@ -152,3 +152,12 @@ guests: { g3: { groups: site, publish: [{ ports: [tcp/81, tcp/80] }] } }`;
     expect(diff(before, after)).toEqual([]);
   });
 });
+
+test("aliases with thousands of prefixes are compared, and those of one kind are named together", () => {
+  const drops = Array.from({ length: 10_000 }, (_, i) => `45.${i >> 8}.${i & 255}.0/30`);
+  const policy = (members: readonly string[]) => `${base}aliases: { drops: [${members.join(", ")}] }
+guests: { g1: { publish: [{ ports: tcp/80, address: 203.0.113.10, from: drops }] } }`;
+  expect(diff(policy(drops.slice(0, 9000)), policy(drops))).toEqual([
+    "45.35.40.0/30 and 999 more (drops) -> g1 tcp/80 (publication 203.0.113.10:80) opens",
+  ]);
+}, 60_000);

@@ -80,9 +80,10 @@ interface Found extends PairChange {
 
 /** Those who come to reach the same parties are named together. */
 function together(parties: readonly Party[], found: Found): ReachChange[] {
+  const places = new Map(parties.map((party, index) => [party, index]));
   const byEnds = new Map<string, { from: Set<Party>; to: readonly Party[] }>();
   for (const [from, to] of found.ends) {
-    const key = to.map((party) => parties.indexOf(party)).join();
+    const key = to.map((party) => places.get(party)).join();
     const same = byEnds.get(key);
     if (same === undefined) byEnds.set(key, { from: new Set([from]), to });
     else same.from.add(from);

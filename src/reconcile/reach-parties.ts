@@ -4,12 +4,12 @@ import {
   formatAddress,
   formatPrefix,
   parsePrefix,
-  prefixContains,
   toBits,
   type Address,
   type Family,
   type Prefix,
 } from "../base/address.ts";
+import { PrefixMap } from "../base/prefix-map.ts";
 import type { Intent, NetworkIntent, NicIntent } from "../model/intent.ts";
 import type { Peer } from "../model/policy.ts";
 import type { Desired } from "./decide.ts";
@@ -46,8 +46,12 @@ const families: readonly Family[] = [4, 6];
 
 /** Everybody whom either policy tells apart, in an order that depends on what they are alone. */
 export function partiesOf(sides: Sides<Held>): readonly Party[] {
-  const names = mentioned(sides);
-  return [...worldParties(sides, names), ...hostParty(sides), ...guestParties(sides, names)];
+  const prefixes = mentioned(sides).flatMap((named) =>
+    named.prefixes.map((prefix) => [prefix, named] as const),
+  );
+  const names: Names = new PrefixMap(prefixes.map((entry) => [entry[0], entry]));
+  const world = worldParties(sides, [prefixes.map(([prefix]) => prefix), names]);
+  return [...world, ...hostParty(sides), ...guestParties(sides, names)];
 }
 
 /** A name that a policy has for addresses, and the prefixes that it stands for. */
@@ -56,6 +60,8 @@ interface Named {
   readonly side: Side;
   readonly prefixes: readonly Prefix[];
 }
+
+type Names = PrefixMap<readonly [Prefix, Named]>;
 
 function mentioned(sides: Sides<Held>): readonly Named[] {
   return bothSides.flatMap((side): Named[] => {
@@ -86,15 +92,19 @@ function peersIn({ groups, publications, hostInput = [] }: Intent): Peer[] {
 }
 
 /** Which of the names hold the address, as one text. */
-function membership(names: readonly Named[], address: Address): string {
-  return namesOf(names, address)
+function membership(names: Names, address: Address): string {
+  return textOf(namesOf(names, address));
+}
+
+function textOf(own: readonly Named[]): string {
+  return own
     .map(({ name, side }) => `${side} ${name}`)
     .toSorted()
     .join("\n");
 }
 
-function namesOf(names: readonly Named[], address: Address): readonly Named[] {
-  return names.filter(({ prefixes }) => prefixes.some((prefix) => prefixContains(prefix, address)));
+function namesOf(names: Names, address: Address): readonly Named[] {
+  return [...new Set(names.holding(address).map(([, named]) => named))];
 }
 
 /** Nobody who could begin a flow through this host. */
@@ -108,23 +118,45 @@ const nowhere = [
   "ff00::/8",
 ].flatMap((text) => parsePrefix(text) ?? []);
 
-function worldParties(sides: Sides<Held>, names: readonly Named[]): Party[] {
-  const inside = [...nowhere, ...sides.flatMap(ownPrefixes)];
-  const cells = new Map<string, Map<Family, Sides<Address>>>();
+interface Cell {
+  /** Where both policies say the same. */
+  readonly name: string | undefined;
+  readonly addresses: Map<Family, Sides<Address>>;
+  readonly own: readonly Named[];
+  readonly prefixes: Set<string>;
+}
+
+function worldParties(
+  sides: Sides<Held>,
+  [prefixes, names]: readonly [readonly Prefix[], Names],
+): Party[] {
+  const outOf = [...nowhere, ...sides.flatMap(ownPrefixes)];
+  const inside = new PrefixMap(outOf.map((prefix) => [prefix, prefix]));
+  const cells = new Map<string, Cell>();
   for (const family of families) {
-    for (const address of candidates(family, [inside, ...names.map(({ prefixes }) => prefixes)])) {
-      if (inside.some((prefix) => prefixContains(prefix, address))) continue;
-      const name = nameOf(names, address);
-      const cell = cells.get(name) ?? new Map<Family, Sides<Address>>();
-      if (!cell.has(family)) cell.set(family, [address, address]);
-      cells.set(name, cell);
+    for (const address of candidates(family, [...outOf, ...prefixes])) {
+      if (inside.holding(address).length > 0) continue;
+      const own = namesOf(names, address);
+      const name = nameOf(own);
+      const key = name ?? `${family}\n${textOf(own)}`;
+      const cell = cells.get(key) ?? { name, addresses: new Map(), own, prefixes: new Set() };
+      cells.set(key, cell);
+      if (!cell.addresses.has(family)) cell.addresses.set(family, [address, address]);
+      const narrowest = name === undefined ? names.holding(address).at(-1) : undefined;
+      if (narrowest) cell.prefixes.add(formatPrefix(narrowest[0]));
     }
   }
-  return [...cells]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, addresses]) => {
-      return { kind: "world", name, addresses, groups: [[], []], guests: [] };
-    });
+  return [...cells.values()]
+    .map(({ addresses, name, ...cell }): Party => {
+      return {
+        kind: "world",
+        name: name ?? nameByPrefix(cell),
+        addresses,
+        groups: [[], []],
+        guests: [],
+      };
+    })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Of the guests' networks, and of the host itself. */
@@ -138,10 +170,10 @@ function ownPrefixes({ inventory, compiled }: Held): Prefix[] {
 }
 
 /** The first address of each stretch in which all addresses are in the same prefixes. */
-function candidates(family: Family, prefixes: readonly (readonly Prefix[])[]): Address[] {
+function candidates(family: Family, prefixes: readonly Prefix[]): Address[] {
   const width = family === 4 ? 32 : 128;
   const end = 1n << BigInt(width);
-  const starts = prefixes.flat().flatMap((prefix) => {
+  const starts = prefixes.flatMap((prefix) => {
     if (prefix.family !== family) return [];
     const first = toBits(prefix.address);
     return [first, first + (1n << BigInt(width - prefix.length))];
@@ -153,22 +185,26 @@ function candidates(family: Family, prefixes: readonly (readonly Prefix[])[]): A
 }
 
 /** `world` where nobody has a name for it. A name that the policies understand otherwise is no name here: prefixes are. */
-function nameOf(names: readonly Named[], address: Address): string {
-  const own = namesOf(names, address);
+function nameOf(own: readonly Named[]): string | undefined {
   if (own.length === 0) return "world";
   const [before, after] = bothSides.map((side) =>
-    [...new Set(own.filter((each) => each.side === side).map(({ name }) => name))]
-      .toSorted()
-      .join(" and "),
+    together(own.filter((each) => each.side === side).map(({ name }) => name)),
   );
-  if (before === after && before !== undefined) return before;
-  const [narrowest] = own
-    .flatMap(({ prefixes }) => prefixes)
-    .filter((prefix) => prefixContains(prefix, address))
-    .toSorted((a, b) => b.length - a.length);
-  const all = [...new Set(own.map(({ name }) => name))].toSorted().join(" and ");
-  const prefix = narrowest === undefined ? "" : formatPrefix(narrowest);
-  return all === prefix ? all : `${prefix} (${all})`;
+  return before === after ? before : undefined;
+}
+
+const fewPrefixes = 3;
+
+function nameByPrefix({ own, prefixes }: Pick<Cell, "own" | "prefixes">): string {
+  const all = together(own.map(({ name }) => name));
+  const texts = [...prefixes];
+  const isMany = texts.length > fewPrefixes;
+  const text = isMany ? `${texts[0]} and ${texts.length - 1} more` : texts.join(" and ");
+  return all === text ? all : `${text} (${all})`;
+}
+
+function together(names: readonly string[]): string {
+  return [...new Set(names)].toSorted().join(" and ");
 }
 
 function hostParty(sides: Sides<Held>): Party[] {
@@ -192,7 +228,7 @@ interface GuestClass extends Party {
 }
 
 /** Guests that stand in one network, in the same groups, and under the same names; and one of each network that is in no group. */
-function guestParties(sides: Sides<Held>, names: readonly Named[]): Party[] {
+function guestParties(sides: Sides<Held>, names: Names): Party[] {
   const classes = new Map<string, GuestClass>();
   const [before, after] = onSides(sides, ({ compiled }) => compiled.intent);
   const networks = new Map(before.networks.map((network) => [network.bridge, network]));
