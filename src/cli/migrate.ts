@@ -1,11 +1,10 @@
-import { setTimeout } from "node:timers/promises";
 import { escapeControls } from "../base/quote.ts";
 import {
   readClassicHooks,
   readHooksJsonFile,
   retiredFile,
   retireHook,
-  reviveHook,
+  takenAsides,
 } from "../edge/hooks/classic-hooks.ts";
 import { defaultHooksFolder, HookFileError } from "../edge/hooks/hook-files.ts";
 import { LibvirtDriver } from "../edge/libvirt/libvirt-driver.ts";
@@ -29,6 +28,7 @@ import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { knownNic, readGround } from "./ground.ts";
 import { findPublishing, type PublishingHook } from "./hook-forwards.ts";
 import { printJson, type Output } from "./output.ts";
+import { patiently } from "./patiently.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
 import { askAll, describeAnswer, lostReach, questionsOf, type Reached } from "./reach.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -146,18 +146,24 @@ class Run {
       to === "nftables"
         ? findPublishing(hooks, hooksJson, publications)
         : { publishing: [], obstacles: [] };
+    const retiring = publishing.map(({ hook }) => hook);
+    const taken = await takenAsides(defaultHooksFolder, retiring);
     const isSaid = backendOf(file.text ?? "") === to;
     const leftovers = await this.#leftovers(listings);
     return {
       file,
       publishing,
-      obstacles: [...refusalsOf(to, libvirt, listings), ...obstacles],
+      obstacles: [
+        ...refusalsOf(to, libvirt, listings),
+        ...obstacles,
+        ...taken.map((file) => `${file} holds another script that was retired: move it away`),
+      ],
       result: {
         to,
         libvirt,
         settings: isSaid ? null : { file: file.file, backup: file.backup },
         restart: isSaid ? await this.#driver.outdated() : await this.#driver.running(),
-        hooks: publishing.map(({ hook }) => ({
+        hooks: retiring.map((hook) => ({
           file: hook.file,
           aside: retiredFile(defaultHooksFolder, hook),
         })),
@@ -189,17 +195,16 @@ class Run {
     const retired: Undoing = [];
     const leftovers: Undoing = [];
     const retire = async (): Promise<void> => {
-      for (const { hook } of found.publishing) await retireHook(defaultHooksFolder, hook);
+      for (const { hook } of found.publishing) {
+        retired.push(await retireHook(defaultHooksFolder, hook));
+      }
       for (const removal of hookRemovals(await this.#xtables.list(), found.publishing)) {
         await this.#xtables.change(removal.command, removal.script);
         retired.push(() => this.#putBack(removal));
         removals.push(...removal.rules);
       }
     };
-    const revive = async (): Promise<void> => {
-      for (const { hook } of found.publishing) await reviveHook(hook);
-      await undoAll(retired);
-    };
+    const revive = () => undoAll(retired);
     return {
       driver: this.#driver,
       untilSettled: () => this.#untilSettled(),
@@ -332,25 +337,6 @@ function compare(before: Reached, after: Reached): MigrateResult["reach"] {
     after: describeAnswer(after.get(question)),
   }));
 }
-
-const patienceMs = 15_000;
-
-/** libvirt and the daemon take a moment after a restart. */
-async function patiently(action: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  for (;;) {
-    try {
-      return await action();
-    } catch (error) {
-      const isRefusal = error instanceof Error && passing.has(error.name);
-      if (!isRefusal) throw error;
-      if (performance.now() > deadline) throw new AdoptionError(error.message, { cause: error });
-    }
-    await setTimeout(200);
-  }
-}
-
-const passing: ReadonlySet<string> = new Set(["AdoptionError", "SourceError", "DaemonError"]);
 
 async function asRefusal(action: () => Promise<void>): Promise<void> {
   try {

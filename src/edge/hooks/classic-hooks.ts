@@ -1,5 +1,5 @@
-import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { constants, copyFile, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { writeAtomically } from "../files/write-atomically.ts";
 import { HookFileError } from "./hook-files.ts";
 import { hookMark } from "./hook-script.ts";
@@ -24,30 +24,55 @@ export async function readClassicHooks(hooksFolder: string): Promise<readonly Cl
 export async function readHooksJsonFile(hooksFolder: string): Promise<ClassicHook | undefined> {
   const file = join(hooksFolder, "hooks.json");
   return attempt(async () => {
-    const text = await readFile(file, "utf8").catch(ifMissing(undefined));
+    const text = await textOf(file);
     return text === undefined ? undefined : { file, text };
   });
 }
 
-/** Where a script goes that is retired: beside the folder of libvirt's hooks, where libvirt runs nothing. */
+/** Where a script goes that is retired: beside the folder of libvirt's hooks, where libvirt runs nothing. `qemu.d-NAME` was in `qemu.d`. */
 export function retiredFile(hooksFolder: string, { file }: ClassicHook): string {
-  return join(hooksFolder, `${basename(file)}.retired-by-virtwall`);
+  const name = relative(hooksFolder, file).replaceAll("/", "-");
+  return join(hooksFolder, `${name}.retired-by-virtwall`);
+}
+
+/** The places of those scripts where another one stands already. */
+export async function takenAsides(
+  hooksFolder: string,
+  hooks: readonly ClassicHook[],
+): Promise<readonly string[]> {
+  return attempt(async () => {
+    const texts = await Promise.all(hooks.map((hook) => textOf(retiredFile(hooksFolder, hook))));
+    return hooks.flatMap((hook, index) =>
+      [undefined, hook.text].includes(texts[index]) ? [] : [retiredFile(hooksFolder, hook)],
+    );
+  });
 }
 
 /**
  * Moves the script aside and leaves a note in its place, which does nothing: libvirt (9.0, 11.3 virhook.c) goes by what it found at its
- * start, and refuses to start a guest whose script has gone since.
+ * start, and refuses to start a guest whose script has gone since. The function returned puts it back. A place aside where another
+ * script stands is refused.
  */
-export async function retireHook(hooksFolder: string, hook: ClassicHook): Promise<void> {
-  await attempt(async () => {
-    const aside = retiredFile(hooksFolder, hook);
-    await writeAtomically(aside, hook.text);
+export async function retireHook(
+  hooksFolder: string,
+  hook: ClassicHook,
+): Promise<() => Promise<void>> {
+  const aside = retiredFile(hooksFolder, hook);
+  return attempt(async () => {
+    const isThere = (await textOf(aside)) === hook.text;
+    // With its mode, so that it can be moved back as it is.
+    if (!isThere) await copyFile(hook.file, aside, constants.COPYFILE_EXCL);
     await writeAtomically(hook.file, noteFor(aside));
+    return () =>
+      attempt(async () => {
+        await writeAtomically(hook.file, hook.text);
+        if (!isThere) await rm(aside, { force: true });
+      });
   });
 }
 
-export async function reviveHook({ file, text }: ClassicHook): Promise<void> {
-  await attempt(() => writeAtomically(file, text));
+async function textOf(file: string): Promise<string | undefined> {
+  return readFile(file, "utf8").catch(ifMissing(undefined));
 }
 
 function noteFor(aside: string): string {
