@@ -87,7 +87,9 @@ test("of accepts for the guest those go that forwarded packets meet and that say
       "-A FORWARD -j OUTER",
       "-A OUTER -g INNER",
       "-A INPUT -j ASIDE",
-      ...[...own, inner, ...others],
+      ...own,
+      inner,
+      ...others,
       "COMMIT\n",
     ].join("\n"),
   );

@@ -71,10 +71,9 @@ function leadsTo({ guestPorts }: Forward, text: string): boolean {
   return range !== undefined && guestPorts.first <= range.first && range.last <= guestPorts.last;
 }
 
-const acceptOptions: ReadonlySet<string> = new Set([
-  ...["-s", "-d", "-i", "-o", "-p", "-m", "-j"],
-  ...["--dport", "--dports", "--state", "--ctstate", "--comment"],
-]);
+const acceptOptions: ReadonlySet<string> = new Set(
+  "-s -d -i -o -p -m -j --dport --dports --state --ctstate --comment".split(" "),
+);
 const acceptMatches: ReadonlySet<string | undefined> = new Set([
   "tcp",
   "udp",
