@@ -1,4 +1,5 @@
 import { prefixContains, type Address, type Prefix } from "../base/address.ts";
+import { defined } from "../base/defined.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import { PrefixMap } from "../base/prefix-map.ts";
 import { remembered } from "../base/remembered.ts";
@@ -13,6 +14,8 @@ interface Standing {
   /** Absent: outside of the guests' networks. */
   readonly network?: NetworkIntent;
   readonly isHost: boolean;
+  /** By which interface its packets come, where that is asked. */
+  readonly entry?: InterfaceName;
 }
 
 /**
@@ -73,10 +76,10 @@ export class Admission {
     return !isLockedIn && this.#groupsAdmit(flow, source.nic, answerer.nic);
   }
 
-  /** Whether the flow may go from its source to whoever answers it, without a publication. */
-  admitsPlain(flow: Flow): boolean {
+  /** Whether the flow may go from its source, which comes by that interface, to whoever answers it, without a publication. */
+  admitsPlain(flow: Flow, entry?: InterfaceName): boolean {
     if (isLinkLocal(flow.source) || isLinkLocal(flow.answerer) || isDhcp(flow)) return true;
-    const source = this.#stand(flow.source);
+    const source = { ...this.#stand(flow.source), ...defined({ entry }) };
     const answerer = this.#stand(flow.answerer);
     if (source.isHost) {
       return !isJudged(answerer) || this.#groupsAdmit(flow, undefined, answerer.nic);
@@ -119,7 +122,8 @@ export class Admission {
   }
 
   /** The interfaces by which its packets may come. */
-  #entries({ network }: Standing): readonly InterfaceName[] {
+  #entries({ network, entry }: Standing): readonly InterfaceName[] {
+    if (entry !== undefined) return [entry];
     if (network !== undefined) return [network.bridge];
     const { interfaces } = this.#desired.inventory.host;
     return interfaces.filter(({ hasDefaultRoute }) => hasDefaultRoute).map(({ name }) => name);

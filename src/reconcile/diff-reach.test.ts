@@ -124,6 +124,21 @@ guests: { g1: { groups: app }, g3: { groups: db } }`,
       ],
     ],
     [
+      "the host's own input by an interface without a default route",
+      `${base}host: { input: [{ allow: tcp/22, on: eth0 }] }`,
+      `${base}host: { input: [{ allow: tcp/22, on: eth0 }, { allow: tcp/80, on: eth1 }, { allow: udp/161, on: eth1, from: 192.0.2.0/24 }] }`,
+      [
+        "192.0.2.0/24 by eth1 -> this host tcp/80, udp/161 opens",
+        "who comes by eth1 -> this host tcp/80 opens",
+      ],
+    ],
+    [
+      "a publication for everybody",
+      base.replace("isolated", "nat"),
+      `${base.replace("isolated", "nat")}guests: { g1: { publish: [{ ports: "tcp/8080:80", address: 203.0.113.10 }] } }`,
+      ["everybody -> g1 tcp/80 (publication 203.0.113.10:8080) opens"],
+    ],
+    [
       "one family, in which the host has an address under the name too",
       base,
       `${base}groups: { quiet: { egress: [{ deny: any, to: "2001:db8::/32" }] } }

@@ -55,7 +55,7 @@ function diffPlain(scene: Scene): ReachChange[] {
   const found = new Map<string, Found>();
   for (const from of scene.parties) {
     for (const to of scene.parties) {
-      if (from.kind !== "guests" && from.kind === to.kind) continue;
+      if (!mayBegin(from, to)) continue;
       if (scene.isSameRules && isSameParty(from) && isSameParty(to)) continue;
       for (const one of diffPair(scene, from, to)) {
         const key = `${one.change} ${one.family ?? ""} ${one.services}`;
@@ -66,6 +66,12 @@ function diffPlain(scene: Scene): ReachChange[] {
     }
   }
   return [...found.values()].flatMap((each) => together(scene.parties, each));
+}
+
+function mayBegin(from: Party, to: Party): boolean {
+  if (to.entry !== undefined) return false;
+  if (from.entry !== undefined) return to.kind === "host";
+  return from.kind === "guests" || from.kind !== to.kind;
 }
 
 interface PairChange {
@@ -126,7 +132,7 @@ function diffFamily(
   for (const [index, stretch] of stretches.entries()) {
     const [before, after] = bothSides.map((side) => {
       const flow = flowBetween(ends, stretch, side);
-      return flow !== undefined && admissions[side].admitsPlain(flow);
+      return flow !== undefined && admissions[side].admitsPlain(flow, ends.from.entry);
     });
     if (before !== after) chosen[after === true ? "opens" : "closes"].add(index);
   }

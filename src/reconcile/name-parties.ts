@@ -1,18 +1,24 @@
-import type { Party } from "./reach-parties.ts";
+import { isRest, type Party } from "./reach-parties.ts";
 
 /** Names that together mean these of all parties and no other: few where there are words for many. */
 export function nameParties(all: readonly Party[], chosen: ReadonlySet<Party>): readonly string[] {
+  const plain = all.filter(({ entry }) => entry === undefined);
+  const isEverybody = plain.length > 1 && plain.every((party) => chosen.has(party));
+  if (isEverybody) return ["everybody"];
   return [...nameOutside(all, chosen), ...nameGuests(all, chosen)];
 }
 
 /** What opens for all the rest of the world is said of the world: for those whom a policy names it changes too, or was so before. */
 function nameOutside(all: readonly Party[], chosen: ReadonlySet<Party>): string[] {
   const outside = all.filter((party) => party.kind !== "guests" && chosen.has(party));
-  const isWorld = outside.some(({ kind, name }) => kind === "world" && name === "world");
+  const rests = outside.filter(isRest);
   return outside
-    .filter(({ kind, name }) => !isWorld || kind === "host" || name === "world")
-    .map(({ name }) => name)
-    .toSorted((a, b) => Number(b === "world") - Number(a === "world"));
+    .filter(
+      (party) =>
+        party.kind === "host" || isRest(party) || rests.every(({ entry }) => entry !== party.entry),
+    )
+    .toSorted((a, b) => Number(isRest(b)) - Number(isRest(a)))
+    .map(({ name }) => name);
 }
 
 interface Term {

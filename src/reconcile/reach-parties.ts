@@ -9,6 +9,7 @@ import {
   type Family,
   type Prefix,
 } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
 import { PrefixMap } from "../base/prefix-map.ts";
 import type { Intent, NetworkIntent, NicIntent } from "../model/intent.ts";
 import type { Peer } from "../model/policy.ts";
@@ -35,6 +36,8 @@ export interface Party {
   readonly name: string;
   /** By family. Absent: it has none there, or none is known. */
   readonly addresses: ReadonlyMap<Family, Sides<Address>>;
+  /** Of those of the world who come by an interface that `host.input` names: they begin flows with the host. */
+  readonly entry?: InterfaceName;
   /** Of guests. */
   readonly network?: string;
   readonly groups: Sides<readonly string[]>;
@@ -51,7 +54,12 @@ export function partiesOf(sides: Sides<Held>): readonly Party[] {
   );
   const names: Names = new PrefixMap(prefixes.map((entry) => [entry[0], entry]));
   const world = worldParties(sides, [prefixes.map(([prefix]) => prefix), names]);
-  return [...world, ...hostParty(sides), ...guestParties(sides, names)];
+  return [
+    ...world,
+    ...entryParties(sides, world),
+    ...hostParty(sides),
+    ...guestParties(sides, names),
+  ];
 }
 
 /** A name that a policy has for addresses, and the prefixes that it stands for. */
@@ -205,6 +213,38 @@ function nameByPrefix({ own, prefixes }: Pick<Cell, "own" | "prefixes">): string
 
 function together(names: readonly string[]): string {
   return [...new Set(names)].toSorted().join(" and ");
+}
+
+/** All of the world once more for each interface by which it does not come anyway. */
+function entryParties(sides: Sides<Held>, world: readonly Party[]): Party[] {
+  const [{ inventory }] = sides;
+  const outside = inventory.host.interfaces.filter(({ hasDefaultRoute }) => hasDefaultRoute);
+  const intents = sides.map(({ compiled }) => compiled.intent);
+  const apart = new Set([
+    ...(outside.length === 1 ? outside.map(({ name }) => name) : []),
+    ...intents.flatMap(({ networks }) =>
+      networks.filter(({ mode }) => mode !== "bridge").map(({ bridge }) => bridge),
+    ),
+  ]);
+  const named = intents.flatMap(({ hostInput = [] }) =>
+    hostInput.flatMap(({ interfaces = [] }) => interfaces),
+  );
+  return [...new Set(named)]
+    .filter((entry) => !apart.has(entry))
+    .toSorted()
+    .flatMap((entry) =>
+      world.map((party) => {
+        const name = isRest(party) ? restBy(entry) : `${party.name} by ${entry}`;
+        return { ...party, name, entry };
+      }),
+    );
+}
+
+const restBy = (entry: InterfaceName) => `who comes by ${entry}`;
+
+/** Those of the world whom no policy names. */
+export function isRest({ kind, name, entry }: Party): boolean {
+  return kind === "world" && name === (entry === undefined ? "world" : restBy(entry));
 }
 
 function hostParty(sides: Sides<Held>): Party[] {
