@@ -49,11 +49,12 @@ export class XtablesPrograms implements Xtables, XtablesRules {
   }
 
   watch(listener: () => void): () => void {
-    let known: string | undefined;
+    // What is there already counts as new: it may have come since the first `read`.
+    let known = "";
     let isLooking = false;
     const look = async (): Promise<void> => {
       const now = await legacyRules();
-      if (known !== undefined && now !== known) listener();
+      if (now !== known) listener();
       known = now;
     };
     const timer = setInterval(() => {
