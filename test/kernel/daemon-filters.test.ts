@@ -138,6 +138,10 @@ test("where br_netfilter is switched off nics that need states are closed, and o
   const filterBridges = (value: number) =>
     execFileSync("sysctl", ["-q", "-w", ...settings.map((name) => `${name}=${value}`)]);
   const web1 = () => site.status().guests.find(({ name }) => name === "web1")?.nics[0]?.filter;
+  // Off, on and off again between two looks of the daemon: it goes by what it read in between.
+  await daemon.kill("SIGTERM");
+  filterBridges(0);
+  daemon = await site.start();
   filterBridges(1);
   expect(define(stated).status).toBe(0);
   expect(web1()?.state).toBe("enforced");

@@ -6,11 +6,20 @@ const settings = [
   ["net/bridge/bridge-nf-call-ip6tables", 6],
 ] as const;
 
+/** The last answer: what whoever asked goes by. */
+let answered = "";
+
 /**
  * The families whose filters see what crosses any bridge; none where br_netfilter is not loaded. A bridge's own options of that name
  * can only add to it (br_netfilter_hooks.c).
  */
 export async function filteredFamilies(): Promise<readonly Family[]> {
+  const families = await readFamilies();
+  answered = families.join();
+  return families;
+}
+
+async function readFamilies(): Promise<readonly Family[]> {
   const values = await readSettings(settings.map(([path]) => path));
   return settings.flatMap(([path, family]) => (values.get(path) === "1" ? [family] : []));
 }
@@ -18,15 +27,11 @@ export async function filteredFamilies(): Promise<readonly Family[]> {
 /** The kernel tells nobody of a setting. */
 const lookMs = 2_000;
 
-/** Calls back where the answer of {@link filteredFamilies} changes, a moment later. The function returned ends it. */
+/** Calls back while {@link filteredFamilies} would not answer as it did last. The function returned ends it. */
 export function watchFilteredFamilies(listener: () => void): () => void {
-  let known: string | undefined;
   const look = async (): Promise<void> => {
-    const now = (await filteredFamilies()).join();
-    if (known !== undefined && now !== known) listener();
-    known = now;
+    if ((await readFamilies()).join() !== answered) listener();
   };
-  void look();
   const timer = setInterval(() => void look(), lookMs);
   return () => clearInterval(timer);
 }
