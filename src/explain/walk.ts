@@ -85,12 +85,15 @@ function isFilteredOnBridge({ host }: Ground, packet: Packet): boolean {
 /** The chains of IP that br_netfilter calls from within a hook of the bridge; the last of all in postrouting. */
 function onBridge(ground: Ground, point: Omit<HookPoint, "layer">): Station {
   const priority = point.hook === "postrouting" ? 0x7fffffff : 0;
-  // There the kernel takes a frame for somebody else as one for the host (setup_pre_routing).
+  // There the kernel takes a frame for somebody else as one for the host (setup_pre_routing), and for good where nat has led it
+  // elsewhere (br_nf_pre_routing_finish).
   const run = (states: readonly State[]) =>
     states.flatMap((state) =>
       at(ground, { layer: "ip", ...point }, [withType(state, "host")]).map((ended) => ({
         ...ended,
-        state: withType(ended.state, state.packet.type),
+        state: isRewritten(state.packet, ended.state.packet)
+          ? ended.state
+          : withType(ended.state, state.packet.type),
       })),
     );
   return { priority, run };
