@@ -14,7 +14,9 @@ const parameters = {
   ONE: ["81"],
 };
 
-const end = `<rule action='drop' direction='inout' priority='900'><all/></rule>
+/** The first names VLAN and decides nothing: without it virtwall refuses tagged frames ahead of rules of packets, and libvirt does not. */
+const end = `<rule action='continue' direction='inout'><vlan/></rule>
+<rule action='drop' direction='inout' priority='900'><all/></rule>
 <rule action='drop' direction='inout' priority='900'><all-ipv6/></rule>`;
 const rule = (way: string, inside: string, more = "") =>
   `<rule action='accept' direction='${way}'${more}>${inside}</rule>\n`;
