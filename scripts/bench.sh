@@ -1,6 +1,6 @@
 #!/bin/bash
 # usage: bench.sh [ROW...]
-# Measures virtwall against its peers, inside namespaces of its own. Without rows: all of them, in under five minutes.
+# Measures virtwall against its peers, inside namespaces of its own. Without rows: all of them, in seven minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -x node_modules/.bin/rolldown ] || npm ci
