@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { putBack } from "../edge/files/put-back.ts";
 import type { OperatorTexts } from "../edge/files/policy-history.ts";
 import { Unconfirmed, type UnconfirmedChange } from "../edge/files/unconfirmed.ts";
-import { startWaiter } from "../edge/host/start-waiter.ts";
+import { StartError, startLasting } from "../edge/host/start-lasting.ts";
 import { applyNow } from "./apply-now.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, readOperatorTexts } from "./operator-texts.ts";
@@ -35,10 +35,12 @@ export async function beginUnconfirmed(
   await unconfirmed.save({ id: randomUUID(), ...change });
   const callOff = async (): Promise<void> => void (await unconfirmed.confirm());
   try {
-    await startWaiter(["rollback", "--unless-confirmed", ...wordsOf(settings)]);
+    const program = [process.execPath, process.argv[1] ?? ""];
+    await startLasting([...program, "rollback", "--unless-confirmed", ...wordsOf(settings)]);
   } catch (error) {
     await callOff();
-    throw error;
+    if (!(error instanceof StartError)) throw error;
+    throw new RefusedError(`nobody waits for confirmation: ${error.message}`);
   }
   return callOff;
 }

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { KernelError } from "../../ports/kernel.ts";
+import { StartError, startLasting } from "../host/start-lasting.ts";
 import { openGateSocket, type GateStream } from "./gate-client.ts";
 
 /** The gate's program and its first arguments. In the bundle it stands beside the daemon's and the command's. */
@@ -37,28 +38,14 @@ export function isUnserved(error: unknown): boolean {
   return code === "ENOENT" || code === "ECONNREFUSED";
 }
 
-function startLastingGate(socket: string, command: readonly string[]): Promise<void> {
-  const [program = "", ...args] = command;
-  const child = spawn(program, [...args, "gate", "--socket", socket], {
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  return new Promise((resolve, reject) => {
-    let words = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      words += text;
-    });
-    child.on("error", (error) => reject(new KernelError(error.message, { cause: error })));
-    child.on("close", () => reject(gateRefusal(words)));
-    child.stdout.once("data", () => {
-      // It serves. What it says from now on is for its own log; this process neither waits for it nor keeps its pipes.
-      child.removeAllListeners("close");
-      child.stdout.destroy();
-      child.stderr.destroy();
-      child.unref();
-      resolve();
-    });
-  });
+async function startLastingGate(socket: string, command: readonly string[]): Promise<void> {
+  try {
+    await startLasting([...command, "gate", "--socket", socket]);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    if (error.cause === undefined) throw gateRefusal(error.words);
+    throw new KernelError(error.message, { cause: error.cause });
+  }
 }
 
 /** A gate for this process alone: it ends with it, and the tables persist without an owner. */
