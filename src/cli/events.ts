@@ -3,7 +3,7 @@ import { callDaemon } from "../edge/socket/daemon-client.ts";
 import type { DaemonEvent } from "../wire/daemon-protocol.ts";
 import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import type { Output } from "./output.ts";
-import { demandRoot, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** With `--json` one object a line, so that a stream can be read as it comes. */
 export async function runEvents(
@@ -11,7 +11,6 @@ export async function runEvents(
   output: Output,
   follow: boolean,
 ): Promise<ExitStatus> {
-  demandRoot("events");
   let isAnswered = false;
   for await (const reply of callDaemon(settings.daemonSocket, { request: "events", follow })) {
     isAnswered = true;

@@ -20,7 +20,6 @@ import { demandRoot, type Settings } from "./settings.ts";
 
 /** Exit status 1 while something is wrong: no daemon, errors in what is written, or something that could not be done. */
 export async function runStatus(settings: Settings, output: Output): Promise<ExitStatus> {
-  demandRoot("status");
   const reply = await askDaemon(settings.daemonSocket, { request: "status" });
   const status = reply?.kind === "status" ? reply.status : await readWithoutDaemon(settings);
   if (settings.json) printJson(output, status);
@@ -31,6 +30,7 @@ export async function runStatus(settings: Settings, output: Output): Promise<Exi
 
 /** What a daemon would say that has just started, and that no daemon runs. */
 async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
+  demandRoot("status, while no daemon runs,");
   const collected = await collect(settings).catch((error: unknown) => {
     if (!(error instanceof SourceError)) throw error;
     const message = `${noDaemon(settings.daemonSocket)}; ${error.message}`;

@@ -8,6 +8,7 @@ import { endProcess, ProcessError } from "../edge/host/end-process.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { readersSocketOf } from "../edge/socket/readers-socket.ts";
 import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import type { Table } from "../nft/ast.ts";
@@ -142,9 +143,8 @@ function tapsOf(tables: readonly Table[]): InterfaceName[] {
 }
 
 async function removeSockets({ daemonSocket, gateSocket }: Settings): Promise<void> {
-  for (const file of [daemonSocket, gateSocket].flatMap((socket) => [socket, `${socket}.lock`])) {
-    await rm(file, { force: true });
-  }
+  const claimed = [daemonSocket, gateSocket].flatMap((socket) => [socket, `${socket}.lock`]);
+  for (const file of [...claimed, readersSocketOf(daemonSocket)]) await rm(file, { force: true });
   // Only an empty folder goes: another may have been named on the command line.
   await rmdir(dirname(daemonSocket)).catch(() => undefined);
 }

@@ -11,6 +11,7 @@ import {
   SocketInUseError,
   type RequestHandler,
 } from "../edge/socket/daemon-server.ts";
+import { readersGroupId } from "../edge/socket/readers-socket.ts";
 import { readGatePid, watchGate } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { KernelError } from "../ports/kernel.ts";
@@ -49,8 +50,10 @@ async function follow(settings: DaemonSettings): Promise<void> {
     else reply({ kind: "refused", message: "the daemon is starting: ask again" });
     return undefined;
   };
-  const endServer = await serveDaemon(settings.daemonSocket, (request, reply) =>
-    handle(request, reply),
+  const endServer = await serveDaemon(
+    settings.daemonSocket,
+    (request, reply) => handle(request, reply),
+    readersGroupId(),
   );
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);

@@ -25,7 +25,8 @@ export class AlreadyServedError extends Error {
  * itself cannot tell a gate that is starting from one that died.
  */
 export function claimSocket(socket: string, tryLock: TryLock): void {
-  mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+  // The daemon's sockets are in it too, one of them for a group.
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o755 });
   const descriptor = openSync(`${socket}.lock`, "a", 0o600);
   if (!tryLock(descriptor)) {
     closeSync(descriptor);

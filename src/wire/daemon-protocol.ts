@@ -20,6 +20,11 @@ export type DaemonRequest =
   /** libvirt called a hook and waits: answered when the kernel holds what follows, or when that takes too long. */
   | { readonly request: "hook"; readonly call: HookCall };
 
+/** What is asked by it changes nothing, and is for the group of readers too. */
+export function isReading({ request }: DaemonRequest): boolean {
+  return request === "status" || request === "events";
+}
+
 export type NumberedDaemonRequest = DaemonRequest & {
   readonly version: number;
   readonly id: number;

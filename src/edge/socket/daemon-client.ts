@@ -1,11 +1,13 @@
 import { connect, type Socket } from "node:net";
 import {
   daemonProtocol,
+  isReading,
   readDaemonReply,
   type DaemonReply,
   type DaemonRequest,
 } from "../../wire/daemon-protocol.ts";
 import { FrameError, FrameReader, printFrame } from "../../wire/frame.ts";
+import { readersGroup, readersSocketOf } from "./readers-socket.ts";
 
 /** The daemon did not answer as it should. */
 export class DaemonError extends Error {
@@ -27,7 +29,7 @@ export async function* callDaemon(
   socketPath: string,
   request: DaemonRequest,
 ): AsyncGenerator<DaemonReply, void> {
-  const socket = await open(socketPath);
+  const socket = await open(socketPath, isReading(request));
   if (!socket) return;
   try {
     socket.write(printFrame({ version: daemonProtocol, id: 1, ...request }));
@@ -57,14 +59,30 @@ function readReply(value: unknown): DaemonReply {
   return reply;
 }
 
-function open(path: string): Promise<Socket | undefined> {
+/** Root's socket, or that of the readers. */
+async function open(path: string, mayRead: boolean): Promise<Socket | undefined> {
+  try {
+    return await connectTo(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
+    if (code !== "EACCES") throw new DaemonError(`${path}: ${message}`, { cause });
+    if (!mayRead) throw new DaemonError(`${path}: permission denied: for root alone`, { cause });
+  }
+  const readers = readersSocketOf(path);
+  try {
+    return await connectTo(readers);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ECONNREFUSED") return undefined;
+    const who = `for root, and for the group ${readersGroup} where there is one`;
+    throw new DaemonError(`${readers}: permission denied: ${who}`, { cause });
+  }
+}
+
+function connectTo(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once("connect", () => resolve(socket));
-    socket.once("error", (cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") resolve(undefined);
-      else if (cause.code === "EACCES") reject(new DaemonError(`${path}: permission denied`));
-      else reject(new DaemonError(`${path}: ${cause.message}`, { cause }));
-    });
+    socket.once("error", reject);
   });
 }
