@@ -1,6 +1,6 @@
 import { distinctRanges, formatPortRange, portProtocols } from "../base/port.ts";
-import type { Inventory } from "../model/inventory.ts";
-import type { HostPolicy, HostRule, Service } from "../model/policy.ts";
+import type { HostRule, Service } from "../model/policy.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import { breach } from "./law.ts";
 import type { Law } from "./law.ts";
 
@@ -11,7 +11,7 @@ import type { Law } from "./law.ts";
 export const failsafeInput: Law = ({ host }, inventory) => {
   const { input, failsafe, at, keysAt } = host;
   if (input === undefined) return [];
-  const uplinks = uplinksOf(host, inventory);
+  const uplinks = uplinkNames(host, inventory.host);
   const allowed = joined(input.flatMap((rule) => (isForAnother(rule) ? rule.services : [])));
   const here = keysAt?.get("input") ?? at;
   return failsafe.flatMap((service) => {
@@ -34,9 +34,9 @@ function denies({ verdict, services }: HostRule, wanted: Service): boolean {
 }
 
 /** By the uplinks, or by any interface; a prefix of no length stands for one family, which is enough to lose the other end. */
-function isForEverybody({ peers, on }: HostRule, uplinks: readonly string[]): boolean {
+function isForEverybody({ peers, on }: HostRule, uplinks: ReadonlySet<string>): boolean {
   const names = on.map(({ name }) => name);
-  const isByUplinks = uplinks.length > 0 && uplinks.every((uplink) => names.includes(uplink));
+  const isByUplinks = uplinks.size > 0 && [...uplinks].every((uplink) => names.includes(uplink));
   const isAnybody = peers.some((peer) => {
     return peer.kind === "any" || (peer.kind === "prefix" && peer.prefix.length === 0);
   });
@@ -46,11 +46,6 @@ function isForEverybody({ peers, on }: HostRule, uplinks: readonly string[]): bo
 /** An `allow` for the host itself lets nobody in. */
 function isForAnother({ verdict, peers }: HostRule): boolean {
   return verdict === "allow" && (peers.length === 0 || peers.some(({ kind }) => kind !== "host"));
-}
-
-function uplinksOf({ uplinks }: HostPolicy, { host }: Inventory): readonly string[] {
-  const defaults = host.interfaces.filter(({ hasDefaultRoute }) => hasDefaultRoute);
-  return uplinks ?? defaults.map(({ name }) => name);
 }
 
 /** Whether all that `inner` stands for is in `outer`. */

@@ -13,10 +13,42 @@ guests:
 `;
 const nat = { mode: "nat", nat: { ports: "2000-3000", ipv6: false } };
 
-test("keys are added to the network, and every comment stays", () => {
-  const text = addNetworkKeys(policy, "default", nat);
-  expect(parse(text).networks.default).toEqual({ reach: ["dmz"], ...nat });
-  for (const comment of policy.match(/#.*/g) ?? []) expect(text).toContain(comment);
+test.each([
+  [
+    "a network in lines",
+    "default",
+    "    reach: [dmz]\n",
+    "    reach: [dmz]\n    mode: nat\n    nat: { ports: 2000-3000, ipv6: false }\n",
+  ],
+  [
+    "a network in braces",
+    "dmz",
+    "{ isolate: true }",
+    "{ isolate: true, mode: nat, nat: { ports: 2000-3000, ipv6: false } }",
+  ],
+  [
+    "a network that is not there yet",
+    "lab",
+    "    reach: [dmz]\n",
+    "    reach: [dmz]\n  lab: { mode: nat, nat: { ports: 2000-3000, ipv6: false } }\n",
+  ],
+])("%s: the keys go in and out, and no other byte changes", (_name, network, before, after) => {
+  const text = addNetworkKeys(policy, network, nat);
+  expect(text).toBe(policy.replace(before, after));
+  expect(removeNetworkKeys(text, network, nat)).toBe(policy);
+});
+
+test("the first of two adopted networks is given back, and the second stays as it was written", () => {
+  const first = addNetworkKeys("guests: {  }  # none\n", "one", { mode: "nat" });
+  const both = addNetworkKeys(first, "two", { mode: "route" });
+  expect(removeNetworkKeys(both, "one", { mode: "nat" })).toBe(
+    "guests: {  }  # none\nnetworks:\n  two: { mode: route }\n",
+  );
+});
+
+test("a name that is not plain YAML is quoted", () => {
+  const text = addNetworkKeys("networks:\n  a: { mode: nat }\n", "no: #x", { mode: "nat" });
+  expect(parse(text)).toEqual({ networks: { a: { mode: "nat" }, "no: #x": { mode: "nat" } } });
 });
 
 test("a text without networks keeps every byte, and the network stands behind it", () => {
@@ -45,7 +77,7 @@ test("what was added is taken out again, and what is empty then", () => {
   const text = removeNetworkKeys(addNetworkKeys(policy, "default", nat), "default", nat);
   expect(parse(text)).toEqual(parse(policy));
   const alone = removeNetworkKeys("networks:\n  default: { mode: nat }\n", "default", nat);
-  expect(parse(alone)).toEqual({ networks: {} });
+  expect(parse(alone)).toEqual({});
 });
 
 test("what was written otherwise since then stays", () => {

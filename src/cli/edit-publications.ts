@@ -1,7 +1,6 @@
 import {
   Document,
   isMap,
-  isNode,
   isScalar,
   isSeq,
   parseDocument,
@@ -9,6 +8,15 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
+
+import {
+  afterLastItem,
+  clearEmpty,
+  insertLine,
+  print,
+  sameOr,
+  withoutLines,
+} from "./yaml-lines.ts";
 
 /** One port of a guest, in the words of the policy file. */
 export interface PublicationEdit {
@@ -36,7 +44,7 @@ export function addPublication(text: string, edit: PublicationEdit): string {
     const line = `- ${printEntry(data)}`;
     if (place) return sameOr(document, insertLine(text, place, line));
   } else {
-    clearEmpty(document, path);
+    clearEmpty(document, path.slice(0, -1));
     document.setIn(path, document.createNode([]));
     const fresh = document.getIn(path) as YAMLSeq;
     fresh.flow = false;
@@ -84,17 +92,6 @@ function withComments(empty: Document): Document {
   return document;
 }
 
-/** `guests:` or `web1:` without a value is null, under which nothing can be set. */
-function clearEmpty(document: Document, path: readonly string[]): void {
-  for (let length = 1; length < path.length; length++) {
-    const part = path.slice(0, length);
-    const node: unknown = document.getIn(part, true);
-    if (isScalar(node) && node.value === null) document.setIn(part, document.createNode({}));
-    const map: unknown = document.getIn(part, true);
-    if (isMap(map) && map.items.length === 0) map.flow = false;
-  }
-}
-
 function hasAddress(entry: YAMLMap, address: string | undefined): boolean {
   return address === undefined || entry.get("address") === address;
 }
@@ -125,50 +122,4 @@ function printEntry(entry: Readonly<Record<string, string | readonly string[]>>)
 
 function printScalar(text: string): string {
   return /^[A-Za-z0-9][A-Za-z0-9_./-]*$/.test(text) ? text : JSON.stringify(text);
-}
-
-interface LinePlace {
-  readonly offset: number;
-  readonly indent: string;
-}
-
-/** The line after the list's last item, where the list is written in block style with an item a line. */
-function afterLastItem(text: string, list: YAMLSeq): LinePlace | undefined {
-  const last: unknown = list.items.at(-1);
-  if (list.flow === true || !isNode(last) || !last.range) return undefined;
-  const lineStart = text.lastIndexOf("\n", last.range[0]) + 1;
-  const indent = /^( *)- /.exec(text.slice(lineStart))?.[1];
-  if (indent === undefined) return undefined;
-  const lineEnd = text.indexOf("\n", Math.max(last.range[1] - 1, lineStart));
-  return { offset: lineEnd < 0 ? text.length : lineEnd + 1, indent };
-}
-
-/** The text without the lines on which these items of a block list stand. */
-function withoutLines(text: string, items: readonly Node[]): string {
-  let rest = text;
-  for (const { range } of items.toReversed()) {
-    if (!range) continue;
-    const start = rest.lastIndexOf("\n", range[0]) + 1;
-    const end = rest.indexOf("\n", Math.max(range[1] - 1, start));
-    rest = rest.slice(0, start) + (end < 0 ? "" : rest.slice(end + 1));
-  }
-  return rest;
-}
-
-function insertLine(text: string, { offset, indent }: LinePlace, line: string): string {
-  const before = text.slice(0, offset);
-  const lead = before === "" || before.endsWith("\n") ? "" : "\n";
-  return `${before}${lead}${indent}${line}\n${text.slice(offset)}`;
-}
-
-/** A text that was cut by hand counts only if it says what the edited document says; otherwise the whole is printed anew. */
-function sameOr(document: Document, text: string): string {
-  const cut = parseDocument(text);
-  const isSame =
-    cut.errors.length === 0 && JSON.stringify(cut.toJS()) === JSON.stringify(document.toJS());
-  return isSame ? text : print(document);
-}
-
-function print(document: Document): string {
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }

@@ -1,8 +1,8 @@
-import { uplinkNames } from "../compile/uplinks.ts";
 import { planImport, type ImportPlan } from "../import/plan-import.ts";
 import { readForwards } from "../import/read-forwards.ts";
 import type { Found } from "../import/forward.ts";
 import { escapeControls } from "../base/quote.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import { collect } from "./collect.ts";
 import { counted } from "./columns.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
@@ -31,7 +31,10 @@ export async function runImport(
   }
   const { decision, written } = await collect(forAnyHost(settings));
   const guests = decision.desired?.compiled.guests ?? [];
-  const plan = planImport(found, { guests, uplinks: [...uplinkNames(written)] });
+  const plan = planImport(found, {
+    guests,
+    uplinks: [...uplinkNames(written.policy.host, written.inventory.host)],
+  });
   if (settings.json) printJson(output, plan satisfies ImportResult);
   else printPlan(plan, output);
   return plan.notCarried.length > 0 ? exitStatus.problems : exitStatus.ok;

@@ -1,6 +1,7 @@
 import { formatPrefix, formatAddressRange } from "../base/address.ts";
 import type { NatIntent, NetworkIntent } from "../model/intent.ts";
 import type { GuestState, NicState } from "../model/state.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import type { IntegrationStatus } from "../wire/daemon-status.ts";
 import { formatMapping } from "./print-status.ts";
@@ -49,7 +50,7 @@ export function viewTopology(
 ): Topology {
   const { networks } = compiled.intent;
   const bridges = new Set<string | undefined>(networks.map(({ bridge }) => bridge));
-  const { uplinks } = policy.host;
+  const uplinks = uplinkNames(policy.host, inventory.host);
   const standing = (isHere: (nic: NicState) => boolean): GuestView[] =>
     compiled.guests.flatMap((guest) => {
       const nics = guest.nics.filter(isHere);
@@ -57,7 +58,7 @@ export function viewTopology(
     });
   return {
     uplinks: inventory.host.interfaces
-      .filter(({ name, hasDefaultRoute }) => uplinks?.includes(name) ?? hasDefaultRoute)
+      .filter(({ name }) => uplinks.has(name))
       .map(({ name, addresses }) => ({ name, addresses })),
     networks: networks.map((network) => ({
       ...viewNetwork(network, networks),

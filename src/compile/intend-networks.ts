@@ -3,8 +3,8 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import type { NatIntent, NetworkIntent } from "../model/intent.ts";
 import type { Network } from "../model/inventory.ts";
 import type { NetworkPolicy } from "../model/policy.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import type { Given } from "./given.ts";
-import { uplinkNames } from "./uplinks.ts";
 
 /** libvirt leaves the ports below 1024 alone, because NFS servers trust them (network_conf.c); so do we. */
 const natPorts = { first: 1024, last: 65535 };
@@ -12,7 +12,7 @@ const natPorts = { first: 1024, last: 65535 };
 /** Every bridge that carries guests, once each: libvirt's networks, then bridges that only a nic names. */
 export function intendNetworks(given: Given): NetworkIntent[] {
   const { policy, inventory } = given;
-  const uplinks = uplinkNames(given);
+  const uplinks = uplinkNames(policy.host, inventory.host);
   const bridgeOf = new Map(inventory.networks.map(({ name, bridge }) => [name, bridge]));
   const networks = new Map<InterfaceName, NetworkIntent>();
   for (const network of inventory.networks) {

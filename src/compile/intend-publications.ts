@@ -2,8 +2,8 @@ import { familyOf, type Address, type Family } from "../base/address.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
 import type { GuestPolicy, PortMapping, PublicationPolicy } from "../model/policy.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import type { Given } from "./given.ts";
-import { uplinkAddresses } from "./uplinks.ts";
 
 /** One port mapping of one publication of one guest, and where it leads now. */
 export interface IntendedPublication {
@@ -97,6 +97,14 @@ function addressesByGuest(known: Known): Map<string, Map<Family, Address>> {
     }
   }
   return guests;
+}
+
+function uplinkAddresses({ policy, inventory }: Given): Address[] {
+  const names = uplinkNames(policy.host, inventory.host);
+  const addresses = inventory.host.interfaces
+    .filter(({ name }) => names.has(name))
+    .flatMap((uplink) => uplink.addresses);
+  return [...new Set(addresses)];
 }
 
 function pendingBecause(

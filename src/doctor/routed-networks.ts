@@ -1,6 +1,6 @@
 import { familyOf, type Family } from "../base/address.ts";
-import { uplinkNames } from "../compile/uplinks.ts";
 import type { NetworkIntent } from "../model/intent.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import type { Desired } from "../reconcile/decide.ts";
 
 /** Networks whose guests talk to others through the host's routing, in one family. */
@@ -25,6 +25,6 @@ export function routedNetworks(
 }
 
 /** Sorted. */
-export function uplinksOf(desired: Desired): readonly string[] {
-  return [...uplinkNames(desired)].toSorted();
+export function uplinksOf({ policy, inventory }: Desired): readonly string[] {
+  return [...uplinkNames(policy.host, inventory.host)].toSorted();
 }

@@ -22,9 +22,13 @@ guests:
 const slowSeconds = 25;
 const ticks = slowSeconds - 5;
 
-/** A page that takes its time: a line a second. */
+/** Says who asks; and a page that takes its time: a line a second. */
 const slowServer = `
 require("node:http").createServer((request, response) => {
+  if (request.url === "/peer") {
+    response.end(request.socket.remoteAddress + "\\n");
+    return;
+  }
   let left = ${ticks};
   const timer = setInterval(() => {
     response.write("tick\\n");
@@ -54,6 +58,16 @@ beforeAll(async () => {
         <ip address='192.168.124.1' prefix='24'/>
       </network>`,
       `<network>
+        <name>ranged</name>
+        <forward mode='nat'>
+          <nat><address start='${uplink.extraAddress}' end='${uplink.extraAddress}'/></nat>
+        </forward>
+        <bridge name='virbr9'/>
+        <ip address='192.168.126.1' prefix='24'>
+          <dhcp><range start='192.168.126.2' end='192.168.126.9'/></dhcp>
+        </ip>
+      </network>`,
+      `<network>
         <name>routed</name>
         <forward mode='route'/>
         <bridge name='virbr8'/>
@@ -66,6 +80,7 @@ beforeAll(async () => {
       { name: "web1", mac: "52:54:00:00:00:01" },
       { name: "web2", mac: "52:54:00:00:00:02" },
       { name: "web3", mac: "52:54:00:00:00:03", network: "routed" },
+      { name: "web4", mac: "52:54:00:00:00:04", network: "ranged" },
     ],
     policy,
   });
@@ -202,4 +217,33 @@ test("a routed network is adopted and given back with its guest as open to the o
   expect(await libvirt.virsh("net-dumpxml", "routed")).toContain("<forward mode='route'/>");
   expect(await readPolicy()).toBe(policy);
   await expectOpen();
+});
+
+test("a network with an address of its own for NAT keeps it, and a second adopted one leaves the policy's lines alone", async () => {
+  const { world, addresses } = hypervisor;
+  const page = `http://${addresses.get("web4") ?? ""}/`;
+  const route = ["192.168.126.0/24", "via", uplink.address];
+  const seenByClient = async (): Promise<string> => {
+    const url = `${page}cgi-bin/fetch?http://${client.address}:9000/peer`;
+    return await fetchPage(world, url, { timeoutMs: 6_000 });
+  };
+  const expectRange = async (): Promise<void> => {
+    await expect.poll(seenByClient, { timeout: 20_000 }).toBe(`ok\n${uplink.extraAddress}\n`);
+    await world.must([...asClient, "ip", "route", "add", ...route]);
+    expect(await asked(page)).toBe("");
+    await world.must([...asClient, "ip", "route", "del", ...route]);
+  };
+  await expectRange();
+  expect(await adopt("routed")).toMatchObject({ state: "adopted", differences: [] });
+  expect(await adopt("ranged")).toMatchObject({ state: "adopted", differences: [] });
+  const routed = "  routed: { mode: route }\n";
+  const nat = `  ranged: { mode: nat, nat: { address: ${uplink.extraAddress} } }\n`;
+  expect(await readPolicy()).toBe(`${policy}networks:\n${routed}${nat}`);
+  expect(await world.must(["iptables-save"])).not.toContain("virbr9");
+  await expectRange();
+  expect(await adopt("routed", "--undo")).toMatchObject({ state: "given back" });
+  expect(await readPolicy()).toBe(`${policy}networks:\n${nat}`);
+  expect(await adopt("ranged", "--undo")).toMatchObject({ state: "given back" });
+  expect(await readPolicy()).toBe(policy);
+  await expectRange();
 });

@@ -135,6 +135,26 @@ test("guests reach the outside through NAT, and of the hypervisor only its servi
   expect(await ask("connect?192.168.122.1:22")).toBe("closed\n");
 });
 
+test("a link that goes down and up, at the guest's end and at the tap, takes no rule along", async () => {
+  const { world, libvirt, virtwall } = hypervisor;
+  const mac = "52:54:00:00:00:01";
+  const [, tap = ""] =
+    /(vnet\d+).*52:54:00:00:00:01/.exec(await libvirt.virsh("domiflist", "web1")) ?? [];
+  const rules = await world.must(["nft", "list", "table", "inet", "virtwall"]);
+  const changes = [
+    (state: string) => libvirt.virsh("domif-setlink", "web1", mac, state),
+    (state: string) => world.must(["ip", "link", "set", tap, state]),
+  ];
+  for (const set of changes) {
+    await set("down");
+    await expect.poll(() => asked(publicPage), { timeout: 10_000 }).toBe("");
+    await set("up");
+    await expect.poll(() => asked(publicPage), { timeout: 30_000 }).toBe("I am web1\n");
+    expect(await virtwall("diff")).toContain("nothing");
+  }
+  expect(await world.must(["nft", "list", "table", "inet", "virtwall"])).toBe(rules);
+});
+
 test("a guest that stops takes its publication along, and brings it back", async () => {
   await hypervisor.libvirt.virsh("destroy", "web1");
   await expect
