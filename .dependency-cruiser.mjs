@@ -14,7 +14,7 @@ export const rooms = {
   import: ["base", "model", "xtables"],
   ports: ["base", "model", "nft", "xtables"],
   reconcile: ["base", "model", "nft", "xtables", "check", "compile", "ports"],
-  doctor: ["base", "model", "xtables", "compile", "import", "ports", "reconcile"],
+  doctor: ["base", "model", "xtables", "compile", "explain", "import", "ports", "reconcile"],
   wire: ["base", "model"],
   edge: ["base", "model", "nft", "xtables", "ports", "wire"],
   gate: ["base", "wire"],

@@ -16,6 +16,7 @@ import { SourceError } from "../ports/sources.ts";
 import { XtablesError } from "../ports/xtables.ts";
 import { decide } from "../reconcile/decide.ts";
 import { collect } from "./collect.ts";
+import { knownNic, legacyDoubt, readGround } from "./ground.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { hookPathsOf } from "./hook.ts";
 import { printJson, type Output } from "./output.ts";
@@ -101,6 +102,7 @@ async function lookAt(
   name: FactName,
   { host, written }: { readonly host: HostExaminer; readonly written: Promise<Written> },
 ): Promise<Looked<unknown>> {
+  if (name === "ground") return lookAtGround(written);
   if (name !== "desired" && name !== "problems") return attempt(() => host.look(name));
   const look = await written;
   if ("reason" in look) return look;
@@ -109,6 +111,14 @@ async function lookAt(
   return desired === undefined
     ? { reason: "the policy has errors: virtwall check" }
     : { seen: desired };
+}
+
+async function lookAtGround(written: Promise<Written>): Promise<Looked<Facts["ground"]>> {
+  const look = await written;
+  const nics = "seen" in look ? (look.seen.desired?.compiled.intent.nics ?? []) : [];
+  const ground = await attempt(() => readGround(nics.map(knownNic)));
+  if ("reason" in ground || ground.seen.unlisted.length === 0) return ground;
+  return { reason: legacyDoubt(ground.seen.unlisted) };
 }
 
 /** Of this host's own bridges, whatever the inventory stands for. */

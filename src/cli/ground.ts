@@ -95,6 +95,9 @@ async function readTables(): Promise<readonly Table[]> {
 export function doubtLegacy(found: Answer, tables: readonly string[]): Answer {
   if (tables.length === 0) return found;
   const { because: _, ...rest } = found;
-  const detail = `iptables-legacy has tables (${tables.join(", ")}) that no program here lists`;
-  return { ...rest, verdict: "unknown", detail };
+  return { ...rest, verdict: "unknown", detail: legacyDoubt(tables) };
+}
+
+export function legacyDoubt(tables: readonly string[]): string {
+  return `iptables-legacy has tables (${tables.join(", ")}) that no program here lists`;
 }

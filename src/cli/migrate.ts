@@ -10,7 +10,7 @@ import { defaultHooksFolder, HookFileError } from "../edge/hooks/hook-files.ts";
 import { LibvirtDriver } from "../edge/libvirt/libvirt-driver.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { readRuleset } from "../edge/nft/read-ruleset.ts";
-import { legacyTablesInUse, XtablesPrograms } from "../edge/xtables/xtables.ts";
+import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { planRetirement } from "../import/plan-retirement.ts";
 import type { DriverSettings } from "../ports/network-driver.ts";
 import type { XtablesListing } from "../ports/xtables.ts";
@@ -326,7 +326,7 @@ async function reached(
   const nics = intent.nics.map(knownNic);
   const ground = await readGround(nics);
   const tables = wish ? imagineBackend(ground.tables, wish) : ground.tables;
-  const legacy = await legacyTablesInUse();
+  const legacy = ground.unlisted;
   return askAll(questionsOf(intent), { ground: { ...ground, tables }, nics, legacy });
 }
 

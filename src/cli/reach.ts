@@ -55,7 +55,7 @@ function publicationWords({ protocol, address, from, ...ports }: PublicationInte
 export interface Site {
   readonly ground: Ground;
   readonly nics: readonly ReturnType<typeof knownNic>[];
-  /** Tables of iptables-legacy, which nobody reads here. */
+  /** Tables of iptables-legacy that no installed program lists. */
   readonly legacy: readonly string[];
 }
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseMac, type Mac } from "../base/mac.ts";
+import type { Nic } from "../model/inventory.ts";
 import { duplicateAddresses } from "./duplicate-addresses.ts";
+import { macvtap } from "./macvtap.ts";
 import { networkBridges } from "./network-bridges.ts";
 import { overlappingPrefixes } from "./overlapping-prefixes.ts";
 import { publishedPorts } from "./published-ports.ts";
@@ -173,5 +175,37 @@ describe("a tap of a running guest in no bridge", () => {
     const desired = desiredOf({ inventory: { host: { interfaces }, guests } });
     const [finding] = find(taps, soundHost({ desired }));
     expect(finding?.fix).toEqual({ text: "systemctl restart libvirtd (or virtqemud)" });
+  });
+});
+
+describe("macvtap", () => {
+  const { tap: _, network: __, ...bare } = nicOf(1);
+  const lower = { device: "eth0", mode: "bridge" };
+  const findWith = (nics: readonly Nic[], links = soundHost().links) => {
+    const desired = desiredOf({ inventory: { guests: [{ ...guest(1, "front"), nics }] } });
+    return find(macvtap, soundHost({ desired, links }));
+  };
+
+  test("on an interface of which the host has an address keeps guest and host apart", () => {
+    expect(findWith([{ ...bare, lower }])).toMatchObject([
+      {
+        severity: "warning",
+        message:
+          "the host and guest 'g1' do not hear each other: its nic 52:54:00:00:00:01 is a macvtap on eth0",
+        evidence: [
+          "<source dev='eth0' mode='bridge'/> at policy.yaml:1",
+          "ip address show eth0: 198.51.100.1",
+        ],
+      },
+    ]);
+    expect(findWith([{ ...bare, lower: { device: "eth0" } }])).toMatchObject([
+      { message: expect.stringContaining("unless the switch sends frames back") },
+    ]);
+  });
+
+  test("is of no matter beside a nic on a bridge, with the whole interface, or where the host has no address", () => {
+    expect(findWith([{ ...bare, lower }, nicOf(1)])).toEqual([]);
+    expect(findWith([{ ...bare, lower: { ...lower, mode: "passthrough" } }])).toEqual([]);
+    expect(findWith([{ ...bare, lower }], [link("eth0")])).toEqual([]);
   });
 });

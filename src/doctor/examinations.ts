@@ -3,8 +3,10 @@ import { bridgeNetfilter } from "./bridge-netfilter.ts";
 import { classicHooks } from "./classic-hooks.ts";
 import { clock } from "./clock.ts";
 import { conntrackTable } from "./conntrack-table.ts";
+import { dhcpChecksum } from "./dhcp-checksum.ts";
 import { duplicateAddresses } from "./duplicate-addresses.ts";
 import type { Examination } from "./examination.ts";
+import { foreignForwards } from "./foreign-forwards.ts";
 import { forwarding } from "./forwarding.ts";
 import { hostFirewall } from "./host-firewall.ts";
 import { iptablesVariants } from "./iptables-variants.ts";
@@ -13,10 +15,12 @@ import { libvirtFaults } from "./libvirt-faults.ts";
 import { libvirtHooks } from "./libvirt-hooks.ts";
 import { libvirtLeftovers } from "./libvirt-leftovers.ts";
 import { libvirtRules } from "./libvirt-rules.ts";
+import { macvtap } from "./macvtap.ts";
 import { markInUse } from "./mark-in-use.ts";
 import { networkBridges } from "./network-bridges.ts";
 import { overlappingPrefixes } from "./overlapping-prefixes.ts";
 import { publishedPorts } from "./published-ports.ts";
+import { reservedPorts } from "./reserved-ports.ts";
 import { reversePathFilter } from "./reverse-path-filter.ts";
 import { routerAdvertisements } from "./router-advertisements.ts";
 import { rulesInForce } from "./rules-in-force.ts";
@@ -35,8 +39,12 @@ export const examinations: readonly Examination[] = [
   bridgeNetfilter,
   reversePathFilter,
   publishedPorts,
+  foreignForwards,
+  reservedPorts,
   duplicateAddresses,
   overlappingPrefixes,
+  macvtap,
+  dhcpChecksum,
   kernelFeaturesThere,
   conntrackTable,
   markInUse,

@@ -1,3 +1,4 @@
+import type { Ground } from "../explain/walk.ts";
 import type { Problem } from "../model/problem.ts";
 import type { HostFacts } from "../ports/host-facts.ts";
 import type { Desired } from "../reconcile/decide.ts";
@@ -6,6 +7,8 @@ import type { Desired } from "../reconcile/decide.ts";
 export interface Facts extends HostFacts {
   /** What is to hold on this host. */
   readonly desired: Desired;
+  /** Everybody's rules and the host's network, for packets to be led through. */
+  readonly ground: Ground;
   /** What is wrong with what is written. */
   readonly problems: readonly Problem[];
 }

@@ -3,6 +3,7 @@ import type { Table } from "../nft/ast.ts";
 import { accept, equal, meta, rule, value } from "../nft/build.ts";
 import type { HookFacts, LibvirtFacts, OwnHook } from "../ports/host-facts.ts";
 import { classicHooks } from "./classic-hooks.ts";
+import { dhcpChecksum } from "./dhcp-checksum.ts";
 import type { Facts } from "./facts.ts";
 import { libvirtFaults } from "./libvirt-faults.ts";
 import { libvirtHooks } from "./libvirt-hooks.ts";
@@ -227,4 +228,47 @@ fi
     },
   ]);
   expect(findOf("#!/bin/sh\nlogger started $1\n")).toEqual([]);
+});
+
+describe("checksums of DHCP answers", () => {
+  const open = network("front", { forward: "open", hasDhcp: true });
+  const findIn = (served: typeof open, changes: Partial<Facts> = {}) => {
+    const desired = desiredOf({ inventory: { networks: [served], leases: [] } });
+    return find(dhcpChecksum, soundHost({ desired, ...changes }));
+  };
+
+  test("nobody fills in for a guest without a lease", () => {
+    expect(findIn(open)).toMatchObject([
+      {
+        severity: "warning",
+        evidence: [
+          "policy.yaml: <dhcp>; libvirt makes no rules for an open network",
+          "nic 52:54:00:00:00:01 of guest 'g1' has no lease",
+        ],
+        fix: {
+          text: "iptables -t mangle -A POSTROUTING -o br-front -p udp --dport 68 -j CHECKSUM --checksum-fill",
+        },
+      },
+    ]);
+    const old = libvirt([10, 9, 0], { networkBackends: ["nftables"] });
+    expect(findIn({ ...open, forward: "nat" }, { libvirt: old })).toHaveLength(1);
+  });
+
+  test("are filled in by libvirt, or by a rule", () => {
+    expect(findIn({ ...open, forward: "nat" })).toEqual([]);
+    expect(findIn({ ...open, forward: "nat" }, { libvirt: onNftables })).toEqual([]);
+    const filled = (options: string): Facts["saves"] => {
+      const rules = [savedRule(`${options} -p udp --dport 68 -j CHECKSUM --checksum-fill`)];
+      const tables = [{ name: "mangle", chains: [{ name: "POSTROUTING", rules }] }];
+      return [{ command: "iptables", unlisted: [], tables }];
+    };
+    expect(findIn(open, { saves: filled("-o br-front") })).toEqual([]);
+    expect(findIn(open, { saves: filled("-o br-other") })).toHaveLength(1);
+  });
+
+  test("are of no matter to guests with leases, or where nobody serves DHCP", () => {
+    const leased = desiredOf({ inventory: { networks: [open] } });
+    expect(find(dhcpChecksum, soundHost({ desired: leased }))).toEqual([]);
+    expect(findIn(network("front", { forward: "open" }))).toEqual([]);
+  });
 });

@@ -12,6 +12,7 @@ import {
   publish,
   uplink,
 } from "../compile/sample.fake.ts";
+import { readHost } from "../explain/read-host.ts";
 import type { Inventory, Nic } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { HostLink, LinkAddress } from "../ports/host-facts.ts";
@@ -28,6 +29,8 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
   return {
     settings: new Map([
       ["net/ipv4/ip_forward", "1"],
+      ["net/ipv4/ip_local_port_range", "32768\t60999"],
+      ["net/ipv4/ip_local_reserved_ports", ""],
       ["net/ipv6/conf/all/forwarding", "1"],
       ["net/ipv6/conf/eth0/accept_ra", "0"],
       ["net/ipv4/conf/all/rp_filter", "0"],
@@ -61,10 +64,36 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
     units: { isBooted: true, units: new Map() },
     rulesetFiles: [],
     clock: { now: 0, files: [] },
+    ground: groundOf(),
     desired: desiredOf(),
     problems: [],
     ...changes,
   };
+}
+
+/** The sound host's network, as far as packets from the world ask for it, with our tables and these of others. */
+export function groundOf(...others: Facts["ground"]["tables"]): Facts["ground"] {
+  const toWorld = { dst: "default", gateway: "198.51.100.254", dev: "eth0" };
+  const local = { type: "local", dst: "198.51.100.1", dev: "eth0", table: "local" };
+  const rules = [
+    { src: "all", table: "local" },
+    { src: "all", table: "main" },
+  ];
+  const guests = { dst: "10.20.0.0/24", dev: "br-front" };
+  const host = readHost({
+    links: [linkRow("eth0", "198.51.100.1"), linkRow("br-front", "10.20.0.1")],
+    routing: { rules: { 4: rules, 6: [] }, routes: { 4: [local, guests, toWorld], 6: [] } },
+    neighbours: [],
+    forwarding: [],
+    settings: new Map([["net/ipv4/conf/eth0/forwarding", "1"]]),
+    listeners: [],
+    nics: [],
+  });
+  return { tables: [...desiredOf().compiled.tables, ...others], host };
+}
+
+function linkRow(ifname: string, local: string) {
+  return { ifname, addr_info: [{ local, prefixlen: 24, scope: "global" }] };
 }
 
 /** What libvirt's iptables backend keeps for `front`. */

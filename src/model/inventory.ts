@@ -54,6 +54,8 @@ export interface Network {
   readonly natAddresses?: AddressRange;
   readonly natPorts?: PortRange;
   readonly reservations: readonly Reservation[];
+  /** `<dhcp>` for IPv4: libvirt's own server answers on it. */
+  readonly hasDhcp?: true;
   readonly at: Place;
 }
 
@@ -92,11 +94,19 @@ export interface Nic {
   readonly bridge?: InterfaceName;
   /** Why its frames cross no bridge of the kernel's, as far as libvirt's XML says it: its type, or Open vSwitch. */
   readonly offBridge?: string;
+  /** `<interface type='direct'>`: macvtap on top of an interface of the host's. */
+  readonly lower?: LowerDevice;
   /** libvirt sets up the bridge's port in a way of its own: isolated, with VLANs, or with a table of addresses that it keeps. */
   readonly hasPortSettings?: true;
   /** `<filterref>`: libvirt itself enforces it. */
   readonly filterRef?: NicFilterReference;
   readonly at: Place;
+}
+
+export interface LowerDevice {
+  readonly device: string;
+  /** libvirt's word; absent is its default, `vepa`. */
+  readonly mode?: string;
 }
 
 export interface NicFilterReference {

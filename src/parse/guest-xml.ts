@@ -96,10 +96,19 @@ function nicOf(xml: Xml, guest: string, problems: Problem[]): Nic | undefined {
     network: wordOf(xml, "source", "network").text,
     bridge: bridgeWord.text === undefined ? undefined : parseInterfaceName(bridgeWord.text),
     offBridge: offBridgeOf(xml),
+    lower: lowerOf(xml),
     hasPortSettings: hasPortSettings(xml) || undefined,
     filterRef: hasTap ? filterRefOf(xml) : undefined,
     at: xml.at,
   });
+}
+
+/** Live XML names the device also where a network has chosen it (virDomainActualNetDefContentsFormat, libvirt 9.0). */
+function lowerOf(xml: Xml): Nic["lower"] {
+  const source = xml.child("source");
+  const device = source?.attribute("dev");
+  if (xml.attribute("type") !== "direct" || device === undefined) return undefined;
+  return defined({ device, mode: source?.attribute("mode") });
 }
 
 /** Why no bridge of the kernel's carries an `<interface>`. */

@@ -120,6 +120,13 @@ describe.each(["libvirt-9", "libvirt-11"])("what %s says", (version) => {
     expect(inventory.guests.map(({ name }) => name)).toContain("nonic");
   });
 
+  test("tells where macvtap stands, and in which networks libvirt serves DHCP", () => {
+    const nics = inventory.guests.flatMap((guest) => guest.nics);
+    expect(nics.flatMap(({ lower }) => lower ?? [])).toEqual([{ device: "eth0", mode: "bridge" }]);
+    const served = inventory.networks.filter(({ hasDhcp }) => hasDhcp).map(({ name }) => name);
+    expect(served).toEqual(["default", "isolated"]);
+  });
+
   test("tells leases of both families", () => {
     expect(inventory.leases).toHaveLength(3);
     expect(inventory.leases[0]).toMatchObject({

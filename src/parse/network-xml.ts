@@ -62,6 +62,7 @@ export function parseNetworkXml(source: SourceText): {
     reservations: ips.flatMap((ip) =>
       (ip.child("dhcp")?.children("host") ?? []).flatMap((host) => reservationOf(host) ?? []),
     ),
+    ...(ips.some(servesDhcp4) && { hasDhcp: true as const }),
     at: root.at,
   };
   return { network, problems: capProblems(problems) };
@@ -91,6 +92,10 @@ function devicesOf(forward: Xml | undefined): string[] | undefined {
   );
   const names = words.filter((word) => word !== undefined);
   return names.length === 0 ? undefined : [...new Set(names)];
+}
+
+function servesDhcp4(ip: Xml): boolean {
+  return ip.child("dhcp") !== undefined && ip.attribute("family") !== "ipv6";
 }
 
 function subnetOf(ip: Xml, problems: Problem[]): Subnet | undefined {

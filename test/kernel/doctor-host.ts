@@ -17,7 +17,7 @@ export const policy = `networks:
 guests:
   web1:
     publish:
-      - { ports: [tcp/80] }
+      - { ports: [tcp/80, udp/45000] }
     nics:
       "52:54:00:20:00:11": { address: 10.20.0.11 }
 `;
@@ -34,9 +34,11 @@ link add virbr21 type bridge
 link add br0 type bridge
 tuntap add dev vnet0 mode tap
 tuntap add dev vnet1 mode tap
+tuntap add dev vnet2 mode tap
 link set vnet0 master virbr20
+link set vnet2 master virbr20
 link set vnet1 master br0
-${["eth0", "wan0", "eth1", "wan1", "virbr20", "virbr21", "br0", "vnet0", "vnet1"]
+${["eth0", "wan0", "eth1", "wan1", "virbr20", "virbr21", "br0", "vnet0", "vnet1", "vnet2"]
   .map((name) => `link set ${name} up\n`)
   .join("")}addr add 198.51.100.1/24 dev eth0
 addr add 2001:db8:1::1/64 dev eth0
@@ -51,6 +53,7 @@ route add default via fe80::1 dev eth0 proto ra
 /** What a host has on which nothing is wrong. */
 export const soundSettings: Readonly<Record<string, string>> = {
   "net.ipv4.ip_forward": "1",
+  "net.ipv4.ip_local_reserved_ports": "45000",
   "net.ipv6.conf.all.forwarding": "1",
   "net.ipv6.conf.eth0.accept_ra": "2",
   "net.ipv4.conf.all.rp_filter": "0",
@@ -85,7 +88,7 @@ export async function makeHost(site: Site): Promise<void> {
 }
 
 export async function unmakeHost(): Promise<void> {
-  const names = ["eth0", "eth1", "virbr20", "virbr21", "br0", "vnet0", "vnet1"];
+  const names = ["eth0", "eth1", "virbr20", "virbr21", "br0", "vnet0", "vnet1", "vnet2"];
   await ip(names.map((name) => `link del ${name}\n`).join(""));
   await runProgram("umount", ["/etc"]);
   rmSync(layer, { recursive: true });
@@ -116,26 +119,42 @@ export function write(file: string, text: string, mode = 0o644): void {
 
 function writeInventory(folder: string): void {
   rmSync(folder, { recursive: true });
-  for (const [name, { bridge, forward, subnet }] of Object.entries(networks)) {
-    const v6 = name === "front" ? "<ip family='ipv6' address='fd00:20::1' prefix='64'/>" : "";
-    write(
-      join(folder, "networks", `${name}.xml`),
-      `<network><name>${name}</name><forward mode='${forward}'/><bridge name='${bridge}'/>` +
-        `<ip address='${subnet}' netmask='255.255.255.0'/>${v6}</network>\n`,
-    );
-  }
-  const nics = {
-    web1: "<mac address='52:54:00:20:00:11'/><source network='front' bridge='virbr20'/><target dev='vnet0'/>",
-    edge1:
-      "<mac address='52:54:00:20:00:12'/><source bridge='br0'/><target dev='vnet1'/><filterref filter='clean-traffic'/>",
-  };
-  for (const [index, [name, nic]] of Object.entries(nics).entries()) {
-    const type = name === "web1" ? "network" : "bridge";
-    write(
-      join(folder, "domains", `${name}.xml`),
-      `<domain type='kvm' id='${index + 1}'><name>${name}</name>` +
-        `<uuid>0d0c7c3e-0000-4000-8000-00000000000${index}</uuid>` +
-        `<devices><interface type='${type}'>${nic}</interface></devices></domain>\n`,
-    );
-  }
+  for (const name of ["front", "back"] as const) writeNetwork(folder, name);
+  writeGuest(folder, "web1", {
+    type: "network",
+    nic: "<mac address='52:54:00:20:00:11'/><source network='front' bridge='virbr20'/><target dev='vnet0'/>",
+  });
+  writeGuest(folder, "edge1", {
+    type: "bridge",
+    nic: "<mac address='52:54:00:20:00:12'/><source bridge='br0'/><target dev='vnet1'/><filterref filter='clean-traffic'/>",
+  });
+}
+
+export function writeNetwork(folder: string, name: keyof typeof networks, inside = ""): void {
+  const { bridge, forward, subnet } = networks[name];
+  const v6 = name === "front" ? "<ip family='ipv6' address='fd00:20::1' prefix='64'/>" : "";
+  write(
+    join(folder, "networks", `${name}.xml`),
+    `<network><name>${name}</name><forward mode='${forward}'/><bridge name='${bridge}'/>` +
+      `<ip address='${subnet}' netmask='255.255.255.0'>${inside}</ip>${v6}</network>\n`,
+  );
+}
+
+/** A guest that runs, with one nic. */
+export function writeGuest(
+  folder: string,
+  name: string,
+  { type, nic }: { readonly type: string; readonly nic: string },
+): void {
+  const uuid = `0d0c7c3e-0000-4000-8000-${Buffer.from(name).toString("hex").padStart(12, "0").slice(-12)}`;
+  write(
+    guestFile(folder, name),
+    `<domain type='kvm' id='1'><name>${name}</name>` +
+      `<uuid>${uuid}</uuid>` +
+      `<devices><interface type='${type}'>${nic}</interface></devices></domain>\n`,
+  );
+}
+
+export function guestFile(folder: string, name: string): string {
+  return join(folder, "domains", `${name}.xml`);
 }

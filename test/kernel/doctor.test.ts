@@ -8,6 +8,7 @@ import { kernelFeatures } from "../../src/ports/host-facts.ts";
 import { runProgram } from "../world/run-program.ts";
 import { buildPrograms, builtPrograms, nft, Site, type Ended } from "./daemon-program.ts";
 import {
+  guestFile,
   ip,
   libvirtRules,
   makeHost,
@@ -16,6 +17,8 @@ import {
   soundSettings,
   unmakeHost,
   write,
+  writeGuest,
+  writeNetwork,
 } from "./doctor-host.ts";
 
 /** One host: sound, then broken in every way at once, then mended by doctor, then mended by hand. */
@@ -128,6 +131,59 @@ const faults: readonly Fault[] = [
         server = createServer().listen(80, () => resolve());
       }),
     undo: () => new Promise((resolve) => server.close(resolve)),
+  },
+  {
+    id: "foreign-forwards",
+    seen: "ip nat DOCKER: ! -i docker0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80",
+    cause: async () => {
+      await iptables("-t", "nat", "-N", "DOCKER");
+      const local = ["-m", "addrtype", "--dst-type", "LOCAL"];
+      await iptables("-t", "nat", "-A", "PREROUTING", ...local, "-j", "DOCKER");
+      const port = ["!", "-i", "docker0", "-p", "tcp", "--dport", "80"];
+      await iptables("-t", "nat", "-A", "DOCKER", ...port, "-j", "DNAT", "--to", "172.17.0.2:80");
+    },
+    undo: async () => {
+      for (const word of ["-F", "-X"]) await iptables("-t", "nat", word);
+    },
+  },
+  {
+    id: "foreign-forwards",
+    seen: "ip early prerouting: udp dport 45000 dnat to 172.17.0.3",
+    cause: async () => {
+      nft("add table ip early");
+      nft("add chain ip early prerouting { type nat hook prerouting priority -150; }");
+      nft("add rule ip early prerouting udp dport 45000 dnat to 172.17.0.3");
+    },
+    undo: async () => nft("delete table ip early"),
+  },
+  {
+    id: "reserved-ports",
+    seen: "udp/45000 is published for 'web1'",
+    cause: () => setAll({ "net.ipv4.ip_local_reserved_ports": "8080" }),
+  },
+  {
+    id: "macvtap",
+    seen: "<source dev='eth1' mode='bridge'/> at ",
+    cause: async () => {
+      const nic = "<mac address='52:54:00:20:00:13'/><source dev='eth1' mode='bridge'/>";
+      writeGuest(site.inventory, "direct1", { type: "direct", nic });
+    },
+    undo: () => aside(guestFile(site.inventory, "direct1")),
+  },
+  {
+    id: "dhcp-checksum",
+    seen: "nic 52:54:00:20:00:14 of guest 'old1' has no lease",
+    cause: async () => {
+      writeNetwork(site.inventory, "front", "<dhcp/>");
+      const nic =
+        "<mac address='52:54:00:20:00:14'/><source network='front' bridge='virbr20'/><target dev='vnet2'/>";
+      writeGuest(site.inventory, "old1", { type: "network", nic });
+    },
+    undo: async () => {
+      const port = ["-o", "virbr20", "-p", "udp", "--dport", "68"];
+      const fill = ["-j", "CHECKSUM", "--checksum-fill"];
+      await iptables("-t", "mangle", "-A", "POSTROUTING", ...port, ...fill);
+    },
   },
   {
     id: "network-bridges",

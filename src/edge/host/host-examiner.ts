@@ -67,6 +67,8 @@ const unitNames = [
 
 const generalSettings = [
   "net/ipv4/ip_forward",
+  "net/ipv4/ip_local_port_range",
+  "net/ipv4/ip_local_reserved_ports",
   "net/bridge/bridge-nf-call-iptables",
   "net/bridge/bridge-nf-call-ip6tables",
   "net/netfilter/nf_conntrack_count",

@@ -100,21 +100,6 @@ export async function unlistedLegacyTables(): Promise<readonly string[]> {
   return isListed ? [] : names;
 }
 
-/**
- * Tables of the legacy variant that can change what becomes of a packet: once made, an empty one stays as long as its namespace. All
- * that the kernel names where the programs that list them are missing.
- */
-export async function legacyTablesInUse(): Promise<readonly string[]> {
-  const [named, saves] = await Promise.all([legacyTableNames(), legacySaves()]);
-  if (named.length === 0 || saves.length === 0) return named;
-  const tables = saves
-    .flatMap(readSave)
-    .filter(({ chains }) =>
-      chains.some(({ policy, rules }) => rules.length > 0 || (policy ?? "ACCEPT") !== "ACCEPT"),
-    );
-  return [...new Set(tables.map(({ name }) => name))];
-}
-
 async function legacyTableNames(): Promise<readonly string[]> {
   const texts = await Promise.all([legacyNames("iptables"), legacyNames("ip6tables")]);
   return [...new Set(texts.flatMap((text) => text.split("\n")).filter((name) => name !== ""))];
