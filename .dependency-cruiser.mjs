@@ -100,7 +100,7 @@ export default {
       name: "no-cycles",
       comment: "These files import each other in a circle. Take out the part that both need.",
       severity: "error",
-      from: { path: "^(src|test|lab|bench)/" },
+      from: { path: "^(src|test|lab|bench|system)/" },
       to: { circular: true },
     },
     {

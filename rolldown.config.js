@@ -7,6 +7,7 @@ const programs = {
   daemon: "src/daemon/main.ts",
   gate: "src/gate/main.ts",
   "lab/demo": "lab/demo/main.ts",
+  "system/manual": "system/manual/main.ts",
   "bench/main": "bench/main.ts",
 };
 

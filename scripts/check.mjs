@@ -27,7 +27,12 @@ const gates = {
   ],
   canary: ["vitest", "run", "--project=canary"],
   types: ["tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", ".cache/tsbuildinfo"],
-  rooms: ["depcruise", "--output-type", "err-long", ...present("src", "test", "lab", "bench")],
+  rooms: [
+    "depcruise",
+    "--output-type",
+    "err-long",
+    ...present("src", "test", "lab", "bench", "system"),
+  ],
   unused: ["knip", "--no-progress", "--no-config-hints"],
   format: [
     "prettier",

@@ -49,10 +49,13 @@ function globalOptionsLast<Item extends Command | Option>(
   return groups;
 }
 
-/** Without `[options]`: every command has some. */
 function subcommandTerm(command: Command): string {
-  const args = command.usage().replace(/^\[options\]( \[command\])? ?/, "");
-  return `${command.name()} ${args}`.trimEnd();
+  return `${command.name()} ${argumentsOf(command)}`.trimEnd();
+}
+
+/** As in `<guest> <ports...>`. Without `[options]`: every command has some. */
+export function argumentsOf(command: Command): string {
+  return command.usage().replace(/^\[options\]( \[command\])? ?/, "");
 }
 
 const globalGroup = "Global options:";
@@ -67,6 +70,11 @@ function globalOptions(): Option[] {
     new Option("--socket <path>", `the daemon's socket (default: ${defaultDaemonSocket})`),
     new Option("--json", "print JSON"),
   ].map((option) => option.helpGroup(globalGroup));
+}
+
+/** Every command has it. */
+export function isGlobal(option: Option): boolean {
+  return option.helpGroupHeading === globalGroup;
 }
 
 export function addCommand(

@@ -5,6 +5,7 @@ import { addCommand, configure, type Builder, type Call } from "./builder.ts";
 import type { PublicationEdit } from "./edit-publications.ts";
 import { UsageError, type ExitStatus } from "./exit-status.ts";
 import type { Output } from "./output.ts";
+import { addInstalling } from "./install-program.ts";
 import { addNwfilter } from "./nwfilter-program.ts";
 import { addViews } from "./view-program.ts";
 import { readSettings, type GlobalOptions } from "./settings.ts";
@@ -41,7 +42,7 @@ export function buildProgram(output: Output, finish: (status: ExitStatus) => voi
   addExplain(builder);
   addViews(builder);
   addDoctor(builder);
-  addHook(builder);
+  addInstalling(builder, program);
   addImport(builder);
   return program;
 }
@@ -265,33 +266,6 @@ function addImport({ add, run, output }: Builder): void {
     async ({ settings, args }) =>
       (await import("./import.ts")).runImport(settings, output, args[0] as string[]),
   );
-}
-
-function addHook({ add, run, output }: Builder): void {
-  const hook = add(
-    "hook",
-    "let libvirt tell the daemon of guests before they start",
-    "virtwall hook install",
-  );
-  const verbs = {
-    install: "write our hooks beside the admin's own",
-    uninstall: "take our hooks away",
-    status: "tell whether our hooks are there, and whether libvirt sees them",
-  } as const;
-  for (const verb of ["install", "uninstall", "status"] as const) {
-    run(
-      addCommand(hook, output, {
-        line: verb,
-        description: verbs[verb],
-        example: `virtwall hook ${verb}`,
-      }).option("--hooks-dir <dir>", "libvirt's hooks (default: /etc/libvirt/hooks)"),
-      async ({ settings, own }) =>
-        (await import("./hook.ts")).runHook(settings, output, {
-          verb,
-          ...(typeof own["hooksDir"] === "string" && { hooksFolder: own["hooksDir"] }),
-        }),
-    );
-  }
 }
 
 function addAdopt({ add, run, output }: Builder): void {
