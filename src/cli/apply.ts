@@ -10,7 +10,7 @@ import type { ReachDiff } from "../reconcile/diff-reach.ts";
 import { applyNow, printApply, type Applied } from "./apply-now.ts";
 import { imagine, replaceText, type Collected } from "./collect.ts";
 import { beginUnconfirmed } from "./confirm.ts";
-import { printReach, reachInForce } from "./diff-reach.ts";
+import { authorship, printReach, reachInForce } from "./diff-reach.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, loadHistory, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { operatorCuts, operatorName } from "./operator.ts";
@@ -70,7 +70,7 @@ async function applyGuarded(
     : present;
   const callOff =
     confirmSeconds === undefined ? undefined : await beginWaiting(settings, wanted, confirmSeconds);
-  await historyOf(settings).announce(wanted, operatorName());
+  await historyOf(settings).announce(wanted, authorship(operatorName(), reach));
   const texts = { wanted: textOf(wanted, candidate), former: textOf(present, candidate) };
   const applied = await writeAndApply(settings, { ...texts, callOff });
   return { ...applied, result: { ...applied.result, ...(reach && { reach }) } };

@@ -92,7 +92,7 @@ async function takeBack(
 ): Promise<boolean> {
   const nothing: OperatorTexts = { policy: [], ownFilters: [] };
   const texts = before ?? nothing;
-  await historyOf(settings).announce(texts, `virtwall: not confirmed within ${seconds} s`);
+  await historyOf(settings).announce(texts, { by: `virtwall: not confirmed within ${seconds} s` });
   await putBack(texts, await readOperatorTexts(settings));
   if (before === undefined) {
     await cleanRules(settings);

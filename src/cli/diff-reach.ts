@@ -1,12 +1,12 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { escapeControls } from "../base/quote.ts";
-import type { OperatorTexts } from "../edge/files/policy-history.ts";
+import type { Authorship, HeldTexts, OperatorTexts } from "../edge/files/policy-history.ts";
 import { StateError } from "../ports/state.ts";
 import { formatFilterChange } from "../reconcile/diff-filters.ts";
 import { diffReach, type ReachDiff } from "../reconcile/diff-reach.ts";
 import { formatReachChange } from "../reconcile/reach-change.ts";
-import { decideAnew, imagine, type Collected } from "./collect.ts";
+import { collect, decideAnew, imagine, type Collected } from "./collect.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { printJson, type Output } from "./output.ts";
@@ -55,9 +55,38 @@ export async function reachInForce(
 }
 
 /** A line for each change. */
-export function printReach({ flows, filters }: ReachDiff): string {
+export function printReach(diff: ReachDiff): string {
+  return reachLines(diff)
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+/** For the history. */
+export function authorship(by: string, reach: ReachDiff | undefined): Authorship {
+  return { by, ...(reach && { reach: reachLines(reach) }) };
+}
+
+/**
+ * What each of the texts opened and closed, newest first as they are: as it was told when they came into force, or else by the guests
+ * of now. Null where nothing was before, or one of both says nothing any more.
+ */
+export async function reachOfHistory(
+  settings: Settings,
+  held: readonly HeldTexts[],
+): Promise<readonly (readonly string[] | null)[]> {
+  const isUntold = held.slice(0, -1).some(({ reach }) => reach === undefined);
+  const host = isUntold ? await collect(settings) : undefined;
+  const decided = held.map((texts) => host && decideAnew(host, texts));
+  return held.map(({ reach }, at) => {
+    if (reach !== undefined) return reach;
+    const [after, before] = [decided[at], decided[at + 1]];
+    return before?.desired && after?.desired ? reachLines(compare(before, after)) : null;
+  });
+}
+
+function reachLines({ flows, filters }: ReachDiff): string[] {
   const lines = [...flows.map(formatReachChange), ...filters.map(formatFilterChange)];
-  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+  return lines.map(escapeControls);
 }
 
 type Decided = Collected["decision"];

@@ -4,7 +4,8 @@ import { keyOf, type HeldTexts } from "../edge/files/policy-history.ts";
 import type { Problem } from "../model/problem.ts";
 import { applyNow, printApply, type ApplyResult } from "./apply-now.ts";
 import { imagine } from "./collect.ts";
-import { printColumns } from "./columns.ts";
+import { printChanges, printColumns } from "./columns.ts";
+import { authorship, printReach, reachInForce, reachOfHistory } from "./diff-reach.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, loadHistory, readOperatorTexts } from "./operator-texts.ts";
 import { operatorCuts, operatorName } from "./operator.ts";
@@ -24,11 +25,13 @@ export async function runRollbackList(settings: Settings, output: Output): Promi
   demandRoot("rollback");
   const held = await loadHistory(settings);
   const present = keyOf(await readOperatorTexts(settings));
-  const rows = held.map(({ number, at, by, ...texts }) => ({
+  const reach = await reachOfHistory(settings, held);
+  const rows = held.map(({ number, at, by, ...texts }, index) => ({
     number,
     at,
     by,
     isWritten: keyOf(texts) === present,
+    reach: reach[index] ?? null,
   }));
   if (settings.json) printJson(output, { held: rows });
   else if (rows.length === 0) output.out("nothing was in force yet\n");
@@ -39,7 +42,11 @@ export async function runRollbackList(settings: Settings, output: Output): Promi
       by,
       isWritten ? "(what the files say)" : "",
     ]);
-    output.out(printColumns(lines, ""));
+    const heads = printColumns(lines, "").split("\n");
+    for (const [index, { reach: changes }] of rows.entries()) {
+      output.out(`${heads[index] ?? ""}\n`);
+      output.out(printChanges((changes ?? []).map((change) => `    ${change}`)));
+    }
   }
   return exitStatus.ok;
 }
@@ -70,11 +77,15 @@ export async function runRollback(
       `what was in force on ${target.at} has ${verdictOf(decision.problems)} by now: nothing was changed`,
     );
   }
-  await historyOf(settings).announce(target, `${operatorName()}: rollback to ${target.number}`);
+  const reach = await reachInForce(settings, collected);
+  if (reach && !settings.json) output.out(printReach(reach));
+  const author = authorship(`${operatorName()}: rollback to ${target.number}`, reach);
+  await historyOf(settings).announce(target, author);
   const kept = await putBack(target, present);
   const applied = await applyNow(settings);
   if (applied.result.state === "refused") await putBack(present, target);
-  const result: RollbackResult = { ...applied.result, number: target.number, kept };
+  const { number } = target;
+  const result: RollbackResult = { ...applied.result, ...(reach && { reach }), number, kept };
   if (settings.json) printJson(output, result);
   else {
     printApply(result, applied.texts, output);

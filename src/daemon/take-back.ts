@@ -66,7 +66,7 @@ async function takeBack(unconfirmed: Unconfirmed, parts: TakeBackParts): Promise
   const before = change.before ?? { policy: [], ownFilters: [] };
   const { ownFilters } = await sources.filters.read();
   const history = new PolicyHistory(join(stateFolder, "history"));
-  await history.announce(before, "virtwall: not confirmed");
+  await history.announce(before, { by: "virtwall: not confirmed" });
   const kept = await putBack(before, { policy: await sources.policy.read(), ownFilters });
   await unconfirmed.clear();
   const where = kept.length === 0 ? "" : `; what they said is in ${kept.join(", ")}`;

@@ -157,12 +157,41 @@ test("rollback writes what was in force before, or what is named, filters and al
   expect(site.run(["rollback", "17"]).status).toBe(2);
 });
 
+test("the history tells what opened and closed, of an apply as it said and of an edited file by the guests of now", async () => {
+  const moves = (from: number, to: number) => [
+    `everybody -> web1 tcp/${to} (publication 198.51.100.1:${to}) opens`,
+    `everybody -> web1 tcp/${from} (publication 198.51.100.1:${from}) closes`,
+  ];
+  const daemon = await site.start();
+  site.writePolicy(publishing(81));
+  await until(() => holds(element(81)));
+  writeFileSync(candidate, publishing(82));
+  const said = site.run(["apply", candidate]).stdout;
+  await until(() => holds(element(82)));
+  await daemon.kill("SIGTERM");
+  const back = site.run(["rollback"]);
+  const { held } = JSON.parse(site.run(["rollback", "--list", "--json"]).stdout) as {
+    held: { number: number; reach: string[] | null }[];
+  };
+  expect(held.map(({ reach }) => reach)).toEqual([
+    moves(82, 81),
+    moves(81, 82),
+    moves(80, 81),
+    null,
+  ]);
+  for (const line of moves(81, 82)) expect(said).toContain(`${line}\n`);
+  for (const line of moves(82, 81)) expect(back.stdout).toContain(`${line}\n`);
+  const listed = site.run(["rollback", "--list"]).stdout;
+  for (const line of moves(81, 82)) expect(listed).toContain(`\n    ${line}\n`);
+});
+
 test("only the last ten are kept", () => {
   for (let port = 80; port < 92; port++) {
     site.writePolicy(publishing(port));
     site.run(["apply"]);
   }
-  const lines = site.run(["rollback", "--list"]).stdout.trimEnd().split("\n");
+  const all = site.run(["rollback", "--list"]).stdout.trimEnd().split("\n");
+  const lines = all.filter((line) => !line.startsWith(" "));
   expect(lines).toHaveLength(10);
   expect(lines[0]).toMatch(/^12 .*\(what the files say\)$/);
   expect(lines.at(-1)).toMatch(/^3 /);

@@ -11,14 +11,19 @@ export interface OperatorTexts {
   readonly ownFilters: readonly SourceText[];
 }
 
+export interface Authorship {
+  /** Who brought them into force. */
+  readonly by: string;
+  /** What opened and closed by it, a line each, where that was looked at. */
+  readonly reach?: readonly string[];
+}
+
 /** Texts that were in force once. */
-export interface HeldTexts extends OperatorTexts {
+export interface HeldTexts extends OperatorTexts, Authorship {
   /** Counts up from 1. */
   readonly number: number;
   /** Since when they were in force: ISO 8601, UTC. */
   readonly at: string;
-  /** Who brought them into force. */
-  readonly by: string;
 }
 
 /** So many are kept. */
@@ -43,10 +48,10 @@ export class PolicyHistory {
   }
 
   /** Who is about to bring these texts into force, where another process will do it. */
-  async announce(texts: OperatorTexts, by: string): Promise<void> {
+  async announce(texts: OperatorTexts, author: Authorship): Promise<void> {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await writeAtomically(join(this.#folder, authorName), JSON.stringify([by, keyOf(texts)]));
+      await writeAtomically(join(this.#folder, authorName), JSON.stringify([author, keyOf(texts)]));
     } catch (cause) {
       throw new StateError(`${this.#folder} is not writable: ${(cause as Error).message}`, {
         cause,
@@ -59,11 +64,11 @@ export class PolicyHistory {
     const held = await this.load();
     if (held[0] !== undefined && keyOf(held[0]) === keyOf(texts)) return;
     const number = (held[0]?.number ?? 0) + 1;
-    const author = (await this.#takeAuthor(texts)) ?? by;
+    const author = (await this.#takeAuthor(texts)) ?? { by };
     const { policy, ownFilters } = readable(texts);
     const at = new Date().toISOString();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const text = JSON.stringify({ number, at, by: author, policy, ownFilters });
+    const text = JSON.stringify({ number, at, ...author, policy, ownFilters });
     await writeAtomically(this.#fileOf(number), text);
     for (const old of held.slice(keptTexts - 1))
       await rm(this.#fileOf(old.number), { force: true });
@@ -73,14 +78,14 @@ export class PolicyHistory {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #takeAuthor(texts: OperatorTexts): Promise<string | undefined> {
+  async #takeAuthor(texts: OperatorTexts): Promise<Authorship | undefined> {
     const file = join(this.#folder, authorName);
     const text = await readFile(file, "utf8").catch(() => undefined);
     if (text === undefined) return undefined;
     await rm(file, { force: true });
     const announced: unknown = JSON.parse(text);
     if (!Array.isArray(announced) || announced[1] !== keyOf(texts)) return undefined;
-    return String(announced[0]);
+    return isAuthorship(announced[0]) ? announced[0] : undefined;
   }
 
   #fileOf(number: number): string {
@@ -106,12 +111,18 @@ function parseHeld(text: string): HeldTexts | undefined {
     const isWhole =
       typeof held?.number === "number" &&
       typeof held.at === "string" &&
-      typeof held.by === "string" &&
-      isOperatorTexts(held);
+      isOperatorTexts(held) &&
+      isAuthorship(held);
     return isWhole ? (held as HeldTexts) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isAuthorship(value: unknown): value is Authorship {
+  const { by, reach = [] } = (value ?? {}) as { readonly by?: unknown; readonly reach?: unknown };
+  const isLines = Array.isArray(reach) && reach.every((line) => typeof line === "string");
+  return typeof by === "string" && isLines;
 }
 
 export function isOperatorTexts(value: Partial<OperatorTexts> | null | undefined): boolean {
