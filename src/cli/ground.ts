@@ -65,7 +65,7 @@ async function readHostNow(
       readListeners(),
       nics,
     ]);
-  const settings = await readSettings(settingsOf(links.map(({ ifname }) => ifname)));
+  const settings = await readSettings(settingsOf(links));
   const routing = { rules: { 4: rules4, 6: rules6 }, routes: { 4: routes4, 6: routes6 } };
   return readHost({
     links,

@@ -63,8 +63,9 @@ export interface KnownNic {
   readonly filter?: string;
 }
 
-/** The settings that {@link readHost} asks for. */
-export function settingsOf(names: readonly string[]): string[] {
+/** The settings that {@link readHost} asks for. Those of a bridge's port mean nothing: what it receives is IP to the bridge alone. */
+export function settingsOf(links: readonly LinkRow[]): string[] {
+  const names = links.filter((link) => !isBridgePort(link)).map(({ ifname }) => ifname);
   const each = ["all", ...names].flatMap((name) => [
     `net/ipv4/conf/${name}/forwarding`,
     `net/ipv4/conf/${name}/rp_filter`,
@@ -76,11 +77,7 @@ export function settingsOf(names: readonly string[]): string[] {
 export function readHost(listing: HostListing): Host {
   const { links, routing, settings, listeners } = listing;
   const interfaces = new Map(links.map((link) => [link.ifname, readLink(link)]));
-  const ports = new Map(
-    links
-      .filter(({ linkinfo }) => linkinfo?.info_slave_kind === "bridge")
-      .map(({ ifname, master }) => [ifname, master]),
-  );
+  const ports = new Map(links.filter(isBridgePort).map(({ ifname, master }) => [ifname, master]));
   const isOn = (path: string) => settings.get(path) === "1";
   return {
     interfaces,
@@ -103,6 +100,10 @@ export function readHost(listing: HostListing): Host {
     },
     neighbour: (device, address) => neighbour(listing, device, address),
   };
+}
+
+function isBridgePort({ linkinfo }: LinkRow): boolean {
+  return linkinfo?.info_slave_kind === "bridge";
 }
 
 function readLink({ ifname, flags, linkinfo, group, address, addr_info }: LinkRow): Interface {

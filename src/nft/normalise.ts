@@ -29,7 +29,8 @@ const setFlags: readonly SetDefinition["flags"][number][] = [
   "timeout",
 ];
 
-function normaliseSet(set: SetDefinition): SetDefinition {
+/** The normal form of a set of a table. */
+export function normaliseSet(set: SetDefinition): SetDefinition {
   return {
     ...set,
     flags: setFlags.filter((flag) => set.flags.includes(flag)),

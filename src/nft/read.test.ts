@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Verdict } from "./ast.ts";
 import * as nft from "./build.ts";
 import { UnexpectedJson } from "./json.ts";
-import { readElementCounts, readTables } from "./read.ts";
+import { readElementCounts, readTables, readTablesOnDemand } from "./read.ts";
 
 const table = (flags?: unknown) => ({
   table: { family: "inet", name: "t", handle: 1, ...(flags === undefined ? {} : { flags }) },
@@ -24,6 +24,32 @@ const chain = { chain: { family: "inet", table: "t", name: "c", handle: 1 } };
 const onlySet = (object: unknown) => readTables(listing(object))[0]?.sets[0];
 const onlyRule = (...expr: readonly unknown[]) =>
   readTables(listing(chain, rule(...expr)))[0]?.chains[0]?.rules[0]?.statements;
+
+describe("on demand", () => {
+  it("sets hold the same, in the same order", () => {
+    const json = listing(
+      set({ type: "ipv4_addr", elem: ["10.0.0.2", "10.0.0.1"] }),
+      map({
+        type: "inet_proto",
+        map: "inet_service",
+        elem: [
+          [17, 53],
+          ["tcp", 22],
+        ],
+      }),
+    );
+    expect(readTablesOnDemand(json)).toEqual(readTables(json));
+  });
+
+  it("elements are read once, and not before somebody asks for them", () => {
+    const [known] = readTablesOnDemand(listing(set({ type: "inet_service", elem: [22] })));
+    expect(known?.sets[0]?.elements).toBe(known?.sets[0]?.elements);
+    const strange = listing(set({ type: "inet_service", elem: [{ concat: 5 }] }));
+    const [table] = readTablesOnDemand(strange);
+    expect(table?.sets[0]?.type).toEqual(["inet_service"]);
+    expect(() => table?.sets[0]?.elements).toThrow(UnexpectedJson);
+  });
+});
 
 describe("sets are read", () => {
   const socket = ["ipv4_addr", "inet_service"];

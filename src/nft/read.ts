@@ -23,7 +23,7 @@ import {
   unknownProperties,
 } from "./json.ts";
 import { likelyElements } from "./likely-elements.ts";
-import { normalise } from "./normalise.ts";
+import { normalise, normaliseSet } from "./normalise.ts";
 import { printExpression } from "./print-expression.ts";
 import { readElement, readExpression } from "./read-expression.ts";
 import { readRule } from "./read-statement.ts";
@@ -34,25 +34,59 @@ import { readRule } from "./read-statement.ts";
  * What stands in a `likely` table too comes out as the same objects, ahead of the other elements of its set.
  */
 export function readTables(json: Json, likely: readonly Table[] = []): Table[] {
+  return splitTables(json).map(({ bare, sets }) => {
+    const same = likely.find((each) => each.family === bare.family && each.name === bare.name);
+    return { ...bare, sets: sets.map((set) => readWholeSet(set, same?.sets)) };
+  });
+}
+
+/** The same, but the elements of a named set are read when they are first asked for: of all sets of a host a packet meets few. */
+export function readTablesOnDemand(json: Json): Table[] {
+  return splitTables(json).map(({ bare, sets }) => ({ ...bare, sets: sets.map(readOnDemand) }));
+}
+
+interface SplitTable {
+  /** In normal form, without its sets. */
+  readonly bare: Table;
+  readonly sets: readonly JsonObject[];
+}
+
+function splitTables(json: Json): SplitTable[] {
   const objects = readObjects(json);
   const chains = bodiesOf(objects, "chain");
   const rules = rulesByChain(bodiesOf(objects, "rule"));
-  const sets = [...bodiesOf(objects, "set", "map")];
+  const sets = bodiesOf(objects, "set", "map");
   return bodiesOf(objects, "table").map((table) => {
     const family = readFamily(table["family"]);
     const name = asString(table["name"]);
     const isMember = (body: JsonObject) => body["family"] === family && body["table"] === name;
-    const same = likely.find((each) => each.family === family && each.name === name);
-    const listed = sets.filter(isMember).map((set) => sortOut(set, same?.sets));
-    const read = normalise({
+    const bare = normalise({
       family,
       name,
-      sets: listed.map(({ set, others }) => readSet(set, others)),
+      sets: [],
       chains: chains.filter(isMember).map((chain) => readChain(chain, rules)),
       ...(isDormant(table) ? { dormant: true } : {}),
     });
-    return { ...read, sets: read.sets.map((set, index) => withFound(set, listed[index]?.found)) };
+    return { bare, sets: sets.filter(isMember) };
   });
+}
+
+function readWholeSet(
+  json: JsonObject,
+  likely: readonly SetDefinition[] | undefined,
+): SetDefinition {
+  const { set, found, others } = sortOut(json, likely);
+  return withFound(normaliseSet(readSet(set, others)), found);
+}
+
+function readOnDemand(json: JsonObject): SetDefinition {
+  let elements: readonly Element[] | undefined;
+  return {
+    ...normaliseSet(readSet(json, [])),
+    get elements() {
+      return (elements ??= normaliseSet(readSet(json, asList(json["elem"]))).elements);
+    },
+  };
 }
 
 interface SortedOut {

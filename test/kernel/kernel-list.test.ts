@@ -3,6 +3,8 @@ import { writeFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { NftKernel } from "../../src/edge/nft/kernel.ts";
 import { openKernel } from "../../src/edge/nft/open-kernel.ts";
+import { readRuleset } from "../../src/edge/nft/read-ruleset.ts";
+import { readTables } from "../../src/nft/read.ts";
 import { KernelError } from "../../src/ports/kernel.ts";
 import { buildGate, newSocket, nft, run } from "./gate-program.ts";
 
@@ -113,6 +115,35 @@ describe("our own tables", () => {
     const error = await withPath("/nowhere", () => kernel.readTables().catch((e: unknown) => e));
     expect(error).toBeInstanceOf(KernelError);
     expect(error).toMatchObject({ missing: "nftables" });
+  });
+});
+
+describe("the rules of the whole host", () => {
+  const foreign = `table ip filter {
+      set ports { type inet_proto . inet_service; elements = { tcp . 22, 47 . 1, 255 . 2 }; }
+      map names { type inet_proto : verdict; elements = { icmp : accept, esp : drop }; }
+      chain in { type filter hook input priority 0;
+        ip protocol . th dport @ports accept
+        ip protocol vmap @names
+        meta l4proto { tcp, udp } th dport 53 counter accept
+        ip protocol gre reject
+        ct original protocol sctp drop
+      }
+    }`;
+
+  it("read the same from one listing as table by table", async () => {
+    nft("add table inet virtwall; add table bridge virtwall");
+    await kernel.commit(script);
+    expect(run(["nft", "-f", "-"], foreign)).toMatchObject({ status: 0, stderr: "" });
+    const together = await readRuleset();
+    expect(together.map(({ name }) => name)).toEqual(["virtwall", "virtwall", "filter"]);
+    for (const table of together) {
+      const listing: unknown = JSON.parse(nft("-j", "list", "table", table.family, table.name));
+      expect([table]).toEqual(readTables(listing));
+    }
+    nft("add table ip6 sleeps { flags dormant; }");
+    const [sleeping] = (await readRuleset()).slice(-1);
+    expect(sleeping).toMatchObject({ name: "sleeps", dormant: true });
   });
 });
 

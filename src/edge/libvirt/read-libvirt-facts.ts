@@ -49,5 +49,5 @@ async function readVersion(): Promise<readonly number[] | undefined> {
 async function readTable(family: "ip" | "ip6"): Promise<readonly Table[]> {
   const address = { family, name: "libvirt_network" } as const;
   const listing = await listTable(address, { isTerse: false });
-  return listing === undefined ? [] : readTables(await withTrueFlags(listing, address));
+  return listing === undefined ? [] : readTables(await withTrueFlags(listing));
 }

@@ -104,7 +104,7 @@ async function listOwnTables(): Promise<readonly Listing[]> {
   const listings = await Promise.all(
     ownTables.map(async (table) => {
       const listing = await listTable(table, { isTerse: false });
-      return listing && withTrueFlags(listing, table);
+      return listing && withTrueFlags(listing);
     }),
   );
   return listings.filter((listing) => listing !== undefined);

@@ -44,21 +44,20 @@ export async function listTable(
 }
 
 /**
- * The listing with the flags that the table really has. nft up to 1.0.6 prints stray memory where there is exactly one flag (see
+ * The listing with the flags that its tables really have. nft up to 1.0.6 prints stray memory where there is exactly one flag (see
  * {@link listInParts}), which could hide that the table is dormant; its text is right.
  */
-export async function withTrueFlags(listing: Listing, table: TableAddress): Promise<Listing> {
-  const flags = listing.nftables.find((object) => "table" in object)?.["table"]?.["flags"];
-  if (typeof flags !== "string") return listing;
-  const text = await nftOutput(["-t", "list", "table", table.family, table.name]);
+export async function withTrueFlags({ nftables }: Listing): Promise<Listing> {
+  return { nftables: await Promise.all(nftables.map(withTrueFlagsOfTable)) };
+}
+
+async function withTrueFlagsOfTable(object: ListedObject): Promise<ListedObject> {
+  const { table } = object;
+  if (table === undefined || typeof table["flags"] !== "string") return object;
+  const address = [table["family"], table["name"]].map(String);
+  const text = await nftOutput(["-t", "list", "table", ...address]);
   const words = /^\tflags (.*)$/m.exec(text)?.[1] ?? "";
-  return {
-    nftables: listing.nftables.map((object) =>
-      object["table"] === undefined
-        ? object
-        : { table: { ...object["table"], flags: words.split(/[ ,]+/).filter(Boolean) } },
-    ),
-  };
+  return { table: { ...table, flags: words.split(/[ ,]+/).filter(Boolean) } };
 }
 
 /** Every chain of every table, without rules; every named set or map, without elements. */
@@ -66,9 +65,18 @@ export async function listEvery(kind: "chains" | "sets" | "maps"): Promise<Listi
   return parseListing(await nftOutput(["-t", "-j", "list", kind]));
 }
 
-/** Everything but the elements of named sets; undefined where that takes too long or comes out in half. */
-export async function listRuleset(timeoutMs: number): Promise<Listing | undefined> {
-  const result = await runNft(["-t", "-j", "list", "ruleset"], { timeoutMs });
+/**
+ * All tables of everybody, at one moment; undefined where that takes too long or comes out in half. Protocols are numbers: nft 1.0.6
+ * reads /etc/protocols anew for the name of each, which is a third of the time for ten thousand publications.
+ */
+export async function listRuleset(options: {
+  /** Leaves out the elements of named sets. */
+  readonly isTerse: boolean;
+  readonly timeoutMs: number;
+}): Promise<Listing | undefined> {
+  const { isTerse, timeoutMs } = options;
+  const words = [...(isTerse ? ["-t"] : []), "-p", "-j", "list", "ruleset"];
+  const result = await runNft(words, { timeoutMs });
   return result.status === 0 ? readListing(result.stdout) : undefined;
 }
 

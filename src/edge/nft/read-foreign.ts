@@ -11,7 +11,7 @@ const rulesetTimeoutMs = 2000;
  * under steady change does not end.
  */
 export async function readForeign(): Promise<readonly ForeignTable[]> {
-  const ruleset = await listRuleset(quickMs);
+  const ruleset = await listRuleset({ isTerse: true, timeoutMs: quickMs });
   if (ruleset === undefined) return readTableByTable();
   return foreignTables(ruleset).flatMap((table) => {
     const listing = partOf(ruleset, table);
@@ -28,7 +28,7 @@ async function readTableByTable(): Promise<readonly ForeignTable[]> {
   if (tables.length === 0) return [];
   const withSets = await tablesWithSets();
   const ruleset = tables.some((table) => withSets.has(keyOf(table)))
-    ? await listRuleset(rulesetTimeoutMs)
+    ? await listRuleset({ isTerse: true, timeoutMs: rulesetTimeoutMs })
     : undefined;
   const found: ForeignTable[] = [];
   for (const table of tables) {

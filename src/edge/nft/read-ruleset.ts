@@ -1,15 +1,18 @@
 import type { Table } from "../../nft/ast.ts";
-import { readTables } from "../../nft/read.ts";
-import { listTable, listTables, withTrueFlags, type Listing } from "./list.ts";
+import { readTables, readTablesOnDemand } from "../../nft/read.ts";
+import { listRuleset, listTable, listTables, withTrueFlags, type Listing } from "./list.ts";
 
-/** All tables of everybody with all their elements, in the order in which they were made. Not one moment's: table by table. */
+/** Then a single listing is given up, since under steady change it does not end: see `readForeign`. */
+const timeoutMs = 2000;
+
+/** All tables of everybody in the order in which they were made; elements of named sets are read when they are asked for. */
 export async function readRuleset(): Promise<readonly Table[]> {
-  return (await listRuleset({ isTerse: false })).flatMap((listing) => readTables(listing));
+  return (await listTogether({ isTerse: false })).flatMap((listing) => readTablesOnDemand(listing));
 }
 
 /** The same without elements of named sets, and which rule of its chain each handle of a table is, counted from 0. */
 export async function readNumberedRuleset(): Promise<NumberedRuleset> {
-  const listings = await listRuleset({ isTerse: true });
+  const listings = await listTogether({ isTerse: true });
   const numbers = new Map<string, number>();
   const counts = new Map<string, number>();
   for (const { rule } of listings.flatMap(({ nftables }) => nftables)) {
@@ -34,12 +37,15 @@ export interface NumberedRuleset {
   ): number | undefined;
 }
 
-async function listRuleset(options: { readonly isTerse: boolean }): Promise<Listing[]> {
+/** In one listing, or else, and then not of one moment, in one of each table. */
+async function listTogether({ isTerse }: { readonly isTerse: boolean }): Promise<Listing[]> {
+  const ruleset = await listRuleset({ isTerse, timeoutMs });
+  if (ruleset !== undefined) return [await withTrueFlags(ruleset)];
   const listings: Listing[] = [];
   for (const address of await listTables()) {
-    const listing = await listTable(address, options);
+    const listing = await listTable(address, { isTerse });
     // Without a listing it is gone since the tables were listed.
-    if (listing !== undefined) listings.push(await withTrueFlags(listing, address));
+    if (listing !== undefined) listings.push(await withTrueFlags(listing));
   }
   return listings;
 }

@@ -88,7 +88,7 @@ async function readGround(world: World): Promise<Ground> {
     return text.trim() === "" ? [] : (JSON.parse(text) as never[]);
   };
   const links: LinkRow[] = await list("ip", "-j", "-d", "addr");
-  const names = settingsOf(links.map(({ ifname }) => ifname)).map((path) => `/proc/sys/${path}`);
+  const names = settingsOf(links).map((path) => `/proc/sys/${path}`);
   const values = await world.onHost([
     "sh",
     "-c",
