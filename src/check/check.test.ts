@@ -95,9 +95,9 @@ guests:
 
 describe("each law tells its breach at its place", () => {
   test.each([
-    // What this version cannot do.
-    ["host: { topology: firewall-vm }", "1:9 error NOT_SUPPORTED_YET"],
-    ["host: { firewallVm: { guest: fw, wan: br0 } }", "1:9 error NOT_SUPPORTED_YET"],
+    // A firewall in a guest.
+    ["host: { topology: firewall-vm }", "1:9 error FIREWALL_VM_MISSING"],
+    ["host: { firewallVm: { guest: fw, wan: br0 } }", "1:9 error FIREWALL_VM_UNUSED"],
     // Filters.
     ["guests: { web1: { filter: no-such } }", "1:27 error UNKNOWN_FILTER"],
     [

@@ -5,6 +5,8 @@ import { enforceableRules } from "./enforceable-rules.ts";
 import { failsafeInput } from "./failsafe-input.ts";
 import { failsafePublications } from "./failsafe-publications.ts";
 import { filteredTwice } from "./filtered-twice.ts";
+import { firewallVmInPlace } from "./firewall-vm-in-place.ts";
+import { firewallVmPolicy } from "./firewall-vm-policy.ts";
 import { filtersOnBridges } from "./filters-on-bridges.ts";
 import { groupsOnBridges } from "./groups-on-bridges.ts";
 import { knownAliases } from "./known-aliases.ts";
@@ -26,13 +28,11 @@ import { sensibleNat } from "./sensible-nat.ts";
 import { sensibleReach } from "./sensible-reach.ts";
 import { soundBindings } from "./sound-bindings.ts";
 import { soundReferences } from "./sound-references.ts";
-import { supported } from "./supported.ts";
 import { usedParameters } from "./used-parameters.ts";
 import type { Law, PolicyLaw } from "./law.ts";
 
 /** What a policy must keep whatever runs. */
 export const policyLaws: readonly PolicyLaw[] = [
-  supported,
   oneMarkBit,
   knownAliases,
   knownGroups,
@@ -41,6 +41,7 @@ export const policyLaws: readonly PolicyLaw[] = [
   openPublications,
   failsafePublications,
   sensibleLimits,
+  firewallVmPolicy,
 ];
 
 /** What a policy must keep beside what is there. */
@@ -66,4 +67,5 @@ export const laws: readonly Law[] = [
   filtersOnBridges,
   usedParameters,
   filteredTwice,
+  firewallVmInPlace,
 ];

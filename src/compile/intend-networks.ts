@@ -1,5 +1,6 @@
 import { familyOf, type Family } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
+import { firewallOf } from "../model/firewall-vm.ts";
 import type { NatIntent, NetworkIntent } from "../model/intent.ts";
 import type { Network } from "../model/inventory.ts";
 import type { NetworkPolicy } from "../model/policy.ts";
@@ -9,23 +10,26 @@ import type { Given } from "./given.ts";
 /** libvirt leaves the ports below 1024 alone, because NFS servers trust them (network_conf.c); so do we. */
 const natPorts = { first: 1024, last: 65535 };
 
-/** Every bridge that carries guests, once each: libvirt's networks, then bridges that only a nic names. */
+/** Every bridge that carries guests, once each: libvirt's networks, then bridges that only a nic or the topology names. */
 export function intendNetworks(given: Given): NetworkIntent[] {
   const { policy, inventory } = given;
   const uplinks = uplinkNames(policy.host, inventory.host);
+  const wan = firewallOf(policy)?.wan;
   const bridgeOf = new Map(inventory.networks.map(({ name, bridge }) => [name, bridge]));
   const networks = new Map<InterfaceName, NetworkIntent>();
   for (const network of inventory.networks) {
     if (network.bridge === undefined || networks.has(network.bridge)) continue;
     const wanted = policy.networks.get(network.name);
     const reach = (wanted?.reach ?? []).flatMap(({ name }) => bridgeOf.get(name) ?? []);
-    networks.set(network.bridge, {
+    const intended = {
       ...intendNetwork(network, wanted, uplinks),
       bridge: network.bridge,
       reach: reach.filter((bridge) => bridge !== network.bridge),
-    });
+    };
+    networks.set(network.bridge, wan === undefined ? intended : unrouted(intended, wan));
   }
-  for (const { bridge } of inventory.guests.flatMap((guest) => guest.nics)) {
+  const others = inventory.guests.flatMap((guest) => guest.nics.map(({ bridge }) => bridge));
+  for (const bridge of [...others, wan]) {
     if (bridge === undefined || networks.has(bridge)) continue;
     networks.set(bridge, { ...plainBridge, name: bridge, bridge });
   }
@@ -39,6 +43,14 @@ const plainBridge = {
   reach: [],
   services: [],
 } as const;
+
+/** Where a guest forwards in this host's place, each network is by itself: what that guest lets through this host only bridges. */
+function unrouted(network: NetworkIntent, wan: InterfaceName): NetworkIntent {
+  const { name, bridge } = network;
+  if (bridge === wan) return { ...plainBridge, name, bridge };
+  const { nat4: _nat4, nat6: _nat6, ...rest } = network;
+  return { ...rest, mode: network.mode === "bridge" ? "bridge" : "isolated", reach: [] };
+}
 
 function intendNetwork(
   network: Network,

@@ -3,11 +3,18 @@ import { defined } from "../base/defined.ts";
 import { type InterfaceName, parseInterfaceName } from "../base/interface-name.ts";
 import { remembered } from "../base/remembered.ts";
 import type { FilterParameters } from "../model/filter.ts";
-import type { HostRuleIntent, Intent, NetworkIntent, NicIntent } from "../model/intent.ts";
+import type {
+  FirewallIntent,
+  HostRuleIntent,
+  Intent,
+  NetworkIntent,
+  NicIntent,
+} from "../model/intent.ts";
 import type { Guest, Inventory, Nic } from "../model/inventory.ts";
 import { bindingOf, filterWorldOf } from "../model/filter-binding.ts";
 import { learningMode } from "../model/filter-learning.ts";
-import { currentLeases, networkNamed, networkOf } from "../model/inventory-index.ts";
+import { bridgeOf, firewallOf } from "../model/firewall-vm.ts";
+import { currentLeases, networkOf } from "../model/inventory-index.ts";
 import { offBridge } from "../model/off-bridge.ts";
 import { addressesOf } from "../model/nic-addresses.ts";
 import type { HostRule } from "../model/policy.ts";
@@ -43,9 +50,23 @@ export function intend(given: Given): Intended {
         inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,
       hostAddresses: hostAddresses(inventory),
       groups: policy.groups,
-      ...defined({ hostInput: policy.host.input?.map((rule) => intendHostRule(rule, networks)) }),
+      ...defined({
+        hostInput: policy.host.input?.map((rule) => intendHostRule(rule, networks)),
+        firewall: intendFirewall(given, bridges),
+      }),
     },
   };
+}
+
+function intendFirewall(
+  { policy, inventory }: Given,
+  guestBridges: ReadonlySet<InterfaceName>,
+): FirewallIntent | undefined {
+  const firewall = firewallOf(policy);
+  if (firewall === undefined) return undefined;
+  const others = inventory.host.interfaces.filter(({ kind }) => kind === "bridge");
+  const bridges = new Set([...guestBridges, ...others.map(({ name }) => name)]);
+  return { ...firewall, bridges: [...bridges].toSorted() };
 }
 
 function intendHostRule(rule: HostRule, networks: readonly NetworkIntent[]): HostRuleIntent {
@@ -61,9 +82,15 @@ const intentsOf = remembered((publications: readonly IntendedPublication[]) =>
   publications.flatMap(({ intents }) => intents),
 );
 
+/** On the bridge of the WAN nobody vouches for a nic but the firewall guest's, so that others are as unknown taps there. */
 function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
   const { policy, inventory } = given;
-  const bridge = nic.bridge ?? networkNamed(inventory, nic.network)?.bridge;
+  const bridge = bridgeOf(nic, inventory);
+  const addresses = addressesOf(guest, nic, given);
+  const firewall = firewallOf(policy);
+  if (firewall !== undefined && bridge === firewall.wan && guest.name !== firewall.guest) {
+    return { guest: guest.name, mac: nic.mac, bridge, isKeptOut: true, addresses, groups: [] };
+  }
   const groups = (policy.guests.get(guest.name)?.groups ?? [])
     .map((group) => group.name)
     .filter((name) => policy.groups.has(name));
@@ -74,7 +101,7 @@ function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
     ...(nic.tap !== undefined && { tap: nic.tap }),
     ...(nic.network !== undefined && { network: nic.network }),
     ...(bridge !== undefined && { bridge }),
-    addresses: addressesOf(guest, nic, given),
+    addresses,
     groups: [...new Set(groups)].toSorted(),
     ...(filter && { filter, leased: leasesFor(filter.parameters, nic, inventory) }),
     ...(filter && defined({ offBridge: offBridge(nic, inventory.host) })),

@@ -64,10 +64,11 @@ export function bridgeTable(intent: Intent, filters: Lowered): Table {
       ...families.map((family) => guardedAddresses(intent, family)),
       defineGatheredSet("same_port", { type: ["ifname", "ifname"] }, samePortElements(taps)),
       ...families.map((family) => publishedGuests(intent, family)),
+      ...firewallSets(intent),
       ...filters.sets,
     ],
     chains: [
-      prerouting(),
+      prerouting(intent),
       guard(),
       forward(),
       postrouting(),
@@ -94,8 +95,33 @@ function guardedAddresses(intent: Intent, family: Family): SetDefinition {
   return defineSet(`guarded${family}`, { type: ["ifname", addressType(family)] }, elements);
 }
 
+/** What the firewall guest sends by, and the MAC addresses by which its neighbours know it. */
+function firewallSets({ firewall, nics }: Intent): SetDefinition[] {
+  if (firewall === undefined) return [];
+  const own = nics.filter(({ guest }) => guest === firewall.guest);
+  return [
+    interfaceSet(
+      "firewall_taps",
+      own.flatMap(({ tap }) => tap ?? []),
+    ),
+    defineSet(
+      "firewall_macs",
+      { type: ["ether_addr"] },
+      own.map(({ mac }) => ({ key: value(mac) })),
+    ),
+  ];
+}
+
+/** Its neighbours' way to the world, and what the host's input believes of who sends, go by them: no other guest may bear one. */
+const borrowed: Rule = rule(
+  equal(iifname, reference("taps")),
+  notEqual(iifname, reference("firewall_taps")),
+  equal(payload("ether", "saddr"), reference("firewall_macs")),
+  ...refuse,
+);
+
 /** Taps are known by their kind, whatever their name (`tun` is what the kernel's tun driver registers); `vnet` is libvirt's prefix. */
-function prerouting(): Chain {
+function prerouting({ firewall }: Intent): Chain {
   return {
     name: "prerouting",
     base: {
@@ -105,6 +131,7 @@ function prerouting(): Chain {
       policy: "accept",
     },
     rules: [
+      ...(firewall === undefined ? [] : [borrowed]),
       rule(equal(iifname, reference("guarded")), jump("guard")),
       rule(vmap(iifname, "filter_from")),
       ...knownTaps(iifname, meta("iifkind")),

@@ -54,7 +54,7 @@ const unlessReach = notEqual(pair, reference("reach"));
  */
 export function filterChains(intent: Intent): Chain[] {
   return [
-    forward(intent.mark),
+    forward(intent),
     input(intent.hostInput !== undefined),
     output(),
     {
@@ -88,11 +88,18 @@ export function filterChains(intent: Intent): Chain[] {
   ];
 }
 
-function forward(mark: number): Chain {
+/** What comes by one bridge and leaves by it has only been shown to this chain (br_netfilter). */
+const sentOn: Rule = {
+  ...rule(notEqual(pair, reference("one_bridge")), ...refuse),
+  comment: "firewall-vm: this host sends nothing on",
+};
+
+function forward({ mark, firewall }: Intent): Chain {
   return {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: filterPriority, policy: "accept" },
     rules: [
+      ...(firewall === undefined ? [] : [sentOn]),
       rule(established, goto("established")),
       rule(isBridgedGuest(mark), equal(pair, reference("bridged")), goto("on_link")),
       rule(

@@ -29,7 +29,7 @@ import { refuse } from "./verdicts.ts";
  * What may reach the hypervisor itself, where policy has `host.input`. `host_input` holds what a host cannot live without, and leads
  * to `host_rules`, where packets of guests come too. No mark is set: another firewall of the host judges what is accepted here.
  */
-export function hostChains({ hostInput, aliases }: Intent): Chain[] {
+export function hostChains({ hostInput, aliases, firewall }: Intent): Chain[] {
   if (hostInput === undefined) return [];
   const lower = (verdict: "allow" | "deny") =>
     hostInput.flatMap((origin, index) =>
@@ -39,24 +39,37 @@ export function hostChains({ hostInput, aliases }: Intent): Chain[] {
     { name: "host_input", rules: [...vital, rule(goto("host_rules"))] },
     {
       name: "host_rules",
-      rules: [...families.flatMap(forged), ...lower("deny"), ...lower("allow"), rule(...refuse)],
+      rules: [
+        ...families.flatMap((family) => forged(family, firewall !== undefined)),
+        ...lower("deny"),
+        ...lower("allow"),
+        rule(...refuse),
+      ],
     },
   ];
 }
 
 /**
  * Rules go by who sends, so nobody may pretend: guests bear their network's addresses, and nobody else does. Link-local ones are
- * nobody's to name in a rule and everybody's to have.
+ * nobody's to name in a rule and everybody's to have. A firewall guest leads others to the host, under their own addresses too.
  */
-function forged(family: Family): Rule[] {
+function forged(family: Family, hasFirewall: boolean): Rule[] {
   const source = payload(ip(family), "saddr");
-  const isElsewhere = notEqual(concat(iifname, source), reference(`sources${family}`));
+  const isElsewhere = [
+    notEqual(concat(iifname, source), reference(`sources${family}`)),
+    ...(hasFirewall ? [isNoFirewall] : []),
+  ];
   const isGlobal = family === 6 ? [notEqual(source, prefix("fe80::", 10))] : [];
   return [
-    rule(equal(iifname, reference("bridges")), ...isGlobal, isElsewhere, ...refuse),
-    rule(equal(source, reference(`subnets${family}`)), isElsewhere, ...refuse),
+    rule(equal(iifname, reference("bridges")), ...isGlobal, ...isElsewhere, ...refuse),
+    rule(equal(source, reference(`subnets${family}`)), ...isElsewhere, ...refuse),
   ];
 }
+
+const isNoFirewall = notEqual(
+  concat(iifname, payload("ether", "saddr")),
+  reference("firewall_nics"),
+);
 
 function lowerHostRule(
   { rule: written, interfaces }: HostRuleIntent,

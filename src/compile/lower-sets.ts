@@ -30,6 +30,7 @@ export function networkSets(intent: Intent): SetDefinition[] {
       judged.filter(({ mode }) => mode !== "route"),
     ),
     pairs("same_bridge", guestNetworks, ({ bridge }) => [bridge]),
+    ...firewallSets(intent),
     pairs(
       "bridged",
       intent.networks.filter(({ mode }) => mode === "bridge"),
@@ -58,6 +59,27 @@ export function networkSets(intent: Intent): SetDefinition[] {
       ),
     ]),
     hostServices(judged),
+  ];
+}
+
+/** What tells packets that stay on a bridge from those that this host would send on, and the firewall guest from other guests. */
+function firewallSets({ firewall, nics }: Intent): SetDefinition[] {
+  if (firewall === undefined) return [];
+  const bridges = firewall.bridges.map((bridge) => concat(value(bridge), value(bridge)));
+  const inside = nics.flatMap(({ guest, bridge, mac }) =>
+    guest === firewall.guest && bridge !== undefined && bridge !== firewall.wan
+      ? [concat(value(bridge), value(mac))]
+      : [],
+  );
+  const set = (name: string, type: readonly string[], keys: readonly Expression[]) =>
+    defineSet(
+      name,
+      { type },
+      keys.map((key) => ({ key })),
+    );
+  return [
+    set("one_bridge", ["ifname", "ifname"], bridges),
+    set("firewall_nics", ["ifname", "ether_addr"], inside),
   ];
 }
 

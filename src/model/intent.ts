@@ -21,6 +21,16 @@ export interface Intent extends FilterWorld {
   readonly groups: ReadonlyMap<string, Group>;
   /** Absent: the hypervisor's own input is left alone. */
   readonly hostInput?: readonly HostRuleIntent[];
+  /** Absent: this host itself sends on what its guests and others say to each other. */
+  readonly firewall?: FirewallIntent;
+}
+
+/** `topology: firewall-vm`: this host sends nothing on. A guest does, and it alone may speak on the bridge of the WAN. */
+export interface FirewallIntent {
+  readonly guest: string;
+  readonly wan: InterfaceName;
+  /** Every bridge of the host: what stays on one is not sent on. */
+  readonly bridges: readonly InterfaceName[];
 }
 
 export interface HostRuleIntent {
@@ -61,6 +71,8 @@ export interface NicIntent {
   readonly tap?: InterfaceName;
   readonly network?: string;
   readonly bridge?: InterfaceName;
+  /** It is where only the firewall guest may be, and passes nothing. */
+  readonly isKeptOut?: true;
   readonly addresses: readonly NicAddress[];
   /** Sorted. */
   readonly groups: readonly string[];

@@ -15,6 +15,8 @@ export interface NicState {
   readonly tap?: string;
   readonly network?: string;
   readonly bridge?: string;
+  /** It is where only the firewall guest may be, and passes nothing. */
+  readonly isKeptOut?: true;
   readonly addresses: readonly NicAddress[];
   /** The filter that virtwall binds the nic to. */
   readonly filter?: NicFilterState;

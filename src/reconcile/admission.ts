@@ -81,6 +81,7 @@ export class Admission {
     if (isLinkLocal(flow.source) || isLinkLocal(flow.answerer) || isDhcp(flow)) return true;
     const source = { ...this.#stand(flow.source), ...defined({ entry }) };
     const answerer = this.#stand(flow.answerer);
+    if (source.nic?.isKeptOut === true || answerer.nic?.isKeptOut === true) return false;
     if (source.isHost) {
       return !isJudged(answerer) || this.#groupsAdmit(flow, undefined, answerer.nic);
     }

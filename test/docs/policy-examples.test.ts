@@ -8,9 +8,14 @@ const examples = documentNames().flatMap((file) =>
 );
 
 describe("policies that the manual shows", () => {
-  test("stand in the README and in the pages of policy and filters", () => {
+  test("stand in the README and in the pages of policy, filters and topology", () => {
     const files = new Set(examples.map(({ file }) => file));
-    expect([...files].toSorted()).toEqual(["README.md", "docs/nwfilter.md", "docs/policy.md"]);
+    expect([...files].toSorted()).toEqual([
+      "README.md",
+      "docs/nwfilter.md",
+      "docs/policy.md",
+      "docs/topology.md",
+    ]);
   });
 
   test.each(examples)("$file, example $number, has no problem", ({ file, text }) => {

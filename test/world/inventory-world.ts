@@ -1,7 +1,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseXml, XmlElement } from "@rgrove/parse-xml";
-import type { GuestSpec, UplinkSpec, WorldSpec } from "./world.ts";
+import type { GuestSpec, LegSpec, UplinkSpec, WorldSpec } from "./world.ts";
 
 /*
  * The world that an inventory folder describes. It reads the folder by itself, not through the product, so that a mistake there
@@ -18,6 +18,7 @@ interface HostInterface {
   readonly name: string;
   readonly addresses: readonly string[];
   readonly master?: string;
+  readonly kind?: string;
 }
 
 interface Other {
@@ -96,7 +97,8 @@ function lengthOf(netmask: string): number {
 /** The interface with addresses that is no guest network's; addresses outside of the world's link stand alone. */
 function uplinkOf(host: readonly HostInterface[]): UplinkSpec {
   const port = host.find(({ master, name }) => master !== undefined && name.startsWith("eth"));
-  const holder = host.find(({ name }) => name === (port?.master ?? "eth0"));
+  const leg = port?.master === undefined ? undefined : legOf(host, port.master);
+  const holder = host.find(({ name }) => name === (leg?.name ?? port?.master ?? "eth0"));
   const addresses = (holder?.addresses ?? []).map((address) => {
     const isOnLink = address.startsWith("198.51.100.") || address.startsWith("2001:db8:1:");
     if (isOnLink) return withLength(address);
@@ -104,7 +106,15 @@ function uplinkOf(host: readonly HostInterface[]): UplinkSpec {
   });
   return port?.master === undefined
     ? { name: "eth0", addresses }
-    : { name: port.name, bridge: port.master, addresses };
+    : { name: port.name, bridge: port.master, addresses, ...(leg && { leg }) };
+}
+
+/** A pair of which one end is a port of the bridge, and the other has the host's addresses. */
+function legOf(host: readonly HostInterface[], bridge: string): LegSpec | undefined {
+  const ends = host.filter(({ kind }) => kind === "veth");
+  const port = ends.find(({ master }) => master === bridge);
+  const own = ends.find(({ master, addresses }) => master === undefined && addresses.length > 0);
+  return port && own && { name: own.name, port: port.name };
 }
 
 const withLength = (address: string): string => `${address}/${address.includes(":") ? 64 : 24}`;

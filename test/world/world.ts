@@ -45,9 +45,16 @@ export interface NicSpec {
 
 export interface UplinkSpec {
   readonly name: string;
-  /** The bridge it is a port of; the host's addresses are the bridge's then. */
+  /** The bridge it is a port of; the host's addresses are the bridge's then, unless they are a leg's. */
   readonly bridge?: string;
+  readonly leg?: LegSpec;
   readonly addresses: readonly string[];
+}
+
+/** How the host stands on a bridge that carries no address of its own: `port` is a port of it, and `name` the other end of the pair. */
+export interface LegSpec {
+  readonly name: string;
+  readonly port: string;
 }
 
 /** Where the world stands. The first address of a family is the one it connects from. */
@@ -174,6 +181,7 @@ async function connect(spec: WorldSpec, tag: string): Promise<void> {
   const uplinkPair = [
     `link add ${uplink.name} type veth peer name wan0 netns ${tag}-world`,
     ...joinBridge(uplink.name, uplink.bridge),
+    ...legCommands(uplink),
   ];
   const taps = spec.guests.flatMap((guest) =>
     guest.nics.flatMap((nic, i) => [
@@ -183,7 +191,7 @@ async function connect(spec: WorldSpec, tag: string): Promise<void> {
   );
   const own = spec.bridges
     .flatMap((bridge) => addresses(bridge.addresses, bridge.name))
-    .concat(addresses(uplink.addresses, uplink.bridge ?? uplink.name));
+    .concat(addresses(uplink.addresses, uplink.leg?.name ?? uplink.bridge ?? uplink.name));
   const routes = defaultRoutes(worldAddresses.onLink);
   await batch(
     ["-n", `${tag}-host`],
@@ -193,6 +201,15 @@ async function connect(spec: WorldSpec, tag: string): Promise<void> {
   await Promise.all(
     spec.guests.map((guest) => batch(["-n", `${tag}-${guest.name}`], guestCommands(spec, guest))),
   );
+}
+
+function legCommands({ leg, bridge }: UplinkSpec): string[] {
+  if (leg === undefined) return [];
+  return [
+    `link add ${leg.port} type veth peer name ${leg.name}`,
+    ...joinBridge(leg.port, bridge),
+    ...joinBridge(leg.name, undefined),
+  ];
 }
 
 function joinBridge(device: string, bridge: string | undefined): string[] {

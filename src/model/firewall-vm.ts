@@ -1,0 +1,17 @@
+import type { InterfaceName } from "../base/interface-name.ts";
+import { networkNamed } from "./inventory-index.ts";
+import type { Inventory, Nic } from "./inventory.ts";
+import type { HostPolicy, Policy } from "./policy.ts";
+
+/** The guest that forwards in this host's place, where the topology says so. */
+export function firewallOf({ host }: Policy): HostPolicy["firewallVm"] {
+  return host.topology === "firewall-vm" ? host.firewallVm : undefined;
+}
+
+/** The bridge that carries a nic, whether its own XML names it or its network's. */
+export function bridgeOf(
+  nic: Pick<Nic, "bridge" | "network">,
+  inventory: Inventory,
+): InterfaceName | undefined {
+  return nic.bridge ?? networkNamed(inventory, nic.network)?.bridge;
+}
