@@ -16,6 +16,7 @@ const ground = {
     detached: () => undefined,
     filtersBridged: () => false,
     bridgeOf: () => undefined,
+    segmentOf: () => undefined,
     portTo: () => undefined,
     neighbour: () => undefined,
   },

@@ -33,6 +33,8 @@ function at({ last, knowledge }: Stop, end: "iif" | "oif"): KnownNic | undefined
 function fixForward(stop: Stop, rule: Rule | undefined): string {
   const text = rule === undefined ? "" : printRule(rule);
   const [from, to] = [at(stop, "iif"), at(stop, "oif")];
+  if (text.includes("@one_bridge"))
+    return "let the firewall guest do it: with topology firewall-vm this host sends nothing on";
   if (text.includes("@sources")) return ownAddress(stop);
   if (text.includes("tcp flags"))
     return "let its sender begin anew: the host knows nothing of this connection";

@@ -50,6 +50,8 @@ export interface Host {
   filtersBridged(family: Family): boolean;
   /** The bridge that an interface is a port of. */
   bridgeOf(port: string): string | undefined;
+  /** The bridge on which an interface stands without being a port of it: the other end of its pair is one. */
+  segmentOf(device: string): string | undefined;
   /** Where a bridge sends frames to that address; `self`: up to the host. Undefined where it would send them to all ports. */
   portTo(bridge: string, mac: bigint): string | undefined;
   /** Whether a process waits for that. */

@@ -40,7 +40,8 @@ export function enter(ground: Ground, question: Question): Entry | Fate {
   if (typeof iif === "object") return iif;
   const device = ground.host.interfaces.get(iif);
   if (device === undefined) return unknown(`there is no interface ${iif}`);
-  if (device.kind === "bridge") return enterByPort(ground, { question, packet, bridge: iif });
+  const bridge = device.kind === "bridge" ? iif : crossed(ground, question, iif);
+  if (bridge !== undefined) return enterByPort(ground, { question, packet, bridge, station: iif });
   return { packet: withLink(packet, { to: device.mac, from: "unknown" }), iif };
 }
 
@@ -82,19 +83,33 @@ function wayBack(ground: Ground, { family, from }: Question): string | Fate {
   return unknown("by which interface it would come; say so with --in");
 }
 
+/** The bridge that leads from the sender to the other end past the host, which has only a leg there. */
+function crossed(ground: Ground, { family, to }: Question, leg: string): string | undefined {
+  const route = routeTo(ground, family, to);
+  return route.kind === "unicast" && route.dev === leg ? ground.host.segmentOf(leg) : undefined;
+}
+
+interface Crossing {
+  readonly question: Question;
+  readonly packet: Packet;
+  readonly bridge: string;
+  /** By which interface the host knows who is on the bridge: the bridge itself, or its leg there. */
+  readonly station: string;
+}
+
 /** Behind which port of a bridge the sender sits, and to whom it hands the frame. */
 function enterByPort(
   ground: Ground,
-  { question, packet, bridge }: { question: Question; packet: Packet; bridge: string },
+  { question, packet, bridge, station }: Crossing,
 ): Entry | Fate {
   const { host } = ground;
   const sender = hopTo(ground, question, question.from);
-  const from = sender === undefined ? undefined : host.neighbour(bridge, sender);
+  const from = sender === undefined ? undefined : host.neighbour(station, sender);
   const port = from === undefined ? undefined : host.portTo(bridge, from);
   if (from === undefined || port === undefined || port === "self") {
     return unknown(`behind which port of ${bridge} the sender is`);
   }
-  const to = addressee(ground, question, bridge);
+  const to = addressee(ground, question, station);
   if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
   return { packet: withLink(packet, { to, from }), iif: port };
 }
@@ -109,21 +124,21 @@ function hopTo(ground: Ground, { family }: Question, end: Question["from"]): big
 }
 
 /**
- * The host is the router of a bridge on which it has an address: for what it leads elsewhere, and for all where the bridge is not its
+ * The host is the router of a bridge on which it stands with an address: for what it leads elsewhere, and for all where the bridge is not its
  * own way out.
  */
-function addressee(ground: Ground, question: Question, bridge: string): bigint | undefined {
+function addressee(ground: Ground, question: Question, station: string): bigint | undefined {
   const { host } = ground;
   const { family, to } = question;
-  const own = host.interfaces.get(bridge);
+  const own = host.interfaces.get(station);
   const out = routeTo(ground, family, "world");
   const route = routeTo(ground, family, to);
   if (route.kind === "local") return own?.mac;
-  const isOnLink = route.kind === "unicast" && route.dev === bridge && route.via === undefined;
-  if (isOnLink && to !== "world") return host.neighbour(bridge, to);
-  if (route.kind === "unicast" && route.dev !== bridge) return own?.mac;
+  const isOnLink = route.kind === "unicast" && route.dev === station && route.via === undefined;
+  if (isOnLink && to !== "world") return host.neighbour(station, to);
+  if (route.kind === "unicast" && route.dev !== station) return own?.mac;
   const isRouter = own?.addresses.some((address) => address.family === family) === true;
-  const isWayOut = out.kind === "unicast" && out.dev === bridge;
+  const isWayOut = out.kind === "unicast" && out.dev === station;
   return isRouter && !isWayOut ? own?.mac : undefined;
 }
 

@@ -11,6 +11,8 @@ export interface LinkRow {
   readonly flags?: readonly string[];
   readonly address?: string;
   readonly master?: string;
+  /** The other end of a pair in the same namespace. */
+  readonly link?: string;
   readonly group?: string;
   readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string };
   readonly addr_info?: readonly {
@@ -91,6 +93,7 @@ export function readHost(listing: HostListing): Host {
       isOn(`net/bridge/bridge-nf-call-${family === 4 ? "iptables" : "ip6tables"}`),
     hears: (called) => listeners.some((each) => hears(each, called)),
     bridgeOf: (port) => ports.get(port),
+    segmentOf: (device) => ports.get(links.find(({ ifname }) => ifname === device)?.link ?? ""),
     portTo: (bridge, mac) => portTo(listing, bridge, mac),
     detached: (bridge, mac) => {
       const tap = listing.nics.find(

@@ -46,6 +46,7 @@ const host: Host = {
   detached: () => undefined,
   filtersBridged: () => false,
   bridgeOf: () => undefined,
+  segmentOf: () => undefined,
   portTo: () => undefined,
   neighbour: () => undefined,
 };

@@ -41,6 +41,7 @@ export async function readHost(host: TracedHost): Promise<Host> {
     detached: () => undefined,
     filtersBridged: () => host.filtersBridged,
     bridgeOf: (port) => (port === "one" || port === "two" ? "br0" : undefined),
+    segmentOf: () => undefined,
     portTo: (_, mac) => bridgePorts.get(mac),
     neighbour: (device, address) => {
       const number = Number(address & 0xffn);
