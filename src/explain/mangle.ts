@@ -4,7 +4,7 @@ import { fieldOf } from "./fields.ts";
 import { writeBits } from "./layer.ts";
 import { loadField } from "./load.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Packet } from "./packet.ts";
+import { isTracked, type Packet } from "./packet.ts";
 import type { RulePlace } from "./state.ts";
 import type { Known, Loaded } from "./value.ts";
 
@@ -51,7 +51,10 @@ function write(key: Expression, value: Exclude<Loaded, "absent">, scope: Scope):
     case "meta":
       return key.key === "mark" ? { ...packet, mark: value } : packet;
     case "ct":
-      return key.key === "mark" ? { ...packet, flow: { ...packet.flow, mark: value } } : packet;
+      // Where no flow is known yet the kernel writes nothing, and the rule goes on (nft_ct_set_eval).
+      return key.key === "mark" && isTracked(packet)
+        ? { ...packet, flow: { ...packet.flow, mark: value } }
+        : packet;
     case "payload":
       return withField(packet, [key.protocol, key.field], value);
     default:
