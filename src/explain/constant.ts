@@ -20,7 +20,7 @@ export function intervalOfConstant(constant: Expression, type: string): Interval
     case "value":
       return ofValue(constant.value, type);
     case "range":
-      return between(numberOf(constant.first, type), numberOf(constant.last, type));
+      return ofRange(numberOf(constant.first, type), numberOf(constant.last, type));
     case "prefix":
       return ofPrefix(constant.address, constant.length);
     case "flags":
@@ -53,6 +53,13 @@ export function flagsOfConstant(constant: Expression, type: string): bigint | un
 function together(bits: readonly (bigint | undefined)[]): bigint | undefined {
   const known = bits.filter((each) => each !== undefined);
   return known.length < bits.length ? undefined : known.reduce((all, each) => all | each, 0n);
+}
+
+/** nft 1.0.6 lists two bounds of different fields as a range of one of them, which shows where it begins behind its end. */
+function ofRange(first: bigint | undefined, last: bigint | undefined): Interval | undefined {
+  return first !== undefined && last !== undefined && first > last
+    ? undefined
+    : between(first, last);
 }
 
 function between(first: bigint | undefined, last: bigint | undefined): Interval | undefined {

@@ -177,14 +177,14 @@ export function anyMatch(dice: Dice, place: Place, before: string): string {
 }
 
 /**
- * Not of two bounds that exclude each other: `meta length < 40 meta length > 60`, which never matches, nft 1.0.6 lists as
- * `meta length != 40-60`.
+ * Not of two bounds that nft 1.0.6 lists as one range, whatever their fields: `tcp dport < 80 tcp sport > 90` as
+ * `tcp sport != 80-90`, and `ip ttl >= 64 ip length <= 40` as `ip length 64-40`.
  */
 function isLucid(rule: string): boolean {
-  const boundBy = (sign: string) =>
-    [...rule.matchAll(new RegExp(`(\\S+ \\S+) ${sign}=? `, "g"))].map(([, field]) => field);
-  const below = new Set(boundBy("<"));
-  return isOfOneProtocol(rule) && !boundBy(">").some((field) => below.has(field));
+  const signs = [...rule.matchAll(/ ([<>]=?) /g)].map(([, sign]) => sign);
+  const isBefore = (first: string, second: string) =>
+    signs.includes(first) && signs.lastIndexOf(second) > signs.indexOf(first);
+  return isOfOneProtocol(rule) && !isBefore("<", ">") && !isBefore(">=", "<=");
 }
 
 /** nft refuses a rule that speaks of two protocols of one layer. */
