@@ -23,7 +23,7 @@ import { Dice } from "./dice.ts";
 import { evaluatedPacket, frameOf, readHost } from "./evaluated-host.ts";
 import { answerTo, randomPacket, type Sent } from "./random-packet.ts";
 import { randomRuleset, traced } from "./random-ruleset.ts";
-import { recorded, type Recorded } from "./recorded-rulesets.ts";
+import { recorded, type Recorded, type RecordedIptables } from "./recorded-rulesets.ts";
 import { TracedHost, type Passage } from "./traced-host.ts";
 import { Tracker } from "./tracker.ts";
 
@@ -88,7 +88,12 @@ it.each(recorded)("evaluates $title as the kernel does", { timeout: 120_000 }, a
   await kernel.close();
   await start();
   const round = await loadRecorded(ruleset);
-  for (let i = 0; i < 2 * packetsPerRuleset; i++) await exchange(round, randomPacket(dice, i));
+  for (const isOn of [false, true]) {
+    await kernel.filterBridged(isOn);
+    for (let i = 0; i < 2 * packetsPerRuleset; i++) {
+      await exchange(round, randomPacket(dice, Number(isOn) * 2 * packetsPerRuleset + i));
+    }
+  }
 });
 
 async function load(ruleset: string): Promise<Round> {
@@ -99,12 +104,18 @@ async function load(ruleset: string): Promise<Round> {
 async function loadRecorded({ nft = "", iptables }: Recorded): Promise<Round> {
   await kernel.run(["nft", "-f", "-"], nft);
   await kernel.run(["nft", "-f", "-"], traced);
-  if (iptables === undefined) return readRound([]);
-  const [program, text] = iptables;
-  await kernel.run([`${program}-restore`], text);
-  const backend = program === "iptables-nft" ? "nft" : "legacy";
-  const saved = readSave(await kernel.run([`${program}-save`]));
-  return readRound([{ family: 4, backend, tables: saved }]);
+  return readRound(iptables === undefined ? [] : await loadIptables(iptables));
+}
+
+async function loadIptables({ backend, v4, v6 }: RecordedIptables): Promise<SavedTables[]> {
+  const saved: SavedTables[] = [];
+  for (const [family, text] of [[4, v4] as const, [6, v6] as const]) {
+    if (text === undefined) continue;
+    const program = `${family === 4 ? "iptables" : "ip6tables"}-${backend}`;
+    await kernel.run([`${program}-restore`], text);
+    saved.push({ family, backend, tables: readSave(await kernel.run([`${program}-save`])) });
+  }
+  return saved;
 }
 
 async function readRound(saved: readonly SavedTables[]): Promise<Round> {

@@ -192,7 +192,9 @@ function isOfOneProtocol(rule: string): boolean {
   const words = rule.replaceAll(/"[^"]*"/g, "").split(/[ ,]+/);
   const networks = words.flatMap((word) => networkWords[word] ?? []);
   const uppers = words.filter((word) => upperWords.has(word));
-  return new Set(networks).size <= 1 && new Set(uppers).size <= 1;
+  // nft lists `th` without the protocol that has no ports.
+  const hasNoPorts = words.includes("th") && uppers.some((word) => word.includes("icmp"));
+  return new Set(networks).size <= 1 && new Set(uppers).size <= 1 && !hasNoPorts;
 }
 
 const networkWords: Readonly<Record<string, 4 | 6>> = {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { dockerNft } from "../../world/foreign/rulesets.ts";
 import { libvirtIptables, libvirtNftables, rulesetFiles } from "../foreign-rulesets.ts";
 
@@ -6,22 +7,39 @@ export interface Recorded {
   readonly title: string;
   /** As nft takes it. */
   readonly nft?: string;
-  /** As iptables-restore takes it, and the variant that is to. */
-  readonly iptables?: readonly [program: "iptables-nft" | "iptables-legacy", text: string];
+  readonly iptables?: RecordedIptables;
+}
+
+export interface RecordedIptables {
+  readonly backend: "nft" | "legacy";
+  /** As iptables-restore and ip6tables-restore take it. */
+  readonly v4: string;
+  readonly v6?: string;
 }
 
 const libvirt = libvirtIptables.replaceAll("virbr20", "br0").replaceAll("10.20.0.0", "10.0.3.0");
+
+const read = (name: string) => readFileSync(new URL(`recorded/${name}`, import.meta.url), "utf8");
+
+const ofBothFamilies = (name: string) => ({
+  v4: read(`${name}.iptables`),
+  v6: read(`${name}.ip6tables`),
+});
 
 export const recorded: readonly Recorded[] = [
   {
     title: "libvirt's nftables backend",
     nft: libvirtNftables.replaceAll('"lo"', '"br0"').replaceAll("10.30.0.0", "10.0.3.0"),
   },
-  { title: "libvirt's iptables backend", iptables: ["iptables-nft", libvirt] },
-  {
-    title: "libvirt's iptables backend, on iptables-legacy",
-    iptables: ["iptables-legacy", libvirt],
-  },
+  ...(["nft", "legacy"] as const).flatMap((backend): Recorded[] => [
+    {
+      title: `libvirt's iptables backend, on iptables-${backend}`,
+      iptables: { backend, v4: libvirt },
+    },
+    { title: `ufw on iptables-${backend}`, iptables: { backend, ...ofBothFamilies("ufw") } },
+    { title: `Docker on iptables-${backend}`, iptables: { backend, ...ofBothFamilies("docker") } },
+  ]),
+  { title: "firewalld", nft: read("firewalld.nft") },
   {
     title: "Docker's nftables backend",
     nft: dockerNft
