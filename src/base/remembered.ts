@@ -54,3 +54,9 @@ export function rememberedByText<Key, Value>(
     return value;
   };
 }
+
+/** The same for a value that depends on nothing: made when it is first asked for. */
+export function once<Value>(make: () => Value): () => Value {
+  let known: { readonly value: Value } | undefined;
+  return () => (known ??= { value: make() }).value;
+}

@@ -1,8 +1,8 @@
 import type { InterfaceName } from "../base/interface-name.ts";
-import { remembered } from "../base/remembered.ts";
+import { once } from "../base/remembered.ts";
 import { effectivePolicy } from "../model/effective-policy.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
-import type { Inventory } from "../model/inventory.ts";
+import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 import type { GuestState, PublicationState } from "../model/state.ts";
 import type { Table } from "../nft/ast.ts";
@@ -24,6 +24,7 @@ export interface Compiled {
   /** `inet virtwall` and `bridge virtwall`. */
   readonly tables: readonly Table[];
   readonly intent: Intent;
+  /** Made when it is asked for, as are the publications: only people ask. */
   readonly guests: readonly GuestState[];
   readonly publications: readonly PublicationState[];
   /** Taps of guests that publications lead to: with br_netfilter they reach themselves only through a port in hairpin mode. */
@@ -40,12 +41,17 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
   const effective = effectivePolicy(policy, inventory.guests).policy;
   const { intent, publications } = intend({ policy: effective, inventory });
   const filters = lowerFilters(intent);
-  const nics = nicsByGuest(intent);
+  const guests = once(() => guestStates(inventory.guests, intent));
+  const states = once(() => publications.flat().map(publicationState));
   return {
     tables: [inetTable(intent, filters.inet), bridgeTable(intent, filters.bridge)],
     intent,
-    guests: inventory.guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [], intent)),
-    publications: publications.flatMap(publicationStates),
+    get guests() {
+      return guests();
+    },
+    get publications() {
+      return states();
+    },
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
   };
@@ -88,6 +94,11 @@ function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1;
 }
 
+function guestStates(guests: readonly Guest[], intent: Intent): GuestState[] {
+  const nics = nicsByGuest(intent);
+  return guests.map((guest) => guestState(guest, nics.get(guest.name) ?? [], intent));
+}
+
 function nicsByGuest(intent: Intent): ReadonlyMap<string, readonly NicIntent[]> {
   const guests = new Map<string, NicIntent[]>();
   for (const nic of intent.nics) {
@@ -97,10 +108,6 @@ function nicsByGuest(intent: Intent): ReadonlyMap<string, readonly NicIntent[]> 
   }
   return guests;
 }
-
-const publicationStates = remembered((publications: readonly IntendedPublication[]) =>
-  publications.map(publicationState),
-);
 
 function publicationState(publication: IntendedPublication): PublicationState {
   const { guest, wanted, mapping, intents, reason } = publication;

@@ -241,7 +241,8 @@ export class Follower {
   async #round(dirty: ReadonlySet<Concern>, serve: () => void): Promise<readonly string[]> {
     // Beside the sources, since both take their time; what changes in between is told by an event.
     const mayDiffer = dirty.has("tables") || (dirty.has("lost") && !this.upkeep.isOwner);
-    const deciding = this.#decide(dirty);
+    // The listing takes longest, so it is begun first.
+    const deciding = Promise.resolve().then(() => this.#decide(dirty));
     const likely = deciding.then((decided) => decided?.compiled.tables ?? []);
     const listing = mayDiffer ? this.#ports.kernel.readTables(likely) : undefined;
     listing?.catch(() => undefined);

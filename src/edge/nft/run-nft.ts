@@ -1,4 +1,7 @@
 import { spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { KernelError } from "../../ports/kernel.ts";
 
 /**
@@ -23,8 +26,13 @@ export interface NftRun {
 
 /** Throws {@link KernelError} only where nft cannot be started or is too old. */
 export async function runNft(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
-  await requireVersion();
-  return start(args, options);
+  if (options.input !== undefined) {
+    await requireVersion();
+    return start(args, options);
+  }
+  // What only lists may run while the version is asked: a listing of ten thousand elements takes its time.
+  const [result] = await Promise.all([start(args, options), requireVersion()]);
+  return result;
 }
 
 /** Throws {@link KernelError} with nft's words when it fails. */
@@ -86,25 +94,51 @@ export function isAtLeast(version: readonly number[], floor: readonly number[]):
 
 function start(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
   return new Promise((resolve, reject) => {
+    const output = openOutput();
     const child = spawn("nft", args, {
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", output.writeEnd, "pipe"],
       env: nftEnvironment(),
       timeout: options.timeoutMs,
     });
-    const stdout: Buffer[] = [];
+    closeSync(output.writeEnd);
     const stderr: Buffer[] = [];
-    child.on("error", (error) => reject(nftCannotStart(error)));
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk)).on("error", reject);
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk)).on("error", reject);
+    child.on("error", (error) => {
+      output.take();
+      reject(nftCannotStart(error));
+    });
+    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk)).on("error", reject);
     child.on("close", (code, signal) =>
       resolve({
         status: code ?? signal ?? "no status",
-        stdout: Buffer.concat(stdout).toString(),
+        stdout: output.take(),
         stderr: Buffer.concat(stderr).toString(),
       }),
     );
     // nft that ends before it has read everything says why by its exit status.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(options.input ?? "");
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(options.input ?? "");
   });
+}
+
+/**
+ * A file without a name: nft writes megabytes into it while this process has other things to do, where a pipe would have it wait after
+ * the first 200 kB. `take` gives what was written and lets go of the file.
+ */
+function openOutput(): { readonly writeEnd: number; readonly take: () => string } {
+  const folder = mkdtempSync(join(tmpdir(), "virtwall-"));
+  try {
+    const file = join(folder, "output");
+    const writeEnd = openSync(file, "wx", 0o600);
+    let readEnd: number | undefined = openSync(file, "r");
+    const take = (): string => {
+      if (readEnd === undefined) return "";
+      const text = readFileSync(readEnd, "utf8");
+      closeSync(readEnd);
+      readEnd = undefined;
+      return text;
+    };
+    return { writeEnd, take };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
