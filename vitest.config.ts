@@ -45,6 +45,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          ...oneByOne,
+        },
+      },
+      {
+        test: {
           name: "libvirt",
           include: ["test/libvirt/**/*.test.ts"],
           testTimeout: 180_000,

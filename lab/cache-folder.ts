@@ -13,8 +13,12 @@ export function cacheFolder(): string {
 }
 
 /** The folder in the cache that a script of the lab fills when it is not there, and names. Throws {@link LabError}. */
-export async function cached(script: string, timeoutMs: number): Promise<string> {
+export async function cached(
+  script: string,
+  timeoutMs: number,
+  ...words: readonly string[]
+): Promise<string> {
   const file = join(projectRoot(), "lab", script);
-  const said = await mustRun(["sh", file, cacheFolder()], { timeoutMs });
+  const said = await mustRun(["sh", file, cacheFolder(), ...words], { timeoutMs });
   return said.trim();
 }

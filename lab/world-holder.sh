@@ -30,7 +30,7 @@ else
       mkdir -p "$top$path"
     else
       mkdir -p "$top${path%/*}"
-      : >"$top$path"
+      [ -e "$top$path" ] || : >"$top$path"
     fi
     mount --bind "$path" "$top$path"
   done

@@ -47,19 +47,21 @@ const neededPrograms = {
 export interface WorldOptions {
   /** The root folder of another Debian to live in; read, never written. Default: the machine's own. */
   readonly root?: string;
+  /** That Debian sees nothing of the machine but the world's folder: neither this project nor the Node that runs it. */
+  readonly isBare?: boolean;
 }
 
 /** Starts a world. Throws {@link LabError} naming what this machine lacks. */
-export async function startWorld({ root }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ root, isBare }: WorldOptions = {}): Promise<World> {
   await requireMachine();
   const folder = await mkdtemp(join(tmpdir(), "virtwall-world-"));
   await mkdir(cacheFolder(), { recursive: true });
-  const seen = [folder, cacheFolder(), projectRoot(), process.execPath];
+  const machine = isBare === true ? [] : [cacheFolder(), projectRoot(), process.execPath];
   const ownSpaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
   const holderProgram = [
     "sh",
     join(projectRoot(), "lab", "world-holder.sh"),
-    ...(root === undefined ? [] : [root, ...seen]),
+    ...(root === undefined ? [] : [root, folder, ...machine]),
   ];
   const holder = spawn("unshare", [...ownSpaces, "--propagation", "private", ...holderProgram], {
     stdio: ["pipe", "pipe", "pipe"],

@@ -80,13 +80,15 @@ echo "install: all Debian packages are there"
 
 # Here and not in the lab: tests run in namespaces that have no way out.
 cache=${VIRTWALL_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/virtwall-lab}
-fill() { # fill SCRIPT WHAT
+fill() { # fill SCRIPT WHAT [ARGUMENT...]
   echo "install: $2"
   filling=$(mktemp)
-  if ! sh "$1" "$cache" >"$filling" 2>&1; then
+  script=$1 what=$2
+  shift 2
+  if ! sh "$script" "$cache" "$@" >"$filling" 2>&1; then
     tail -n 20 "$filling" >&2
     rm -f "$filling"
-    fail "failed: $2"
+    fail "failed: $what"
   fi
   rm -f "$filling"
 }
@@ -96,4 +98,7 @@ if [ "${1:-}" != demo ]; then
 fi
 if [ "${1:-}" != demo ] && [ "$(id -u)" -eq 0 ]; then
   fill lab/make-trixie.sh "a Debian 13 with libvirt 11 and other firewalls (3 minutes the first time), in $cache"
+  for suite in bookworm trixie; do
+    fill lab/make-bare.sh "a bare $suite for the package's tests (a minute or two the first time), in $cache" $suite
+  done
 fi

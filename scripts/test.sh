@@ -86,8 +86,9 @@ tier properties
 if why=$(bash scripts/in-namespace.sh true 2>&1); then
   shared_tier kernel bash scripts/in-namespace.sh
   shared_tier libvirt
+  shared_tier package
 else
-  why="cannot run here: kernel and libvirt tests, no private namespaces (needs root): $why"
+  why="cannot run here: kernel, libvirt and package tests, no private namespaces (needs root): $why"
   if [ "${CI:-}" = true ] || [ "${REQUIRE_KERNEL:-}" = 1 ]; then fail "$why"; else say "$why"; fi
 fi
 finish
