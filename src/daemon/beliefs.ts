@@ -4,7 +4,12 @@ import type { BridgeFacts, HostInterface, Inventory } from "../model/inventory.t
 import type { Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
-import { printParsedTexts, readParsedTexts, type ParsedText } from "../parse/parsed-text.ts";
+import {
+  printParsedTexts,
+  readParsedTexts,
+  type ParsedText,
+  type ParsedTexts,
+} from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import type {
   FilterSource,
@@ -41,8 +46,9 @@ export class Beliefs {
   #filterTexts: FilterTexts = noFilters;
   #goodFilterTexts: FilterTexts = noFilters;
   #policy: Pick<ReturnType<typeof parsePolicy>, "policy" | "problems"> | undefined;
-  /** Of the policy's files: to be saved, and then forgotten, since they are large. */
-  #parsedTexts: readonly ParsedText[] = [];
+  /** Of the policy's files, each as it was YAML last: what a changed text has in common with it is not parsed again. */
+  #parsedTexts: readonly ParsedText[] | undefined;
+  #isParsedSaved = true;
   #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
@@ -72,13 +78,14 @@ export class Beliefs {
     return this.#goodFilterTexts;
   }
 
-  /** What the next process need not parse, and this one was not given; undefined when nothing of it is new. */
+  /** What the next process need not parse, while the policy has no errors; undefined when nothing of it is new. */
   printParsed(): string | undefined {
-    return this.#parsedTexts.length === 0 ? undefined : printParsedTexts(this.#parsedTexts);
+    if (this.#isParsedSaved || this.#parsedTexts === undefined) return undefined;
+    return printParsedTexts(this.#parsedTexts);
   }
 
-  forgetParsed(): void {
-    this.#parsedTexts = [];
+  parsedIsSaved(): void {
+    this.#isParsedSaved = true;
   }
 
   /** What was in force before this process: it holds while what is written now has errors. */
@@ -223,15 +230,23 @@ export class Beliefs {
     if (before && isSame(before, texts)) return;
     const lost =
       texts.length === 0 ? this.#lostPolicy(before ?? this.#remembered?.policy ?? []) : undefined;
-    const known = readParsedTexts(this.#remembered?.parsed ?? "");
+    const known = this.#knownTexts();
     const { policy, problems, parsedTexts } = parsePolicy(texts, known);
     this.#policyTexts = texts;
     this.#policy = { policy, problems: lost ? [lost] : problems };
     const isAllKnown = parsedTexts.every(
       ({ source, tree }) => known.get(source.file)?.tree === tree,
     );
-    this.#parsedTexts = isAllKnown || hasError(problems) ? [] : parsedTexts;
+    this.#isParsedSaved &&= isAllKnown;
+    const parsed = new Map(parsedTexts.map((each) => [each.source.file, each]));
+    const files = texts.map(({ file }) => parsed.get(file) ?? known.get(file));
+    this.#parsedTexts = files.filter((each) => each !== undefined);
     this.#isStale = true;
+  }
+
+  #knownTexts(): ParsedTexts {
+    if (this.#parsedTexts === undefined) return readParsedTexts(this.#remembered?.parsed ?? "");
+    return new Map(this.#parsedTexts.map((each) => [each.source.file, each]));
   }
 
   /** A file that is gone (a mount, an editor, a mistyped name) takes back nothing: an empty one does. */

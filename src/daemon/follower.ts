@@ -379,7 +379,7 @@ export class Follower {
     if (key === this.#saved && parsed === undefined) return;
     const ruleset = printTables(decision.desired.compiled.tables);
     await this.#ports.state.save(defined({ policy, filters, parsed, ruleset }));
-    this.beliefs.forgetParsed();
+    this.beliefs.parsedIsSaved();
     this.#saved = key;
   }
 }

@@ -30,7 +30,7 @@ import type {
 import type { Place } from "../model/problem.ts";
 import type { Parsed } from "./parsed.ts";
 import type { PolicyData } from "./policy-schema.ts";
-import type { Tree, TreePath } from "./tree.ts";
+import type { MapEntry, Tree, TreePath } from "./tree.ts";
 
 const defaultMark = 0x10000000;
 const ssh: Service = { kind: "ports", protocol: "tcp", ports: { first: 22, last: 22 } };
@@ -63,6 +63,18 @@ export function buildPolicy(data: PolicyData, tree: Tree): Policy {
     ),
     guests: from.named("guests", data.guests, (guest, path) => from.guest(guest ?? {}, path)),
   };
+}
+
+/** The policy of one guest alone. */
+export function buildGuest(
+  data: Data<"guests"> | null | undefined,
+  name: string,
+  entry: MapEntry,
+): GuestPolicy {
+  const { at } = entry.value;
+  const guests: Tree = { kind: "map", at, entries: new Map([[name, entry]]) };
+  const whole = new Map([["guests", { keyAt: at, value: guests }]]);
+  return new Builder({ kind: "map", at, entries: whole }).guest(data ?? {}, ["guests", name]);
 }
 
 class Builder {

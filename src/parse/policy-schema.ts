@@ -181,13 +181,16 @@ const guest = z.strictObject({
     .optional(),
 });
 
+/** Guests by name. */
+export const guestsSchema = z.record(libvirtName, guest.nullable());
+
 /** The policy file. One definition: what parsePolicy takes and what policyJsonSchema tells editors. */
 export const policySchema = z.strictObject({
   host: host.nullable().optional(),
   aliases: z.record(ownName, oneOrMany(network)).nullable().optional(),
   groups: z.record(ownName, group.nullable()).nullable().optional(),
   networks: z.record(libvirtName, networkPolicy.nullable()).nullable().optional(),
-  guests: z.record(libvirtName, guest.nullable()).nullable().optional(),
+  guests: guestsSchema.nullable().optional(),
 });
 
 export type PolicyData = z.output<typeof policySchema>;

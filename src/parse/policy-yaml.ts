@@ -5,6 +5,7 @@ import { placesOf } from "./text-places.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
 import type { MapEntry, Tree } from "./tree.ts";
+import type { Piece } from "./yaml-pieces.ts";
 
 /** A policy for ten thousand guests has 1 MB; broken text costs the yaml package up to 10 s a MB. */
 const maxLength = 2 * 1024 * 1024;
@@ -13,28 +14,24 @@ const maxDepth = 32;
 /** Values that stand for aliases, which is what an alias bomb blows up; all others are bounded by the file's size. */
 const maxAliasValues = 100_000;
 
-/** One file as a tree; undefined for an empty file, and for one that is not YAML at all. */
-export function parseYaml(source: SourceText): { tree: Tree | undefined; problems: Problem[] } {
+/** Why a text is not even read. */
+export function refuseUnread(source: SourceText): Problem | undefined {
   const placeAt = placesOf(source);
-  const fail = (code: string, message: string, at = placeAt(0)) => ({
-    tree: undefined,
-    problems: [problem(code, at, message)],
-  });
   if (source.text.length > maxLength) {
-    return fail("TOO_LARGE", `the file is larger than ${maxLength} characters`);
+    const message = `the file is larger than ${maxLength} characters`;
+    return problem("TOO_LARGE", placeAt(0), message);
   }
   const deep = deepFlow(source.text);
-  if (deep !== undefined) {
-    return fail("TOO_DEEP", `values nest more than ${maxDepth} deep`, placeAt(deep));
-  }
-  const document = parseDocument(source.text, {
-    prettyErrors: false,
-    uniqueKeys: false,
-    // "silent" would also silence that there is a second document (yaml 2.9 public-api.ts).
-    logLevel: "error",
-    keepSourceTokens: false,
-  });
-  const faults = [...document.errors, ...document.warnings];
+  if (deep === undefined) return undefined;
+  return problem("TOO_DEEP", placeAt(deep), `values nest more than ${maxDepth} deep`);
+}
+
+/** One file as a tree; undefined for an empty file, and for one that is not YAML at all. */
+export function parseYaml(source: SourceText): { tree: Tree | undefined; problems: Problem[] } {
+  const refusal = refuseUnread(source);
+  if (refusal !== undefined) return { tree: undefined, problems: [refusal] };
+  const placeAt = placesOf(source);
+  const { document, faults } = readDocument(source.text);
   if (faults.length > 0) {
     return {
       tree: undefined,
@@ -50,6 +47,33 @@ export function parseYaml(source: SourceText): { tree: Tree | undefined; problem
   const builder = new TreeBuilder(placeAt);
   const tree = document.contents === null ? undefined : builder.build(document.contents, 0);
   return { tree, problems: builder.problems };
+}
+
+/** The one entry that a piece of a text holds; undefined where it does not hold one, or one with problems. */
+export function parsePiece(file: string, { path, text, line }: Piece): MapEntry | undefined {
+  const { document, faults } = readDocument(text);
+  if (faults.length > 0) return undefined;
+  const placeAt = placesOf({ file, text });
+  const builder = new TreeBuilder((offset) => {
+    const place = placeAt(offset);
+    return { ...place, line: place.line + line - 1 };
+  });
+  const tree = builder.build(document.contents, path.length - 1);
+  if (tree?.kind !== "map" || tree.entries.size !== 1 || builder.problems.length > 0) {
+    return undefined;
+  }
+  return tree.entries.get(path.at(-1) ?? "");
+}
+
+function readDocument(text: string) {
+  const document = parseDocument(text, {
+    prettyErrors: false,
+    uniqueKeys: false,
+    // "silent" would also silence that there is a second document (yaml 2.9 public-api.ts).
+    logLevel: "error",
+    keepSourceTokens: false,
+  });
+  return { document, faults: [...document.errors, ...document.warnings] };
 }
 
 class TreeBuilder {

@@ -1,17 +1,20 @@
+import type { ZodType } from "zod";
 import { append } from "../base/append.ts";
+import { rememberedWhile } from "../base/remembered.ts";
 import { capProblems, sortProblems } from "../model/problem-list.ts";
-import { buildPolicy } from "./policy-build.ts";
+import { buildGuest, buildPolicy } from "./policy-build.ts";
 import { faultsOf } from "./policy-issues.ts";
 import { mergeTrees } from "./policy-merge.ts";
-import { policySchema, type PolicyData } from "./policy-schema.ts";
+import { guestsSchema, policySchema, type PolicyData } from "./policy-schema.ts";
 import type { ParsedText, ParsedTexts } from "./parsed-text.ts";
 import { parseYaml } from "./policy-yaml.ts";
+import { reparseYaml } from "./reparse-yaml.ts";
 import { isNull, plainOf, walk, without } from "./tree.ts";
-import type { Policy } from "../model/policy.ts";
+import type { GuestPolicy, Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
 import type { TreeFault } from "./policy-issues.ts";
-import type { Tree } from "./tree.ts";
+import type { MapEntry, Tree } from "./tree.ts";
 
 interface ParsedPolicy {
   readonly policy: Policy;
@@ -25,8 +28,8 @@ const maxRounds = 20;
 
 /**
  * All files as one policy: mappings merge deeply, anything else given twice is a problem. With errors the policy holds what could
- * be read, so that more can be checked; it must not be applied, since what was left out may be what denies. Texts that are `known`
- * are not read as YAML again.
+ * be read, so that more can be checked; it must not be applied, since what was left out may be what denies. Of texts that are
+ * `known` only what has changed is read as YAML again.
  */
 export function parsePolicy(files: readonly SourceText[], known?: ParsedTexts): ParsedPolicy {
   const problems: Problem[] = [];
@@ -34,8 +37,7 @@ export function parsePolicy(files: readonly SourceText[], known?: ParsedTexts): 
   let tree: Tree = emptyTree(files[0]?.file ?? "policy");
   for (const file of files) {
     const before = known?.get(file.file);
-    const parsed =
-      before?.source.text === file.text ? { tree: before.tree, problems: [] } : parseYaml(file);
+    const parsed = parseFile(file, before);
     append(problems, parsed.problems);
     if (parsed.tree === undefined) continue;
     if (parsed.problems.length === 0) parsedTexts.push({ source: file, tree: parsed.tree });
@@ -53,11 +55,47 @@ export function parsePolicy(files: readonly SourceText[], known?: ParsedTexts): 
   return { policy, problems: capProblems(sortProblems(problems, names)), parsedTexts };
 }
 
+function parseFile(
+  file: SourceText,
+  before: ParsedText | undefined,
+): { tree: Tree | undefined; problems: readonly Problem[] } {
+  const tree =
+    before?.source.text === file.text ? before.tree : before && reparseYaml(file, before);
+  return tree === undefined ? parseYaml(file) : { tree, problems: [] };
+}
+
 /** The policy that a tree holds, wherever its text came from; with problems it is what could be read. */
 export function policyOf(tree: Tree): { policy: Policy; problems: Problem[] } {
+  const sound = soundPolicyOf(tree);
+  if (sound !== undefined) return { policy: sound, problems: [] };
   const taken = takeWhatFits(tree);
   return { policy: buildPolicy(taken.data, taken.tree), problems: taken.problems };
 }
+
+/** Of a tree without a mistake. Guest by guest, so that what follows from a guest's entry is remembered by that. */
+function soundPolicyOf(tree: Tree): Policy | undefined {
+  const guests = tree.kind === "map" ? tree.entries.get("guests")?.value : undefined;
+  if (guests?.kind !== "map") return undefined;
+  const rest = without(tree, [["guests"]]);
+  const judged = judge(policySchema, plainOf(rest));
+  if (!judged?.success) return undefined;
+  const policies = new Map<string, GuestPolicy>();
+  // As an object has them: names that are numbers first.
+  for (const [name, entry] of Object.entries(Object.fromEntries(guests.entries))) {
+    const policy = soundGuest(entry, name);
+    if (policy === undefined) return undefined;
+    policies.set(name, policy);
+  }
+  return { ...buildPolicy(judged.data, rest), guests: policies };
+}
+
+const soundGuest = rememberedWhile(
+  (_entry: MapEntry, name: string) => [name],
+  (entry, name): GuestPolicy | undefined => {
+    const judged = judge(guestsSchema, { [name]: plainOf(entry.value) });
+    return judged?.success ? buildGuest(judged.data[name], name, entry) : undefined;
+  },
+);
 
 /** Judges the tree, takes out what is wrong and judges the rest, until all that is left fits the schema. */
 function takeWhatFits(whole: Tree): { data: PolicyData; tree: Tree; problems: Problem[] } {
@@ -65,7 +103,7 @@ function takeWhatFits(whole: Tree): { data: PolicyData; tree: Tree; problems: Pr
   const mutilated = new Set<string>();
   let tree = whole;
   for (let round = 0; round < maxRounds; round++) {
-    const result = judge(tree);
+    const result = judge(policySchema, plainOf(tree));
     if (result === undefined) {
       problems.push(tooManyMistakes(whole));
       break;
@@ -88,9 +126,12 @@ function takeWhatFits(whole: Tree): { data: PolicyData; tree: Tree; problems: Pr
 }
 
 /** zod 4.6 spreads lists of issues as arguments, and a hundred thousand of them overflow the stack: undefined. */
-function judge(tree: Tree): ReturnType<typeof policySchema.safeParse> | undefined {
+function judge<Data>(
+  schema: ZodType<Data>,
+  value: unknown,
+): ReturnType<ZodType<Data>["safeParse"]> | undefined {
   try {
-    return policySchema.safeParse(plainOf(tree));
+    return schema.safeParse(value);
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -58,6 +58,28 @@ export function walk(tree: Tree, path: TreePath): { tree: Tree; complete: boolea
   return { tree: current, complete: true };
 }
 
+/** The entry that the path leads to, which names keys alone. */
+export function entryAt(tree: Tree, path: readonly string[]): MapEntry | undefined {
+  const parent = walk(tree, path.slice(0, -1));
+  return parent.complete && parent.tree.kind === "map"
+    ? parent.tree.entries.get(path.at(-1) ?? "")
+    : undefined;
+}
+
+/** The same some lines further down. */
+export function moved(entry: MapEntry, lines: number): MapEntry {
+  if (lines === 0) return entry;
+  const place = (at: Place): Place => ({ ...at, line: at.line + lines });
+  const move = (tree: Tree): Tree => {
+    const at = place(tree.at);
+    if (tree.kind === "scalar") return { ...tree, at };
+    if (tree.kind === "list") return { ...tree, at, items: tree.items.map(move) };
+    const entries = [...tree.entries].map(([key, inner]) => [key, moved(inner, lines)] as const);
+    return { ...tree, at, entries: new Map(entries) };
+  };
+  return { keyAt: place(entry.keyAt), value: move(entry.value) };
+}
+
 /** The place of the key that leads to the end of the path, or of the value where no key does. */
 export function keyPlace(tree: Tree, path: TreePath): Place {
   const parent = walk(tree, path.slice(0, -1)).tree;
