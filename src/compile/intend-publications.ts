@@ -1,4 +1,5 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
+import type { PortRange } from "../base/port.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
 import type { GuestPolicy, PortMapping, PublicationPolicy } from "../model/policy.ts";
@@ -25,15 +26,24 @@ interface Known {
 export function intendPublications(given: Given, known: Known): (readonly IntendedPublication[])[] {
   const uplinks = uplinkAddresses(given);
   const addresses = addressesByGuest(known);
-  return [...given.policy.guests.values()].map((guest) =>
-    publicationsOf(guest, { uplinks, reachable: addresses.get(guest.name) }),
+  const before = last;
+  last = new Map(
+    [...given.policy.guests.values()].map((guest) => {
+      const reachable = addresses.get(guest.name);
+      return [guest.name, publicationsOf(guest, { uplinks, reachable, before })];
+    }),
   );
+  return [...last.values()];
 }
+
+/** Of each guest what was intended last: see {@link asBefore}. */
+let last: ReadonlyMap<string, readonly IntendedPublication[]> = new Map();
 
 interface Circumstance {
   readonly uplinks: readonly Address[];
   /** Undefined while the guest does not run. */
   readonly reachable: ReadonlyMap<Family, Address> | undefined;
+  readonly before: typeof last;
 }
 
 /** Remembered while they lead where they led, so that what is made of each can be remembered too. */
@@ -42,13 +52,17 @@ const publicationsOf = rememberedWhile(
     uplinks.join(),
     reachable === undefined ? undefined : [...reachable.values()].join(),
   ],
-  (guest, { uplinks, reachable }) =>
-    guest.publish.flatMap((wanted) =>
+  (guest, { uplinks, reachable, before }) => {
+    const known = before.get(guest.name)?.flatMap(({ intents }) => intents) ?? [];
+    let position = 0;
+    return guest.publish.flatMap((wanted) =>
       wanted.ports.map((mapping): IntendedPublication => {
         const publicAddresses = wanted.address === undefined ? uplinks : [wanted.address];
-        const intents = publicAddresses.flatMap((address) =>
-          lead({ address, wanted, mapping }, reachable?.get(familyOf(address))),
-        );
+        const intents = publicAddresses
+          .flatMap((address) =>
+            lead({ address, wanted, mapping }, reachable?.get(familyOf(address))),
+          )
+          .map((intent) => asBefore(intent, known[position++]));
         const reason = pendingBecause(wanted, publicAddresses, reachable);
         return {
           guest: guest.name,
@@ -58,8 +72,32 @@ const publicationsOf = rememberedWhile(
           ...(intents.length === 0 && { reason }),
         };
       }),
-    ),
+    );
+  },
 );
+
+/**
+ * The object of before where it says the same: a line more at the head of a policy moves all that is written below, and nothing of what
+ * follows from it. Peers bear the places where they are written, so what has any is not compared.
+ */
+function asBefore(
+  intent: PublicationIntent,
+  known: PublicationIntent | undefined,
+): PublicationIntent {
+  const isSame =
+    known !== undefined &&
+    intent.from.length + known.from.length === 0 &&
+    intent.address === known.address &&
+    intent.guestAddress === known.guestAddress &&
+    intent.protocol === known.protocol &&
+    isSameRange(intent.public, known.public) &&
+    isSameRange(intent.guestPorts, known.guestPorts);
+  return isSame ? known : intent;
+}
+
+function isSameRange(a: PortRange, b: PortRange): boolean {
+  return a.first === b.first && a.last === b.last;
+}
 
 function lead(
   publication: { address: Address; wanted: PublicationPolicy; mapping: PortMapping },
