@@ -23,38 +23,55 @@ const nameKey = /^ +(?:([A-Za-z0-9][A-Za-z0-9_.-]*)|"([^"\\]+)"|'([^']+)'):(?: |
  */
 export function splitPieces(text: string): Piece[] | undefined {
   if (beyond.test(text)) return undefined;
-  const starts: { readonly path: readonly string[]; readonly line: number; readonly at: number }[] =
-    [];
-  let section: readonly string[] = [];
-  let indent: number | undefined;
-  let isSplit = false;
+  const splitter = new Splitter();
   for (let [at, line] = [0, 1]; at < text.length; line++) {
     const end = text.indexOf("\n", at);
     const content = text.slice(at, end < 0 ? text.length : end);
-    const first = content.search(/[^ ]/);
-    if (first === 0 && content[0] !== "#") {
-      const name = topKey.exec(content)?.[1];
-      if (name === undefined) return undefined;
-      section = [name];
-      indent = undefined;
-      isSplit = bareSection.test(content);
-      starts.push({ path: section, line, at });
-    } else if (first > 0 && content[first] !== "#") {
-      if (section.length === 0) return undefined;
-      if (isSplit) indent ??= first;
-      if (first === indent) {
-        const name = nameOf(content);
-        if (name === undefined) return undefined;
-        starts.push({ path: [...section, name], line, at });
-      } else if (indent !== undefined && first < indent) return undefined;
-    }
+    if (!splitter.take(content, { line, at })) return undefined;
     at += content.length + 1;
   }
-  return starts.map(({ path, line, at }, index) => ({
+  return splitter.starts.map(({ path, line, at }, index, starts) => ({
     path,
     line,
     text: text.slice(at, starts[index + 1]?.at),
   }));
+}
+
+interface Start {
+  readonly line: number;
+  /** The offset of the line. */
+  readonly at: number;
+}
+
+class Splitter {
+  readonly starts: (Start & { readonly path: readonly string[] })[] = [];
+  #section: readonly string[] = [];
+  #isSplit = false;
+  /** Of the names in the section that is split. */
+  #indent: number | undefined;
+
+  /** False for a line of which it cannot be told whose it is. */
+  take(content: string, start: Start): boolean {
+    const first = content.search(/[^ ]/);
+    if (first < 0 || content[first] === "#") return true;
+    if (first === 0) return this.#takeSection(content, start);
+    if (this.#section.length === 0) return false;
+    if (this.#isSplit) this.#indent ??= first;
+    if (this.#indent === undefined || first > this.#indent) return true;
+    const name = first === this.#indent ? nameOf(content) : undefined;
+    if (name !== undefined) this.starts.push({ ...start, path: [...this.#section, name] });
+    return name !== undefined;
+  }
+
+  #takeSection(content: string, start: Start): boolean {
+    const name = topKey.exec(content)?.[1];
+    if (name === undefined) return false;
+    this.#section = [name];
+    this.#isSplit = bareSection.test(content);
+    this.#indent = undefined;
+    this.starts.push({ ...start, path: this.#section });
+    return true;
+  }
 }
 
 function nameOf(content: string): string | undefined {
