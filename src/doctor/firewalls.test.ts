@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ForeignTable } from "../ports/kernel.ts";
 import type { XtablesChain } from "../ports/xtables.ts";
-import { bootOrder } from "./boot-order.ts";
 import { hostFirewall } from "./host-firewall.ts";
 import { iptablesVariants } from "./iptables-variants.ts";
 import { kernelFeaturesThere } from "./kernel-features.ts";
@@ -105,7 +104,13 @@ test("rules that are not in the kernel are found", () => {
 });
 
 describe("two firewalls", () => {
-  const unit = (isEnabled: boolean) => ({ file: "/lib/u", isEnabled, before: [], after: [] });
+  const unit = (isEnabled: boolean) => ({
+    file: "/lib/u",
+    isEnabled,
+    before: [],
+    after: [],
+    wants: [],
+  });
   const units = (names: readonly string[]) => ({
     isBooted: true,
     units: new Map(names.map((name) => [name, unit(true)])),
@@ -206,42 +211,4 @@ test("a feature that the kernel has not is named with the kernel's own word for 
   ).toMatchObject([
     { message: "this kernel has no nat", evidence: [expect.stringContaining("NFT_NAT")] },
   ]);
-});
-
-describe("the order at boot", () => {
-  const own = {
-    file: "/etc/systemd/system/virtwall.service",
-    isEnabled: true,
-    before: ["libvirtd.service"],
-    after: [],
-  };
-  const libvirtd = {
-    file: "/lib/systemd/system/libvirtd.service",
-    isEnabled: true,
-    before: [],
-    after: [],
-  };
-  const boot = (units: Readonly<Record<string, typeof own>>) =>
-    find(
-      bootOrder,
-      soundHost({ units: { isBooted: true, units: new Map(Object.entries(units)) } }),
-    );
-
-  test("is right with rules ahead of libvirt", () => {
-    expect(boot({ "virtwall.service": own, "libvirtd.service": libvirtd })).toEqual([]);
-  });
-
-  test("is wrong without it, and told of each libvirt that is there", () => {
-    const unordered = { ...own, before: [] as string[] };
-    expect(boot({ "virtwall.service": unordered, "libvirtd.service": libvirtd })).toMatchObject([
-      { fix: { text: "systemctl edit virtwall.service: [Unit] Before=libvirtd.service" } },
-    ]);
-  });
-
-  test("is wrong with nobody who starts virtwall", () => {
-    expect(boot({ "virtwall.service": { ...own, isEnabled: false } })).toMatchObject([
-      { fix: { text: "systemctl enable virtwall.service" } },
-    ]);
-    expect(boot({})).toMatchObject([{ evidence: ["there is no virtwall.service"] }]);
-  });
 });

@@ -161,7 +161,13 @@ describe("faults of libvirt's version", () => {
   });
 
   test("the nftables backend behind a service that flushes", () => {
-    const unit = { file: "/lib/nftables.service", isEnabled: true, before: [], after: [] };
+    const unit = {
+      file: "/lib/nftables.service",
+      isEnabled: true,
+      before: [],
+      after: [],
+      wants: [],
+    };
     const units = { isBooted: true, units: new Map([["nftables.service", unit]]) };
     expect(find(libvirtFaults, soundHost({ units, libvirt: onNftables }))).toMatchObject([
       { fix: { text: "virtwall adopt front" } },

@@ -129,6 +129,8 @@ export interface Unit {
   readonly isEnabled: boolean;
   readonly before: readonly string[];
   readonly after: readonly string[];
+  /** Those that it starts. */
+  readonly wants: readonly string[];
 }
 
 export interface ClockFacts {

@@ -55,9 +55,12 @@ export class ThisHost implements HostExaminer {
 
 const unitNames = [
   "virtwall.service",
+  "virtwall-early.service",
+  "virtwall-gate.service",
   "libvirtd.service",
   "virtqemud.service",
   "virtnetworkd.service",
+  "virtlxcd.service",
   "nftables.service",
   "firewalld.service",
   "netfilter-persistent.service",

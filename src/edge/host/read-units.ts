@@ -28,6 +28,7 @@ export async function readUnits(names: readonly string[]): Promise<UnitFacts> {
       isEnabled: wanted.has(name),
       before: wordsOf(texts, "Before"),
       after: wordsOf(texts, "After"),
+      wants: [...wordsOf(texts, "Wants"), ...wordsOf(texts, "Requires")],
     });
   }
   return { isBooted: existsSync("/run/systemd/system"), units };
