@@ -15,6 +15,12 @@ const needed = {
   "/sbin/bridge": "iproute2",
 } as const;
 
+export interface MachineOptions {
+  readonly timeoutMs?: number;
+  /** Programs of this machine that it gets beside those that every machine has. */
+  readonly programs?: readonly string[];
+}
+
 export interface MachineWord {
   /** Exit status of the script. */
   readonly status: number;
@@ -29,13 +35,13 @@ export interface MachineWord {
  */
 export async function runInMachine(
   files: Readonly<Record<string, string>>,
-  timeoutMs = 120_000,
+  { timeoutMs = 120_000, programs = [] }: MachineOptions = {},
 ): Promise<MachineWord> {
   const folder = await mkdtemp(join(tmpdir(), "virtwall-machine-"));
   try {
     const kernelFolder = await cached("fetch-kernel.sh", 600_000);
     const initramfs = join(folder, "initramfs.cpio");
-    await packMachine(initramfs, kernelFolder, files);
+    await packMachine(initramfs, kernelFolder, { files, programs });
     const said = mustRun(bootWords(join(kernelFolder, "vmlinuz"), initramfs, folder), {
       timeoutMs,
     });
@@ -52,7 +58,7 @@ export async function runInMachine(
 async function packMachine(
   target: string,
   kernelFolder: string,
-  files: Readonly<Record<string, string>>,
+  { files, programs }: { files: Readonly<Record<string, string>>; programs: readonly string[] },
 ): Promise<void> {
   const image = await startInitramfs(target);
   await image.addBusybox();
@@ -66,6 +72,7 @@ async function packMachine(
       throw new LabError(`${file} is missing: apt install ${debianPackage}`, { cause });
     });
   }
+  for (const program of programs) await image.addProgram(program);
   await image.addFile(join(projectRoot(), "lab", "machine-init.sh"), "init");
   for (const [name, text] of Object.entries(files)) await image.addText(text, `job/${name}`);
   await image.pack();
@@ -73,7 +80,7 @@ async function packMachine(
 
 function bootWords(kernel: string, initramfs: string, folder: string): string[] {
   const append = "console=ttyS0 quiet panic=-1 rdinit=/init random.trust_cpu=on tsc=reliable";
-  const machine = "-machine q35 -accel tcg -cpu max -m 256 -nodefaults -no-reboot -display none";
+  const machine = "-machine q35 -accel tcg -cpu max -m 768 -nodefaults -no-reboot -display none";
   const boot = ["-kernel", kernel, "-initrd", initramfs, "-append", append];
   const lines = ["console", "word"].flatMap((name) => ["-serial", `file:${join(folder, name)}`]);
   return ["qemu-system-x86_64", ...machine.split(" "), ...boot, ...lines];
