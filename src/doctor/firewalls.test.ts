@@ -9,6 +9,7 @@ import { rulesInForce } from "./rules-in-force.ts";
 import { savedRuleset } from "./saved-ruleset.ts";
 import { twoFirewalls } from "./two-firewalls.ts";
 import type { Facts } from "./facts.ts";
+import type { SavedRule } from "../xtables/save.ts";
 import { desiredOf, find, libvirtSave, savedRule, soundHost } from "./sound-host.fake.ts";
 
 function dropping(changes: Partial<ForeignTable["chains"][number]> = {}): ForeignTable {
@@ -22,10 +23,10 @@ function dropping(changes: Partial<ForeignTable["chains"][number]> = {}): Foreig
   return { family: "inet", name: "admin", chains: [{ ...chain, ...changes }] };
 }
 
-/** FORWARD of iptables, whose policy drops, with jumps to chains of these programs. */
-function forwardOf(...makers: XtablesChain["makers"]): XtablesChain {
+/** FORWARD of iptables, whose policy drops. */
+function forward(): XtablesChain {
   const place = { command: "iptables", table: "filter", chain: "FORWARD" } as const;
-  const rules = { guestFilters: 0, passPosition: 1, passRules: [], makers };
+  const rules = { guestFilters: 0, passPosition: 1, passRules: [], makers: [] };
   return { ...place, policy: "DROP", mayDrop: true, ...rules };
 }
 
@@ -60,7 +61,7 @@ describe("a firewall of the host that drops", () => {
   });
 
   test("and is iptables' is changed through iptables", () => {
-    const xtables = [forwardOf()];
+    const xtables = [forward()];
     const [finding] = find(hostFirewall, soundHost({ xtables }));
     expect(finding?.fix.steps).toMatchObject([
       {
@@ -140,15 +141,27 @@ describe("two firewalls", () => {
     expect(find(twoFirewalls, soundHost({ units: disabled, rulesetFiles: [ufwConf] }))).toEqual([]);
   });
 
+  const kept = (name: string, rules: readonly SavedRule[]): Facts["saves"] => [
+    { command: "iptables", unlisted: [], tables: [{ name: "filter", chains: [{ name, rules }] }] },
+  ];
+
   test("are Docker and ufw, in a way of their own", () => {
-    const xtables = [forwardOf("docker")];
-    expect(find(twoFirewalls, soundHost({ xtables, rulesetFiles: [ufwConf] }))).toMatchObject([
+    const saves = kept("DOCKER", [savedRule("-j RETURN")]);
+    expect(find(twoFirewalls, soundHost({ saves, rulesetFiles: [ufwConf] }))).toMatchObject([
       {
         message: "what Docker publishes is open whatever ufw says",
-        evidence: [expect.any(String), "Docker: iptables -t filter FORWARD"],
+        evidence: [expect.any(String), "Docker: iptables -t filter DOCKER"],
       },
     ]);
-    expect(find(twoFirewalls, soundHost({ xtables }))).toEqual([]);
+    expect(find(twoFirewalls, soundHost({ saves }))).toEqual([]);
+  });
+
+  test("are not ufw that is switched off, whose chains stay behind empty", () => {
+    const facts = { units: units(["nftables.service"]) };
+    const on = kept("ufw-user-input", [savedRule("-j ACCEPT")]);
+    expect(find(twoFirewalls, soundHost({ ...facts, saves: on }))).toHaveLength(1);
+    const off = kept("ufw-user-input", []);
+    expect(find(twoFirewalls, soundHost({ ...facts, saves: off }))).toEqual([]);
   });
 });
 

@@ -1,7 +1,6 @@
 import type { ForeignTable } from "../ports/kernel.ts";
 import type { XtablesChain } from "../ports/xtables.ts";
 import { judgedBridges } from "../reconcile/judged-bridges.ts";
-import { withFirewalld } from "../reconcile/pass-rules-keeper.ts";
 import { planPassRules, type PassRulePlan, type PassRuleReport } from "../reconcile/pass-rules.ts";
 import { planFirewalld } from "../reconcile/plan-firewalld.ts";
 import type { MendingStep } from "../ports/mender.ts";
@@ -21,7 +20,9 @@ export const hostFirewall: Examination<Names> = {
     const zones = firewalld === undefined ? [] : planFirewalld(firewalld, bridges).report;
     const told = planPassRules({ foreign, xtables, mark, integration: "print" }).report;
     const plan = planPassRules({ foreign, xtables, mark, integration });
-    return [...withFirewalld(told, zones), ...zones].flatMap((line) => {
+    // Of firewalld's own table its zones tell.
+    const others = told.filter(({ state, table }) => state !== "owned" || table !== ownTable);
+    return [...(firewalld === undefined ? told : others), ...zones].flatMap((line) => {
       const finding = findingOf(line, foreign);
       if (finding === undefined || line.state !== "needed" || integration === "print") {
         return finding ?? [];
@@ -33,12 +34,15 @@ export const hostFirewall: Examination<Names> = {
 
 type Names = "foreign" | "xtables" | "firewalld" | "desired";
 
+const ownTable = "firewalld";
+
 function findingOf(line: PassRuleReport, foreign: readonly ForeignTable[]): Finding | undefined {
   const chain = `${line.by === "nft" ? line.family : line.by} ${line.table} ${line.chain}`;
   const evidence = [`${chain}: ${line.reason ?? line.state}`];
   switch (line.state) {
     case "needed": {
-      const text = line.line ?? "virtwall daemon, which tells firewalld";
+      if (line.by === "firewalld") return ofZone(line);
+      const text = line.line ?? "";
       const message = `${chain} drops what guests may, and lets marked packets through nowhere`;
       return { severity: "error", message, evidence, fix: { text } };
     }
@@ -58,6 +62,16 @@ function findingOf(line: PassRuleReport, foreign: readonly ForeignTable[]): Find
     case "left alone":
       return undefined;
   }
+}
+
+/** `table` is the zone. */
+function ofZone({ table, chain, reason, line }: PassRuleReport): Finding {
+  return {
+    severity: "error",
+    message: `firewalld lets guests on ${chain} through nowhere`,
+    evidence: [`bridge ${chain}, zone ${table}: ${reason ?? "firewalld was not told"}`],
+    fix: { text: line ?? "start virtwall's daemon, which tells firewalld" },
+  };
 }
 
 /** Single rules ahead of ours drop what somebody wanted dropped. */

@@ -1,11 +1,11 @@
-import type { XtablesChain } from "../ports/xtables.ts";
+import type { XtablesListing } from "../ports/xtables.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 
 /** Two programs that each take themselves for the host's only firewall: each undoes or overrules what the other lets pass. */
 export const twoFirewalls: Examination<Names> = {
   id: "two-firewalls",
-  needs: ["xtables", "tables", "firewalld", "units", "rulesetFiles"],
+  needs: ["saves", "tables", "firewalld", "units", "rulesetFiles"],
   examine(facts) {
     const signs = [
       { name: "firewalld", signs: firewalldSigns(facts) },
@@ -17,7 +17,7 @@ export const twoFirewalls: Examination<Names> = {
   },
 };
 
-type Names = "xtables" | "tables" | "firewalld" | "units" | "rulesetFiles";
+type Names = "saves" | "tables" | "firewalld" | "units" | "rulesetFiles";
 
 interface Manager {
   readonly name: string;
@@ -53,10 +53,10 @@ function firewalldSigns({ firewalld, tables, units }: Pick<Facts, Names>): reado
   ];
 }
 
-function ufwSigns({ xtables, rulesetFiles }: Pick<Facts, Names>): readonly string[] {
+function ufwSigns({ saves, rulesetFiles }: Pick<Facts, Names>): readonly string[] {
   const settings = rulesetFiles.find(({ file }) => file.endsWith("/ufw.conf"));
   const isOn = settings !== undefined && /^\s*ENABLED\s*=\s*"?yes/im.test(settings.text);
-  return [...chainsOf(xtables, "ufw"), ...(isOn ? [`${settings.file}: ENABLED=yes`] : [])];
+  return [...rulesIn(saves, /^ufw6?-/), ...(isOn ? [`${settings.file}: ENABLED=yes`] : [])];
 }
 
 function savedSigns({ units }: Pick<Facts, "units">): readonly string[] {
@@ -68,7 +68,7 @@ function savedSigns({ units }: Pick<Facts, "units">): readonly string[] {
 /** Docker rewrites the destination of what comes in for a container, so ufw's rules of input never see it (moby#4737). */
 function dockerPastUfw(facts: Pick<Facts, Names>): readonly Finding[] {
   const ufw = ufwSigns(facts);
-  const docker = chainsOf(facts.xtables, "docker");
+  const docker = rulesIn(facts.saves, /^DOCKER/);
   if (ufw.length === 0 || docker.length === 0) return [];
   return [
     {
@@ -80,11 +80,14 @@ function dockerPastUfw(facts: Pick<Facts, Names>): readonly Finding[] {
   ];
 }
 
-/** Chains that jump to those of the program. */
-function chainsOf(xtables: readonly XtablesChain[], maker: "ufw" | "docker"): readonly string[] {
-  return xtables
-    .filter(({ makers }) => makers.includes(maker))
-    .map(({ command, table, chain }) => `${command} -t ${table} ${chain}`);
+/** Its chains that hold rules: switched off, ufw leaves them behind empty, with the jumps to them (0.36.2). */
+function rulesIn(saves: readonly XtablesListing[], own: RegExp): readonly string[] {
+  return saves.flatMap(({ command, tables }) =>
+    tables.flatMap((table) => {
+      const chain = table.chains.find(({ name, rules }) => own.test(name) && rules.length > 0);
+      return chain === undefined ? [] : [`${command} -t ${table.name} ${chain.name}`];
+    }),
+  );
 }
 
 function enabled({ units: { units } }: Pick<Facts, "units">, name: string): readonly string[] {

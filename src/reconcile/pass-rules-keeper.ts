@@ -172,7 +172,7 @@ export class PassRuleKeeper {
 }
 
 /** firewalld's own table, which it may own: its zones let pass what no rule of ours can. */
-export function withFirewalld(
+function withFirewalld(
   report: readonly PassRuleReport[],
   zones: readonly PassRuleReport[],
 ): readonly PassRuleReport[] {

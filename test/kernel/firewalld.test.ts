@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
 import { ForeignFirewalld } from "../world/foreign/firewalld.ts";
 import { ForeignRoot } from "../world/foreign/foreign-root.ts";
+import { ufw } from "../world/foreign/ufw.ts";
 import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines } from "../world/packet-lines.ts";
 import { PacketRunner } from "../world/packet-runner.ts";
@@ -65,6 +66,15 @@ describe("firewalld, which owns its table", () => {
     expect(found.filter((text) => !/=> (blocked|refused)$/.test(text))).toEqual([]);
   });
 
+  test("doctor tells of each bridge that firewalld shuts off, and of no second firewall", () => {
+    const { status, text } = virtwall.run("doctor", "host-firewall", "two-firewalls");
+    expect(text).toContain("firewalld lets guests on virbr2 through nowhere");
+    expect(text).toContain("bridge virbr0, zone libvirt: firewalld was not told yet");
+    expect(text).not.toContain("insert rule inet firewalld");
+    expect(text).toContain("1 without a finding");
+    expect(status).toBe(1);
+  });
+
   test("once virtwall runs, every packet meets its promise", async () => {
     await virtwall.start();
     await integrated();
@@ -73,6 +83,13 @@ describe("firewalld, which owns its table", () => {
       .status()
       .integration.chains.find(({ by, chain }) => by === "nft" && chain === "filter_FORWARD");
     expect(forward?.reason).toBe("through firewalld's own policies");
+  });
+
+  test("doctor has nothing against it then", () => {
+    expect(virtwall.run("doctor", "host-firewall", "two-firewalls")).toEqual({
+      status: 0,
+      text: "0 errors, 0 warnings, 2 without a finding, 0 skipped\n",
+    });
   });
 
   test("libvirt's zone keeps its bridge, and ours has the others", async () => {
@@ -143,4 +160,14 @@ describe("firewalld, which owns its table", () => {
     virtwall.clean();
     // firewall-cmd is started anew for each word of it.
   }, 180_000);
+
+  test("doctor finds ufw where it is switched on beside it", async () => {
+    const doctor = () => virtwall.run("doctor", "two-firewalls").text;
+    expect(doctor()).toContain("0 errors, 0 warnings");
+    const other = ufw(root);
+    await other.start();
+    expect(doctor()).toContain("firewalld and ufw manage this host's firewall at once");
+    await other.stop();
+    expect(doctor()).toContain("0 errors, 0 warnings");
+  });
 });

@@ -1,6 +1,9 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchPage } from "../../lab/fetch-page.ts";
+import { projectRoot } from "../../lab/project-root.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
 import { asClient, uplink } from "../../lab/uplink.ts";
 import { writePolicy } from "../../lab/virtwall.ts";
@@ -54,6 +57,49 @@ async function expectServed(zone: string): Promise<void> {
 
 test("the bridge stays in libvirt's zone, and the publication passes firewalld", async () => {
   await expectServed("libvirt");
+});
+
+/** What doctor says of this host by these examinations. */
+async function doctor(...ids: readonly string[]): Promise<string> {
+  const program = [process.execPath, join(projectRoot(), "bin", "virtwall")];
+  return (await hypervisor.world.run([...program, "doctor", ...ids])).stdout;
+}
+
+async function write(file: string, text: string): Promise<void> {
+  const place = hypervisor.world.pathOf(file);
+  await mkdir(dirname(place), { recursive: true });
+  await writeFile(place, text);
+}
+
+test("doctor finds it sound, and does not once nftables.service is enabled beside it", async () => {
+  const { world } = hypervisor;
+  for (const name of ["virtwall", "virtwall-early", "virtwall-gate"]) {
+    const text = await readFile(join(projectRoot(), `system/units/${name}.service`), "utf8");
+    await write(`/etc/systemd/system/${name}.service`, text);
+  }
+  await write("/etc/systemd/system/multi-user.target.wants/virtwall.service", "");
+  await world.must(["mkdir", "-p", "/run/systemd/system"]);
+  const ids = ["host-firewall", "two-firewalls", "boot-order", "libvirt-faults"];
+  expect(await doctor(...ids)).toBe("0 errors, 0 warnings, 4 without a finding, 0 skipped\n");
+  await write("/etc/systemd/system/sysinit.target.wants/nftables.service", "");
+  await world.must(["rm", "/etc/systemd/system/virtwall-early.service"]);
+  const told = await doctor(...ids);
+  expect(told).toContain("firewalld and nftables.service manage this host's firewall at once");
+  expect(told).toContain("networks are up before virtwall has its rules in place");
+  expect(told).toContain("seen: libvirt 11.3.0 with firewall_backend nftables");
+  expect(told).toContain("3 warnings");
+  await world.must(["rm", "-r", "/etc/systemd/system", "/run/systemd/system"]);
+});
+
+test("a port that firewalld forwards elsewhere is found, and that the publication goes before", async () => {
+  const forward = "port=8080:proto=tcp:toport=80:toaddr=192.0.2.99";
+  expect(await doctor("foreign-forwards")).toContain("0 warnings");
+  await tell("--zone=public", `--add-forward-port=${forward}`);
+  expect(await doctor("foreign-forwards")).toContain(
+    "nobody outside reaches 192.0.2.99:80, where firewalld leads it",
+  );
+  expect(await page()).toBe("I am web1\n");
+  await tell("--zone=public", `--remove-forward-port=${forward}`);
 });
 
 test("so it is after firewalld is reloaded, and after libvirt is restarted", async () => {

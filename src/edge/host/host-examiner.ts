@@ -11,6 +11,7 @@ import { readLibvirtFacts } from "../libvirt/read-libvirt-facts.ts";
 import { readKernelFeatures } from "../nft/kernel-features.ts";
 import { listTables } from "../nft/list.ts";
 import { readForeign } from "../nft/read-foreign.ts";
+import { withOwners } from "../nft/with-owners.ts";
 import { XtablesPrograms } from "../xtables/xtables.ts";
 import { readNeighbours } from "./ip-neighbours.ts";
 import { readListeners } from "./read-listeners.ts";
@@ -36,7 +37,7 @@ export class ThisHost implements HostExaminer {
       listeners: readListeners,
       features: readKernelFeatures,
       tables: listTables,
-      foreign: readForeign,
+      foreign: async () => withOwners(await readForeign()),
       xtables: () => xtables.read(),
       saves: () => xtables.list(),
       firewalld: readFirewalld,
