@@ -25,6 +25,7 @@ import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-st
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { stoppable } from "./stoppable.ts";
 
 export interface AdoptOptions {
   readonly network: string;
@@ -108,7 +109,7 @@ async function makeOpen(
   if (changed === undefined) throw new RefusedError(`the XML of ${name} is not understood`);
   await refuseOtherPolicy(settings, before.policyTexts);
   const adoption = { network: name, xml: { before: xml, after: changed }, policy: edit, keys };
-  await adopt(adoption, portsOf(settings, output, name));
+  await stoppable(output, (tell) => adopt(adoption, { ...portsOf(settings, name), tell }));
   return { ...found, state: "adopted" };
 }
 
@@ -131,11 +132,12 @@ async function undo(
     );
   }
   const policy = await policyWithout(adoption);
-  const ports = portsOf(settings, output, name);
   const { networks } = (await collect(settings)).written.inventory;
   const isRunning = networks.some((network) => network.name === name);
   const saved = { ...adoption, xml: { before: former, after: xml } };
-  await giveBack(saved, { xml, isRunning, policy }, ports);
+  await stoppable(output, (tell) =>
+    giveBack(saved, { xml, isRunning, policy }, { ...portsOf(settings, name), tell }),
+  );
   const { decision } = await collect(settings);
   return {
     network: name,
@@ -242,7 +244,7 @@ function askedFor({ written }: Collected, { name, forward }: Network): string[] 
   ];
 }
 
-function portsOf(settings: Settings, output: Output, name: string): AdoptionPorts {
+function portsOf(settings: Settings, name: string): Omit<AdoptionPorts, "tell"> {
   return {
     networks: new VirshNetworks(settings.connectUri),
     store: new StateFolder(settings.stateFolder),
@@ -252,7 +254,6 @@ function portsOf(settings: Settings, output: Output, name: string): AdoptionPort
       hold: () => hold(settings),
       untilPluggedIn: () => untilPluggedIn(settings, name),
     },
-    tell: (step) => output.err(`${step}\n`),
   };
 }
 

@@ -32,6 +32,7 @@ import { patiently } from "./patiently.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
 import { askAll, describeAnswer, lostReach, questionsOf, type Reached } from "./reach.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { stoppable } from "./stoppable.ts";
 
 export interface MigrateOptions {
   readonly to: Backend;
@@ -125,10 +126,13 @@ class Run {
       ...(settings !== null && { settings: { before: text, after: withBackend(text ?? "", to) } }),
       isRestartDue: settings !== null || restart.length > 0,
     };
-    const state = await migrate(migration, this.#ports({ before, found, removals }));
+    const now = { before, found, removals };
+    const state = await stoppable(this.#output, (tell) =>
+      migrate(migration, { ...this.#ports(now), tell }),
+    );
     if (state === "restart due") return { ...result, state, hooks: [], removed: [], reach: [] };
-    const now = await reached(await collect(this.#settings));
-    return { ...result, state, removed: removals, reach: compare(before, now) };
+    const reachedNow = await reached(await collect(this.#settings));
+    return { ...result, state, removed: removals, reach: compare(before, reachedNow) };
   }
 
   async #find({ decision }: Collected): Promise<Findings> {
@@ -190,7 +194,11 @@ class Run {
     };
   }
 
-  #ports(now: { before: Reached; found: Findings; removals: string[] }): MigrationPorts {
+  #ports(now: {
+    before: Reached;
+    found: Findings;
+    removals: string[];
+  }): Omit<MigrationPorts, "tell"> {
     const { before, found, removals } = now;
     const retired: Undoing = [];
     const leftovers: Undoing = [];
@@ -210,11 +218,14 @@ class Run {
       untilSettled: () => this.#untilSettled(),
       hooks: { retire: () => asRefusal(retire), revive: () => asRefusal(revive) },
       leftovers: {
-        remove: async () => void removals.push(...(await this.#removeLeftovers(leftovers))),
+        remove: async () => void removals.push(...(await this.#removeFormer(leftovers))),
         restore: () => undoAll(leftovers),
+        removeNew: async () => {
+          const { to } = this.#options;
+          await (to === "nftables" ? this.#removeTables([]) : this.#removeRules([]));
+        },
       },
       untilReached: () => this.#untilReached(before),
-      tell: (step) => this.#output.err(`${step}\n`),
     };
   }
 
@@ -236,8 +247,12 @@ class Run {
     await this.#xtables.change(command, fitInsertions(undo, tables ?? []));
   }
 
-  async #removeLeftovers(undoing: Undoing): Promise<readonly string[]> {
-    if (this.#options.to === "iptables") return this.#removeTables(undoing);
+  #removeFormer(undoing: Undoing): Promise<readonly string[]> {
+    const { to } = this.#options;
+    return to === "iptables" ? this.#removeTables(undoing) : this.#removeRules(undoing);
+  }
+
+  async #removeRules(undoing: Undoing): Promise<readonly string[]> {
     const gone: string[] = [];
     for (const { command, tables } of await this.#xtables.list()) {
       const { script, rules, undo } = planLibvirtRemoval(tables);

@@ -26,6 +26,7 @@ import { planGuestSide, type GuestSidePlan } from "./plan-guest-side.ts";
 import { formatParameters } from "./nic-bindings.ts";
 import { hasErrors, printProblems } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { stoppable } from "./stoppable.ts";
 
 export interface GuestAdoptOptions {
   readonly guest: string;
@@ -112,7 +113,10 @@ async function move(call: Call): Promise<Answer> {
   if (options.isDryRun) return { result: { ...found, state: "possible" }, texts };
   await refuseOtherPolicy(settings, before.policyTexts);
   const macs = guest.isRunning ? nics.map(({ mac }) => mac) : [];
-  await adoptGuest(savedOf(call, plans), changeOf(all), portsOf(call, macs));
+  const saved = savedOf(call, plans);
+  await stoppable(call.output, (tell) =>
+    adoptGuest(saved, changeOf(all), { ...portsOf(call, macs), tell }),
+  );
   return { result: { ...found, state: "adopted" }, texts };
 }
 
@@ -187,7 +191,9 @@ async function undo(call: Call): Promise<Answer> {
     nics: changes.flatMap(({ nics }) => nics),
     metadata: changes.flatMap(({ metadata }) => metadata),
   };
-  await giveGuestBack(guest.uuid, change, portsOf(call, []));
+  await stoppable(call.output, (tell) =>
+    giveGuestBack(guest.uuid, change, { ...portsOf(call, []), tell }),
+  );
   const result = { guest: options.guest, nics: [], problems: [], obstacles: [] };
   return { result: { ...result, state: "given back" }, texts: new Map() };
 }
@@ -225,17 +231,18 @@ function withoutSpace(xml: string): string {
   return xml.replaceAll(/>\s+</g, "><").trim();
 }
 
-function portsOf({ settings, output, options, guests }: Call, macs: readonly Mac[]) {
-  const ports: GuestAdoptionPorts = {
+function portsOf(
+  { settings, options, guests }: Call,
+  macs: readonly Mac[],
+): Omit<GuestAdoptionPorts, "tell"> {
+  return {
     guests,
     store: new StateFolder(settings.stateFolder),
     daemon: {
       converge: () => converge(settings),
       expectEnforced: () => expectEnforced(settings, options.guest, macs),
     },
-    tell: (step) => output.err(`${step}\n`),
   };
-  return ports;
 }
 
 /** What the daemon says of the nics: without rules of ours libvirt's must not go. */

@@ -25,7 +25,11 @@ function site(failing = "", hasSystemd = true): { ports: MigrationPorts; done: s
     },
     untilSettled: () => step("settled"),
     hooks: { retire: () => step("retire"), revive: () => step("revive") },
-    leftovers: { remove: () => step("remove"), restore: () => step("put back") },
+    leftovers: {
+      remove: () => step("remove"),
+      restore: () => step("put back"),
+      removeNew: () => step("clear"),
+    },
     untilReached: () => step("reached"),
     tell: () => undefined,
   };
@@ -43,7 +47,7 @@ test("a guest that is not reached brings the scripts back, then the settings, th
   await expect(migrate(whole, ports)).rejects.toThrow(
     "reached failed; everything is as it was before",
   );
-  expect(done.slice(-3)).toEqual(["revive", "restore old", "restart"]);
+  expect(done.slice(-4)).toEqual(["revive", "restore old", "restart", "clear"]);
 });
 
 test("where libvirt does not start anew, what was removed is put back", async () => {
@@ -70,7 +74,7 @@ test.each([
     message: `${error.message}; everything is as it was before`,
     cause: error,
   });
-  expect(done.slice(-3)).toEqual(["revive", "restore old", "restart"]);
+  expect(done.slice(-4)).toEqual(["revive", "restore old", "restart", "clear"]);
 });
 
 test("what cannot be put back is named", async () => {

@@ -26,6 +26,8 @@ export interface MigrationPorts {
   readonly leftovers: {
     remove(): Promise<void>;
     restore(): Promise<void>;
+    /** What the new backend has left, where libvirt is back at its former one. */
+    removeNew(): Promise<void>;
   };
   /** Throws {@link AdoptionError} where somebody is not reached any more who was before. */
   untilReached(): Promise<void>;
@@ -45,7 +47,7 @@ export async function migrate(
   let isStarted = true;
   await steppingBack(refusals, async (undo) => {
     // Undone last: with its former settings the driver writes the rules of before.
-    if (isRestartDue) undo.push(["libvirt's rules", async () => void (await driver.restart())]);
+    if (isRestartDue) undo.push(["libvirt's rules", () => restartFormer(ports)]);
     if (settings) {
       tell("writing libvirt's network.conf");
       undo.push(["network.conf", () => driver.restoreSettings(settings.before)]);
@@ -68,6 +70,10 @@ export async function migrate(
     await ports.untilReached();
   });
   return isStarted ? "migrated" : "restart due";
+}
+
+async function restartFormer({ driver, leftovers }: MigrationPorts): Promise<void> {
+  if (await driver.restart()) await leftovers.removeNew();
 }
 
 const refusals = [AdoptionError, KernelError, NetworkError, SourceError, XtablesError] as const;

@@ -12,7 +12,10 @@ import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
 const settingsFile = "/etc/libvirt/network.conf";
 const hookFile = "/etc/libvirt/hooks/qemu";
 
-/** Restarts libvirtd as its unit would. Where there is a file /run/break, the rules of somebody else shut the guest off. */
+/**
+ * Restarts libvirtd as its unit would. Where there is a file /run/break, the rules of somebody else shut the guest off; where there is
+ * /run/interrupt, ^C is typed meanwhile.
+ */
 const systemctl = `#!/bin/sh
 [ "$*" = "restart libvirtd.service" ] || exit 5
 p=$(cat /run/libvirtd.pid)
@@ -22,6 +25,10 @@ nft delete table inet broken 2>/dev/null
 if [ -e /run/break ]; then
   rm /run/break
   nft 'table inet broken { chain prerouting { type filter hook prerouting priority raw; tcp sport 1024-65535 tcp dport 8080 drop; }; }'
+fi
+if [ -e /run/interrupt ]; then
+  rm /run/interrupt
+  kill -INT "$PPID"
 fi
 exec libvirtd -d
 `;
@@ -140,4 +147,18 @@ test("a guest that is not reached any more brings back everything as it was", as
   expect(await page()).toBe("I am web1\n");
   const sorted = (text: string) => text.split("\n").toSorted();
   expect(sorted(await xtables())).toEqual(sorted(rules));
+});
+
+test("^C in the midst of it undoes what was done, and says so", async () => {
+  const [rules, settings, hook] = [await xtables(), await read(settingsFile), await read(hookFile)];
+  await writeFile(hypervisor.world.pathOf("/run/interrupt"), "");
+  await expect(migrate("nftables")).rejects.toThrow(
+    /SIGINT: ends with its next step[^]*stopped by SIGINT; everything is as it was before/,
+  );
+  expect(await read(settingsFile)).toBe(settings);
+  expect(await read(hookFile)).toBe(hook);
+  expect(await nft()).not.toContain("libvirt_network");
+  expect(await xtables()).toContain("-A LIBVIRT_FWI -o virbr0 -j REJECT");
+  expect((await xtables()).split("\n").toSorted()).toEqual(rules.split("\n").toSorted());
+  expect(await page()).toBe("I am web1\n");
 });
