@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { InterfaceName } from "../base/interface-name.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { printRuleset } from "../nft/print.ts";
 import type { Flows } from "../ports/flows.ts";
@@ -54,8 +54,8 @@ export interface Applied {
 }
 
 async function applyByDaemon(settings: Settings): Promise<ApplyResult | undefined> {
-  const running = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (running?.kind === "status") demandSame(running.status.daemon, settings);
+  const running = await askParts(settings.daemonSocket, "daemon");
+  if (running !== undefined) demandSame(running.daemon, settings);
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   if (reply?.kind !== "reload") return undefined;
   const { state, changes, problems, error } = reply.result;

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import type { SourceText } from "../model/source-text.ts";
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { verdictOf } from "./print-problems.ts";
@@ -14,9 +14,9 @@ export async function refuseOtherPolicy(
   { daemonSocket }: Settings,
   texts: readonly SourceText[],
 ): Promise<void> {
-  const reply = await askDaemon(daemonSocket, { request: "status" });
-  if (reply?.kind !== "status") throw new AdoptionError(noDaemon);
-  const followed = reply.status.policy.files;
+  const told = await askParts(daemonSocket, "policy");
+  if (told === undefined) throw new AdoptionError(noDaemon);
+  const followed = told.policy.files;
   if (followed.join("\n") === texts.map(({ file }) => resolve(file)).join("\n")) return;
   const theirs = followed.length === 0 ? "an empty one" : followed.join(", ");
   throw new AdoptionError(`the daemon follows another policy (${theirs}): name it with --policy`);

@@ -1,7 +1,7 @@
 import type { Mac } from "../base/mac.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { VirshGuests } from "../edge/libvirt/virsh-guests.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askParts } from "../edge/socket/daemon-client.ts";
 import type { GuestPolicy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 import { guestNamespace } from "../parse/guest-metadata.ts";
@@ -251,9 +251,9 @@ async function expectEnforced(
   name: string,
   macs: readonly Mac[],
 ): Promise<void> {
-  const reply = await askDaemon(daemonSocket, { request: "status" });
-  if (reply?.kind !== "status") throw new AdoptionError(noDaemon);
-  const guest = reply.status.guests.find((candidate) => candidate.name === name);
+  const told = await askParts(daemonSocket, "guests");
+  if (told === undefined) throw new AdoptionError(noDaemon);
+  const guest = told.guests.find((candidate) => candidate.name === name);
   for (const mac of macs) {
     const filter = guest?.nics.find((nic) => nic.mac === mac)?.filter;
     if (filter?.state === "enforced") continue;

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { readText } from "../edge/files/read-folder.ts";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askParts } from "../edge/socket/daemon-client.ts";
 import { quote } from "../base/quote.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Problem } from "../model/problem.ts";
@@ -271,9 +271,8 @@ function isError({ severity }: Problem): boolean {
 
 /** One that follows another policy would not read what is written here. */
 async function refuseOtherDaemon({ daemonSocket, policyFile }: Settings): Promise<void> {
-  const reply = await askDaemon(daemonSocket, { request: "status" });
-  if (reply?.kind !== "status") return;
-  const followed = reply.status.daemon?.policyFile;
+  const told = await askParts(daemonSocket, "daemon");
+  const followed = told?.daemon?.policyFile;
   if (followed === undefined || followed === resolve(policyFile)) return;
   throw new RefusedError(`the daemon follows another policy (${followed}): name it with --policy`);
 }

@@ -1,4 +1,4 @@
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askParts } from "../edge/socket/daemon-client.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Problem } from "../model/problem.ts";
 import type { GuestState } from "../model/state.ts";
@@ -107,9 +107,9 @@ interface Bound {
 
 /** What the daemon has made of them, or would. */
 async function readGuests(settings: Settings): Promise<Bound> {
-  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (reply?.kind === "status") {
-    const { policy, guests } = reply.status;
+  const told = await askParts(settings.daemonSocket, "policy", "guests");
+  if (told !== undefined) {
+    const { policy, guests } = told;
     const isNothing = policy.inForce === "none" || policy.inForce === "undecided";
     return { guests: isNothing ? undefined : guests, problems: policy.problems };
   }

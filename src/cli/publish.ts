@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { writeAtomically } from "../edge/files/write-atomically.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import type { Problem } from "../model/problem.ts";
 import type { PublicationState } from "../model/state.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -49,9 +49,9 @@ export async function runPublishList(settings: Settings, output: Output): Promis
 }
 
 async function listPublications(settings: Settings): Promise<readonly PublicationState[]> {
-  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (reply?.kind === "status") {
-    const { policy, publications } = reply.status;
+  const told = await askParts(settings.daemonSocket, "policy", "publications");
+  if (told !== undefined) {
+    const { policy, publications } = told;
     if (policy.inForce === "none") throw nothingInForce(policy.problems);
     return publications;
   }
@@ -196,8 +196,7 @@ export async function reloadDaemon(
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
   if (reply?.kind !== "reload") return null;
   if (file === null) return reply.result;
-  const now = await askDaemon(settings.daemonSocket, { request: "status" });
-  const followed = now?.kind === "status" ? now.status.policy.files : [];
+  const followed = (await askParts(settings.daemonSocket, "policy"))?.policy.files ?? [];
   if (followed.includes(resolve(file))) return reply.result;
   const theirs = followed.length === 0 ? "an empty one" : followed.join(", ");
   const error = `the daemon follows another policy (${theirs}): name it with --policy`;

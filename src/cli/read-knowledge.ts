@@ -1,9 +1,9 @@
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askParts } from "../edge/socket/daemon-client.ts";
 import type { Knowledge } from "../explain/knowledge.ts";
 import type { KnownNic } from "../explain/read-host.ts";
-import type { GuestState, NicState, PublicationState } from "../model/state.ts";
+import type { GuestState, NicState } from "../model/state.ts";
 import { SourceError } from "../ports/sources.ts";
-import { collect } from "./collect.ts";
+import type { PublishedPorts } from "../wire/daemon-status.ts";
 import { knownNic } from "./ground.ts";
 import type { Settings } from "./settings.ts";
 
@@ -12,6 +12,7 @@ export interface ReadKnowledge extends Knowledge {
   readonly guests: readonly string[];
 }
 
+const partsToAsk = ["policy", "networks", "guests", "published", "integration"] as const;
 const nothing: ReadKnowledge = { nics: [], integration: "auto", publications: [], guests: [] };
 
 /**
@@ -19,10 +20,9 @@ const nothing: ReadKnowledge = { nics: [], integration: "auto", publications: []
  * is asked for by name.
  */
 export async function readKnowledge(settings: Settings, isNeeded: boolean): Promise<ReadKnowledge> {
-  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (reply?.kind === "status" && /^(current|last-good)$/.test(reply.status.policy.inForce)) {
-    const { status } = reply;
-    return knowledgeOf({ ...status, integration: status.integration.mode });
+  const told = await askParts(settings.daemonSocket, ...partsToAsk);
+  if (told !== undefined && /^(current|last-good)$/.test(told.policy.inForce)) {
+    return knowledgeOf({ ...told, integration: told.integration.mode });
   }
   try {
     return await readWritten(settings);
@@ -33,11 +33,14 @@ export async function readKnowledge(settings: Settings, isNeeded: boolean): Prom
 }
 
 async function readWritten(settings: Settings): Promise<ReadKnowledge> {
+  // Loaded where it is needed: what parses a policy takes a tenth of a second to start.
+  const { collect } = await import("./collect.ts");
   const { desired } = (await collect(settings)).decision;
   if (desired === undefined) return nothing;
   const { policy, compiled } = desired;
   const { integration } = policy.host;
-  const known = knowledgeOf({ ...compiled, networks: compiled.intent.networks, integration });
+  const { guests, publications: published, intent } = compiled;
+  const known = knowledgeOf({ guests, published, networks: intent.networks, integration });
   return { ...known, guests: [...policy.guests.keys(), ...known.guests] };
 }
 
@@ -48,25 +51,25 @@ interface Facts {
     readonly bridge: string;
   }[];
   readonly guests: readonly GuestState[];
-  readonly publications: readonly PublicationState[];
+  readonly published: readonly PublishedPorts[];
   readonly integration: Knowledge["integration"];
 }
 
-function knowledgeOf({ networks, guests, publications, integration }: Facts): ReadKnowledge {
+function knowledgeOf({ networks, guests, published, integration }: Facts): ReadKnowledge {
   const byBridge = new Map(networks.map((network) => [network.bridge, network]));
   return {
     nics: guests.flatMap((guest) =>
       guest.nics.map((nic) => describe(guest, nic, byBridge.get(nic.bridge ?? ""))),
     ),
     integration,
-    publications: publications.map(({ guest, protocol, public: { first, last }, reason }) => ({
+    publications: published.map(({ guest, protocol, public: { first, last }, reason }) => ({
       guest,
       protocol,
       first,
       last,
       ...(reason !== undefined && { reason }),
     })),
-    guests: [...guests.map(({ name }) => name), ...publications.map(({ guest }) => guest)],
+    guests: [...guests.map(({ name }) => name), ...published.map(({ guest }) => guest)],
   };
 }
 

@@ -9,7 +9,13 @@ import { SourceError } from "../ports/sources.ts";
 import { listLearned } from "../reconcile/list-learned.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
 import type { DaemonStatus, IntegrationStatus, ProtectionStatus } from "../wire/daemon-status.ts";
-import { countsOf, firewallsOf, statusBody } from "../wire/status-body.ts";
+import {
+  countsOf,
+  firewallsOf,
+  guestStatuses,
+  networkStatuses,
+  publicationStatuses,
+} from "../wire/status-body.ts";
 import { collect, type Collected } from "./collect.ts";
 import { noDaemon } from "./events.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
@@ -39,17 +45,19 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
   try {
     const gatePid = await readGatePid(settings.gateSocket);
-    const desired = collected.decision.desired;
+    const compiled = collected.decision.desired?.compiled;
     return {
       ...describePolicy(collected),
       daemon: null,
       ...(gatePid !== undefined && { gate: { pid: gatePid } }),
       protection: protectionOf(await kernel.ownership()),
       errors: [noDaemon(settings.daemonSocket)],
-      ...statusBody(desired?.compiled, {
-        counts: countsOf(await kernel.readCounters()),
-        learned: await listLearned(kernel),
-      }),
+      networks: networkStatuses(compiled?.intent.networks),
+      guests: guestStatuses(compiled?.guests, await listLearned(kernel)),
+      publications: publicationStatuses(
+        compiled?.publications,
+        countsOf(await kernel.readCounters()),
+      ),
       integration: await readIntegration(kernel, collected.written.policy),
       gaps: { tables: { count: 0 }, passRules: { count: 0 } },
     };

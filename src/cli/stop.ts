@@ -7,7 +7,7 @@ import { defaultHooksFolder, HookFile, HookFileError } from "../edge/hooks/hook-
 import { endProcess, ProcessError } from "../edge/host/end-process.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askParts } from "../edge/socket/daemon-client.ts";
 import { readersSocketOf } from "../edge/socket/readers-socket.ts";
 import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
@@ -43,8 +43,8 @@ export async function runStop(
   demandRoot("stop");
   const state = new StateFolder(settings.stateFolder);
   if (options.isClean) await refuseAdopted(state, settings);
-  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  const daemon = reply?.kind === "status" ? (reply.status.daemon?.pid ?? null) : null;
+  const told = await askParts(settings.daemonSocket, "daemon");
+  const daemon = told?.daemon?.pid ?? null;
   if (daemon !== null) await endProcess(daemon);
   const failures: string[] = [];
   let gate: number | null = null;

@@ -1,5 +1,5 @@
 import { openKernel } from "../edge/nft/open-kernel.ts";
-import { askDaemon } from "../edge/socket/daemon-client.ts";
+import { askParts } from "../edge/socket/daemon-client.ts";
 import type { IntegrationStatus } from "../wire/daemon-status.ts";
 import { collect, type Collected } from "./collect.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
@@ -41,8 +41,8 @@ async function integrationOf(
   settings: Settings,
   { written }: Collected,
 ): Promise<IntegrationStatus> {
-  const reply = await askDaemon(settings.daemonSocket, { request: "status" });
-  if (reply?.kind === "status") return reply.status.integration;
+  const told = await askParts(settings.daemonSocket, "integration");
+  if (told !== undefined) return told.integration;
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
   try {
     return await readIntegration(kernel, written.policy);

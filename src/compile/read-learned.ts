@@ -2,11 +2,16 @@ import { formatAddress, parseAddress, type Address } from "../base/address.ts";
 import type { Element, Expression, SetDefinition, Table } from "../nft/ast.ts";
 import { tableName } from "./names.ts";
 
+/** Whether a set of this name holds addresses that were learned. */
+export function isLearned(set: string): boolean {
+  return set.startsWith("learned");
+}
+
 /** What the kernel has learned by itself of the nics that filters bind, by tap. */
 export function readLearned(tables: readonly Table[]): ReadonlyMap<string, readonly Address[]> {
   const learned = new Map<string, Address[]>();
   const elements = setsOfLearning(tables)
-    .filter(({ name }) => name.startsWith("learned"))
+    .filter(({ name }) => isLearned(name))
     .flatMap((set) => set.elements);
   for (const { tap, address } of elements.flatMap(readElement)) {
     const known = learned.get(tap);

@@ -1,5 +1,5 @@
 import type { RequestHandler } from "../edge/socket/daemon-server.ts";
-import type { DaemonStatus } from "../wire/daemon-status.ts";
+import type { DaemonStatus, StatusPart, StatusParts } from "../wire/daemon-status.ts";
 import type { ReloadResult } from "../wire/daemon-protocol.ts";
 import type { Follower } from "./follower.ts";
 import type { HeldSources } from "./held-sources.ts";
@@ -11,16 +11,20 @@ export interface AnswerParts {
   readonly journal: Journal;
   readonly sources: HeldSources;
   readonly readStatus: () => Promise<DaemonStatus>;
+  readonly readParts: (names: readonly StatusPart[]) => Promise<Partial<StatusParts>>;
 }
 
 /** What the daemon does for those who ask on its socket. */
 export function answerRequests(parts: AnswerParts): RequestHandler {
-  const { follower, journal, sources, readStatus } = parts;
+  const { follower, journal, sources, readStatus, readParts } = parts;
   const hooks = new HookIntake(follower, journal);
   return (request, reply) => {
     switch (request.request) {
       case "status":
         void readStatus().then((status) => reply({ kind: "status", status }));
+        return undefined;
+      case "parts":
+        void readParts(request.parts).then((named) => reply({ kind: "parts", parts: named }));
         return undefined;
       case "reload":
         void reload(follower).then((result) => reply({ kind: "reload", result }));

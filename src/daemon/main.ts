@@ -21,7 +21,7 @@ import { Follower, type Outcome } from "./follower.ts";
 import { HeldSources } from "./held-sources.ts";
 import { Journal, printLogLine } from "./journal.ts";
 import { readDaemonSettings, UsageError, type DaemonSettings } from "./settings.ts";
-import { readStatus } from "./status.ts";
+import { readParts, readStatus } from "./status.ts";
 import { takeBackUnconfirmed, watchUnconfirmed } from "./take-back.ts";
 
 /** The machine refuses: exit status 3. */
@@ -73,11 +73,13 @@ async function follow(settings: DaemonSettings): Promise<void> {
   });
   const identity = identityOf(settings);
   const gatePid = () => readGatePid(settings.gateSocket);
+  const input = { identity, follower, kernel, gatePid };
   handle = answerRequests({
     follower,
     journal,
     sources,
-    readStatus: () => readStatus({ identity, follower, kernel, gatePid }),
+    readStatus: () => readStatus(input),
+    readParts: (names) => readParts(input, names),
   });
   tellReady();
   refuseMissing(await follower.start());

@@ -5,7 +5,6 @@ import { isWithin } from "./outsider.ts";
 import {
   type Answer,
   answerOf,
-  every,
   type Interval,
   type Loaded,
   nameBits,
@@ -86,6 +85,18 @@ function numberOf(value: string | number, type: string): bigint | undefined {
   if (typeof value === "number") {
     return nameTypes.has(type) ? numberedInterface(value) : BigInt(value);
   }
+  const known = words.get(type) ?? new Map<string, bigint | undefined>();
+  words.set(type, known);
+  if (known.has(value)) return known.get(value);
+  const number = numberOfWord(value, type);
+  known.set(value, number);
+  return number;
+}
+
+/** By type: of ten thousand publications most have the same address and protocol. */
+const words = new Map<string, Map<string, bigint | undefined>>();
+
+function numberOfWord(value: string, type: string): bigint | undefined {
   if (nameTypes.has(type)) return value === "0" ? 0n : nameBits(value);
   const symbol = symbolValue(type, value);
   if (symbol !== undefined) return symbol;
@@ -109,9 +120,13 @@ export function matchesKey(
 ): Answer {
   const parts = key.kind === "concat" ? key.parts : [key];
   if (parts.length !== fields.length) return "maybe";
-  return every(
-    parts.map((part, index) => within(fields[index] ?? "unknown", part, types[index] ?? "integer")),
-  );
+  let answer: Answer = "yes";
+  for (const [index, part] of parts.entries()) {
+    const met = within(fields[index] ?? "unknown", part, types[index] ?? "integer");
+    if (met === "no") return "no";
+    if (met === "maybe") answer = "maybe";
+  }
+  return answer;
 }
 
 function within(field: Loaded, constant: Expression, type: string): Answer {

@@ -43,12 +43,18 @@ function normaliseElements(
   keyTypes: Datatypes,
   dataTypes: Datatypes = [],
 ): Element[] {
-  const normal = elements.map((element) => {
-    const key = shortest(normaliseConstant(element.key, keyTypes));
-    if (element.data === undefined || isVerdict(element.data)) return { ...element, key };
-    return { ...element, key, data: normaliseConstant(element.data, dataTypes) };
-  });
-  return sortElements(normal);
+  const types = { type: keyTypes, data: dataTypes };
+  return sortElements(elements.map((element) => normaliseElement(element, types)));
+}
+
+/** The normal form of an element of such a set. */
+export function normaliseElement(
+  element: Element,
+  { type, data = [] }: Pick<SetDefinition, "type" | "data">,
+): Element {
+  const key = shortest(normaliseConstant(element.key, type));
+  if (element.data === undefined || isVerdict(element.data)) return { ...element, key };
+  return { ...element, key, data: normaliseConstant(element.data, data) };
 }
 
 function normaliseRule(rule: Rule): Rule {

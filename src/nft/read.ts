@@ -23,7 +23,7 @@ import {
   unknownProperties,
 } from "./json.ts";
 import { likelyElements } from "./likely-elements.ts";
-import { normalise, normaliseSet } from "./normalise.ts";
+import { normalise, normaliseElement, normaliseSet } from "./normalise.ts";
 import { printExpression } from "./print-expression.ts";
 import { readElement, readExpression } from "./read-expression.ts";
 import { readRule } from "./read-statement.ts";
@@ -40,7 +40,10 @@ export function readTables(json: Json, likely: readonly Table[] = []): Table[] {
   });
 }
 
-/** The same, but the elements of a named set are read when they are first asked for: of all sets of a host a packet meets few. */
+/**
+ * The same, but the elements of a named set are read when they are first asked for, and stand in the kernel's order: of all sets of a
+ * host a packet meets few.
+ */
 export function readTablesOnDemand(json: Json): Table[] {
   return splitTables(json).map(({ bare, sets }) => ({ ...bare, sets: sets.map(readOnDemand) }));
 }
@@ -80,11 +83,14 @@ function readWholeSet(
 }
 
 function readOnDemand(json: JsonObject): SetDefinition {
+  const set = normaliseSet(readSet(json, []));
   let elements: readonly Element[] | undefined;
   return {
-    ...normaliseSet(readSet(json, [])),
+    ...set,
     get elements() {
-      return (elements ??= normaliseSet(readSet(json, asList(json["elem"]))).elements);
+      return (elements ??= asList(json["elem"]).map((elem) =>
+        normaliseElement(readElement(elem), set),
+      ));
     },
   };
 }

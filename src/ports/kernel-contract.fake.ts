@@ -95,6 +95,16 @@ export function kernelContract(name: string, open: () => Promise<KernelUnderCont
       expect(foreign.filter((table) => table.name === "virtwall")).toEqual([]);
     });
 
+    it("reads of our sets those alone that are wanted, and no chains", async () => {
+      const bare = async (name: string) =>
+        (await under.kernel.readSets((each) => each === name)).flatMap(({ sets, chains }) => [
+          ...sets,
+          ...chains,
+        ]);
+      expect(await bare("s")).toEqual(madeTable.sets);
+      expect(await bare("c")).toEqual([]);
+    });
+
     it("counts nothing where no element has a counter", async () => {
       expect(await under.kernel.readCounters()).toEqual([]);
     });

@@ -44,6 +44,16 @@ export class FakeKernel implements Kernel {
     return this.#list(this.tables);
   }
 
+  readSets(isWanted: (name: string) => boolean): Promise<readonly Table[]> {
+    return this.#list(
+      this.tables.map((table) => ({
+        ...table,
+        sets: table.sets.filter(({ name }) => isWanted(name)),
+        chains: [],
+      })),
+    );
+  }
+
   readForeign(): Promise<readonly ForeignTable[]> {
     return this.#list(this.foreign);
   }

@@ -22,6 +22,8 @@ export interface Kernel {
   ownership(): Promise<Ownership>;
   /** Calls back for every change of the ruleset by anybody, ourselves included. The function returned ends it. */
   watch(listener: (event: KernelEvent) => void): () => void;
+  /** Our own tables without chains, and with those sets alone whose names are wanted: what others hold is not fetched. */
+  readSets(isWanted: (name: string) => boolean): Promise<readonly Table[]>;
   /** Packet counts of the elements of our own maps, by table, set and the element's key as nft prints it. */
   readCounters(): Promise<readonly ElementCount[]>;
 }

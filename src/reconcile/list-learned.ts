@@ -1,13 +1,13 @@
 import type { Address } from "../base/address.ts";
-import { readLearned } from "../compile/read-learned.ts";
+import { isLearned, readLearned } from "../compile/read-learned.ts";
 import { KernelError, type Kernel } from "../ports/kernel.ts";
 
 /** Addresses that the kernel has learned, by tap; none where it does not answer. */
 export async function listLearned(
-  kernel: Pick<Kernel, "readTables">,
+  kernel: Pick<Kernel, "readSets">,
 ): Promise<ReadonlyMap<string, readonly Address[]>> {
   try {
-    return readLearned(await kernel.readTables());
+    return readLearned(await kernel.readSets(isLearned));
   } catch (error) {
     if (error instanceof KernelError) return new Map();
     throw error;

@@ -39,6 +39,19 @@ function states(foreign: readonly ForeignTable[], changes = {}) {
   return plan(foreign, changes).report.map((line) => line.state);
 }
 
+describe("a table of a running trace", () => {
+  const tracing = (changes: Partial<ForeignChain>) =>
+    table({ name: "virtwall-trace-4711", owner: "node", chains: [chain(changes)] });
+
+  test("is nobody's firewall", () => {
+    expect(plan([tracing({ policy: "accept", rules: [acceptRule(2)] })]).report).toEqual([]);
+  });
+
+  test("is one where somebody else drops under its name", () => {
+    expect(states([tracing({})])).toEqual(["owned"]);
+  });
+});
+
 describe("in tables of nft", () => {
   test("a chain with policy drop gets the pass rule at its head", () => {
     const { nftScript, report } = plan([table()]);

@@ -1,3 +1,4 @@
+import { isTraceTable } from "../compile/names.ts";
 import type { TableFamily } from "../nft/ast.ts";
 import {
   canBeNamed,
@@ -136,7 +137,10 @@ function judge(input: PassRuleInput, table: ForeignTable, chain: ForeignChain): 
     ...(reason === undefined ? {} : { reason }),
     ...(line === undefined ? {} : { line }),
   });
-  if (isManagedByXtables(table, chain, input.xtables ?? [])) return { report: [], commands: [] };
+  const isTracing = isTraceTable(table.name) && need.dropper === undefined;
+  if (isTracing || isManagedByXtables(table, chain, input.xtables ?? [])) {
+    return { report: [], commands: [] };
+  }
   const obstacle = obstacleOf(input, table, chain);
   if (obstacle !== undefined) {
     const state = need.dropper === undefined ? "not needed" : obstacle.state;

@@ -1,5 +1,5 @@
 import type { Problem } from "../model/problem.ts";
-import type { DaemonStatus } from "./daemon-status.ts";
+import type { DaemonStatus, StatusPart, StatusParts } from "./daemon-status.ts";
 import { readHookCall, type HookCall, type HookResult } from "./hook-call.ts";
 
 /**
@@ -12,6 +12,8 @@ export const defaultDaemonSocket = "/run/virtwall/virtwall.sock";
 
 export type DaemonRequest =
   | { readonly request: "status" }
+  /** Of the status what is named. */
+  | { readonly request: "parts"; readonly parts: readonly StatusPart[] }
   /** Reads everything again and converges; answered when that is done or has failed. */
   | { readonly request: "reload" }
   | { readonly request: "events"; readonly follow: boolean }
@@ -32,6 +34,7 @@ export type NumberedDaemonRequest = DaemonRequest & {
 
 export type DaemonReply = { readonly version: number; readonly id: number } & (
   | { readonly kind: "status"; readonly status: DaemonStatus }
+  | { readonly kind: "parts"; readonly parts: Partial<StatusParts> }
   | { readonly kind: "reload"; readonly result: ReloadResult }
   /** What happened so far, oldest first. */
   | { readonly kind: "events"; readonly events: readonly DaemonEvent[] }
@@ -65,13 +68,15 @@ export interface DaemonEvent {
 /** Undefined for anything that is not a request of this protocol. */
 export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { version, id, request, follow } = value as Partial<Record<string, unknown>>;
+  const { version, id, request, follow, parts } = value as Partial<Record<string, unknown>>;
   if (version !== daemonProtocol || typeof id !== "number") return undefined;
   switch (request) {
     case "status":
     case "reload":
     case "hold":
       return { version, id, request };
+    case "parts":
+      return isParts(parts) ? { version, id, request, parts } : undefined;
     case "events":
       return { version, id, request, follow: follow === true };
     case "hook": {
@@ -81,6 +86,24 @@ export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undef
     default:
       return undefined;
   }
+}
+
+const statusParts = {
+  daemon: true,
+  protection: true,
+  gate: true,
+  policy: true,
+  errors: true,
+  networks: true,
+  guests: true,
+  publications: true,
+  published: true,
+  integration: true,
+  gaps: true,
+} as const satisfies Record<StatusPart, true>;
+
+function isParts(value: unknown): value is readonly StatusPart[] {
+  return Array.isArray(value) && value.every((name) => Object.hasOwn(statusParts, String(name)));
 }
 
 /** Undefined for anything that is not a reply of this protocol. The daemon is trusted for what is inside. */

@@ -102,6 +102,22 @@ export interface IntegratedChain {
   readonly line?: string;
 }
 
+/**
+ * What can be asked for by itself, since the whole takes time: the parts of {@link DaemonStatus}, and what others than people ask.
+ * `guests` and `publications` are asked of the kernel, for what it has learned and counted; all else is as of the last round.
+ */
+export interface StatusParts extends DaemonStatus {
+  /** All that is published, in few words. */
+  readonly published: readonly PublishedPorts[];
+}
+
+export type StatusPart = keyof StatusParts;
+
+export interface PublishedPorts extends Pick<
+  PublicationState,
+  "guest" | "protocol" | "public" | "reason"
+> {}
+
 export interface GapStatus {
   /** Of our own tables, in restore mode. */
   readonly tables: Gap;

@@ -8,19 +8,6 @@ import type {
   PublicationStatus,
 } from "./daemon-status.ts";
 
-export interface StatusParts {
-  readonly intent: Intent;
-  readonly guests: readonly GuestState[];
-  readonly publications: readonly PublicationState[];
-}
-
-/** What the kernel has counted and learned. */
-export interface KernelFacts {
-  readonly counts: Counts;
-  /** Addresses that it learned of nics, by tap. */
-  readonly learned: ReadonlyMap<string, readonly Address[]>;
-}
-
 /** Packets by set and key; undefined where the kernel did not say. Only the first packet of a connection is counted. */
 export type Counts = ReadonlyMap<string, number> | undefined;
 
@@ -34,25 +21,31 @@ function countKey(set: string, key: string): string {
   return `${set} ${key}`;
 }
 
-/** What became of networks, guests and publications, for {@link DaemonStatus}. */
-export function statusBody(
-  parts: StatusParts | undefined,
-  { counts, learned }: KernelFacts,
-): Pick<DaemonStatus, "networks" | "guests" | "publications"> {
-  if (!parts) return { networks: [], guests: [], publications: [] };
-  return {
-    networks: parts.intent.networks
-      .map(({ name, mode, bridge, subnets }) => {
-        return { name, mode, bridge, prefixes: subnets.map(formatPrefix) };
-      })
-      .toSorted((a, b) => compare(a.name, b.name)),
-    guests: parts.guests
-      .map((guest) => withLearned(guest, learned))
-      .toSorted((a, b) => compare(a.name, b.name)),
-    publications: parts.publications
-      .map((publication) => withConnections(publication, counts))
-      .toSorted((a, b) => compare(a.guest, b.guest)),
-  };
+export function networkStatuses(networks: Intent["networks"] = []): DaemonStatus["networks"] {
+  return networks
+    .map(({ name, mode, bridge, subnets }) => {
+      return { name, mode, bridge, prefixes: subnets.map(formatPrefix) };
+    })
+    .toSorted((a, b) => compare(a.name, b.name));
+}
+
+/** With the addresses that the kernel has learned of nics, by tap. */
+export function guestStatuses(
+  guests: readonly GuestState[] = [],
+  learned: ReadonlyMap<string, readonly Address[]>,
+): DaemonStatus["guests"] {
+  return guests
+    .map((guest) => withLearned(guest, learned))
+    .toSorted((a, b) => compare(a.name, b.name));
+}
+
+export function publicationStatuses(
+  publications: readonly PublicationState[] = [],
+  counts: Counts,
+): DaemonStatus["publications"] {
+  return publications
+    .map((publication) => withConnections(publication, counts))
+    .toSorted((a, b) => compare(a.guest, b.guest));
 }
 
 /** From the best for guests to the worst. */
@@ -75,7 +68,10 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function withLearned(guest: GuestState, learned: KernelFacts["learned"]): GuestState {
+function withLearned(
+  guest: GuestState,
+  learned: ReadonlyMap<string, readonly Address[]>,
+): GuestState {
   const nics = guest.nics.map((nic) => {
     const addresses = learned.get(nic.tap ?? "");
     if (nic.filter === undefined || addresses === undefined) return nic;

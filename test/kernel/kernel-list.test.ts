@@ -4,6 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { NftKernel } from "../../src/edge/nft/kernel.ts";
 import { openKernel } from "../../src/edge/nft/open-kernel.ts";
 import { readRuleset } from "../../src/edge/nft/read-ruleset.ts";
+import { normalise } from "../../src/nft/normalise.ts";
 import { readTables } from "../../src/nft/read.ts";
 import { KernelError } from "../../src/ports/kernel.ts";
 import { buildGate, newSocket, nft, run } from "./gate-program.ts";
@@ -139,7 +140,7 @@ describe("the rules of the whole host", () => {
     expect(together.map(({ name }) => name)).toEqual(["virtwall", "virtwall", "filter"]);
     for (const table of together) {
       const listing: unknown = JSON.parse(nft("-j", "list", "table", table.family, table.name));
-      expect([table]).toEqual(readTables(listing));
+      expect([normalise(table)]).toEqual(readTables(listing));
     }
     nft("add table ip6 sleeps { flags dormant; }");
     const [sleeping] = (await readRuleset()).slice(-1);

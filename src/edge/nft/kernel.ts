@@ -11,7 +11,7 @@ import { ownTables, type GateStatus } from "../../wire/gate-protocol.ts";
 import type { Flows } from "../../ports/flows.ts";
 import type { GateClient } from "./gate-client.ts";
 import { GateFlows } from "./gate-flows.ts";
-import { listTable, withTrueFlags, type Listing } from "./list.ts";
+import { listSets, listTable, withTrueFlags, type ListedObject, type Listing } from "./list.ts";
 import { watchRuleset } from "./monitor.ts";
 import { readForeign } from "./read-foreign.ts";
 import { refusal, runNft } from "./run-nft.ts";
@@ -86,8 +86,13 @@ export class NftKernel implements Kernel {
     return watchRuleset(listener);
   }
 
+  async readSets(isWanted: (name: string) => boolean): Promise<readonly Table[]> {
+    const { nftables } = await listOwnSets(({ name }) => isWanted(String(name)));
+    return readTables({ nftables: [...ownTables.map((table) => ({ table })), ...nftables] });
+  }
+
   async readCounters(): Promise<readonly ElementCount[]> {
-    return (await listOwnTables()).flatMap((listing) => readElementCounts(listing));
+    return readElementCounts(await listOwnSets(({ stmt }) => stmt !== undefined));
   }
 }
 
@@ -98,6 +103,14 @@ function ownershipOf(status: GateStatus): Ownership {
   return reasons.size === 0
     ? { mode: "owner" }
     : { mode: "restore", reason: [...reasons].join("; ") };
+}
+
+function listOwnSets(isWanted: (set: ListedObject[string]) => boolean): Promise<Listing> {
+  return listSets(
+    (set) =>
+      ownTables.some(({ family, name }) => set["family"] === family && set["table"] === name) &&
+      isWanted(set),
+  );
 }
 
 async function listOwnTables(): Promise<readonly Listing[]> {

@@ -60,6 +60,32 @@ async function withTrueFlagsOfTable(object: ListedObject): Promise<ListedObject>
   return { table: { ...table, flags: words.split(/[ ,]+/).filter(Boolean) } };
 }
 
+/** The sets and maps that are wanted of all there are, with their elements; nft fetches no elements of others for it. */
+export async function listSets(isWanted: (set: ListedObject[string]) => boolean): Promise<Listing> {
+  const listings = await Promise.all([listEvery("sets"), listEvery("maps")]);
+  const wanted = listings
+    .flatMap(({ nftables }) => nftables)
+    .flatMap(({ set, map }) => [
+      { kind: "set", body: set } as const,
+      { kind: "map", body: map } as const,
+    ])
+    .flatMap(({ kind, body }) => (body !== undefined && isWanted(body) ? [{ kind, body }] : []));
+  const found = await Promise.all(wanted.map(({ kind, body }) => listSet(kind, body)));
+  return { nftables: found.flat() };
+}
+
+/** Empty where it is gone. */
+async function listSet(
+  kind: "set" | "map",
+  { family, table, name }: ListedObject[string],
+): Promise<readonly ListedObject[]> {
+  const address = { family: String(family), table: String(table), name: String(name) };
+  const result = await runNft(["-j", listCommand(kind, address)]);
+  if (result.status === 0) return parseListing(result.stdout).nftables;
+  if (result.stderr.includes("No such file or directory")) return [];
+  throw refusal(result, `nft list ${kind} ${Object.values(address).join(" ")}`);
+}
+
 /** Every chain of every table, without rules; every named set or map, without elements. */
 export async function listEvery(kind: "chains" | "sets" | "maps"): Promise<Listing> {
   return parseListing(await nftOutput(["-t", "-j", "list", kind]));
@@ -110,7 +136,10 @@ async function listInParts(table: TableAddress, isTerse: boolean): Promise<Listi
 }
 
 /** As JSON, because nft's text has names that it can list and not read: those that are keywords too. */
-function listCommand(kind: "table" | "chain", address: Readonly<Record<string, string>>): string {
+function listCommand(
+  kind: "table" | "chain" | "set" | "map",
+  address: Readonly<Record<string, string>>,
+): string {
   return JSON.stringify({ nftables: [{ list: { [kind]: address } }] });
 }
 

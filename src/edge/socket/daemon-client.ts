@@ -6,6 +6,7 @@ import {
   type DaemonReply,
   type DaemonRequest,
 } from "../../wire/daemon-protocol.ts";
+import type { StatusPart, StatusParts } from "../../wire/daemon-status.ts";
 import { FrameError, FrameReader, printFrame } from "../../wire/frame.ts";
 import { readersGroup, readersSocketOf } from "./readers-socket.ts";
 
@@ -22,6 +23,15 @@ export async function askDaemon(
   const replies = callDaemon(socketPath, request);
   for await (const reply of replies) return reply;
   return undefined;
+}
+
+/** What is named of the daemon's status, and no more is looked for. Undefined where no daemon listens. */
+export async function askParts<Part extends StatusPart>(
+  socketPath: string,
+  ...parts: readonly Part[]
+): Promise<Pick<StatusParts, Part> | undefined> {
+  const reply = await askDaemon(socketPath, { request: "parts", parts });
+  return reply?.kind === "parts" ? (reply.parts as Pick<StatusParts, Part>) : undefined;
 }
 
 /** Replies until the daemon closes; none where no daemon listens. */

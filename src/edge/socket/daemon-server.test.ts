@@ -3,8 +3,8 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { DaemonEvent } from "../../wire/daemon-protocol.ts";
-import { askDaemon, callDaemon, DaemonError } from "./daemon-client.ts";
+import type { DaemonEvent, DaemonRequest } from "../../wire/daemon-protocol.ts";
+import { askDaemon, askParts, callDaemon, DaemonError } from "./daemon-client.ts";
 import { serveDaemon, SocketInUseError, type RequestHandler } from "./daemon-server.ts";
 
 let folder: string;
@@ -36,6 +36,19 @@ test("a request is answered, and the socket is root's alone", async () => {
   });
   await expect(askDaemon(socket, { request: "status" })).rejects.toThrow("status");
   expect((await stat(socket)).mode & 0o777).toBe(0o600);
+});
+
+test("parts of the status are asked for by name, and no others than there are", async () => {
+  await serve((request, reply) => {
+    const names = request.request === "parts" ? request.parts : [];
+    reply({ kind: "parts", parts: { errors: names } });
+    return undefined;
+  });
+  expect(await askParts(socket, "policy", "errors")).toEqual({ errors: ["policy", "errors"] });
+  for (const name of ["secrets", "toString"]) {
+    const request = { request: "parts", parts: [name] } as unknown as DaemonRequest;
+    await expect(askDaemon(socket, request)).rejects.toThrow("not understood");
+  }
 });
 
 test("where nobody listens there is no answer, and that is no error", async () => {
