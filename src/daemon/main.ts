@@ -71,9 +71,8 @@ async function follow(settings: DaemonSettings): Promise<void> {
     state: new StateFolder(settings.stateFolder),
     journal,
   });
-  const identity = identityOf(settings);
   const gatePid = () => readGatePid(settings.gateSocket);
-  const input = { identity, follower, kernel, gatePid };
+  const input = { identity: identityOf(settings), follower, kernel, gatePid };
   handle = answerRequests({
     follower,
     journal,

@@ -34,12 +34,6 @@ export function opposite(answer: Answer): Answer {
   return answer === "yes" ? "no" : "yes";
 }
 
-/** All must hold. */
-export function every(answers: readonly Answer[]): Answer {
-  if (answers.includes("no")) return "no";
-  return answers.includes("maybe") ? "maybe" : "yes";
-}
-
 /** One must hold. */
 export function some(answers: readonly Answer[]): Answer {
   if (answers.includes("yes")) return "yes";
