@@ -21,6 +21,8 @@ import { demandRoot, type Settings } from "./settings.ts";
 export interface ApplyOptions {
   /** A file whose text is to become the policy. */
   readonly file?: string;
+  /** What is to become the policy, where it stands in no file. */
+  readonly text?: string;
   /** Taken back after so many seconds unless it is confirmed. */
   readonly confirmSeconds?: number;
   /** Only says what would be. */
@@ -55,7 +57,7 @@ async function applyGuarded(
 ): Promise<Applied> {
   const { file, confirmSeconds } = options;
   const present = await readOperatorTexts(settings);
-  const candidate = file === undefined ? undefined : await readCandidate(file, settings);
+  const candidate = await readCandidate(options, settings);
   const { refused, collected } = await examine(settings, {
     candidate,
     file,
@@ -115,7 +117,12 @@ function textOf({ policy }: OperatorTexts, candidate: SourceText | undefined): O
   return { policy: policy.filter(({ file }) => file === candidate?.file), ownFilters: [] };
 }
 
-async function readCandidate(file: string, { policyFile }: Settings): Promise<SourceText> {
+async function readCandidate(
+  { file, text }: ApplyOptions,
+  { policyFile }: Settings,
+): Promise<SourceText | undefined> {
+  if (text !== undefined) return { file: resolve(policyFile), text };
+  if (file === undefined) return undefined;
   try {
     return { file: resolve(policyFile), text: await readFile(file, "utf8") };
   } catch (error) {

@@ -50,8 +50,13 @@ export async function reachInForce(
     if (error instanceof StateError) return undefined;
     throw error;
   });
-  const former = old && decideAnew(wanted, old);
-  return former?.desired && wanted.decision.desired ? compare(former, wanted.decision) : undefined;
+  return old && reachFrom(old, wanted);
+}
+
+/** The same from given texts on; undefined where one of both has errors. */
+export function reachFrom(old: OperatorTexts, wanted: Collected): ReachDiff | undefined {
+  const former = decideAnew(wanted, old);
+  return former.desired && wanted.decision.desired ? compare(former, wanted.decision) : undefined;
 }
 
 /** A line for each change. */

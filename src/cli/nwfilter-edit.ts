@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { openEditor } from "../edge/files/open-editor.ts";
-import { ProcessError } from "../edge/host/end-process.ts";
+import { ProcessError } from "../edge/host/systemctl.ts";
 import { readText } from "../edge/files/read-folder.ts";
 import { printFilterXml } from "../parse/print-filter.ts";
 import { ComplaintError, exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";

@@ -23,6 +23,11 @@ function operatorConnection(
   return { client: from, server: to, port: Number(port) };
 }
 
+/** Of this host, by which the operator came. */
+export function operatorPort(): number | undefined {
+  return operatorConnection()?.port;
+}
+
 /** What would keep the operator from connecting once more. What has errors is not applied, and keeps nobody out. */
 export function operatorCuts({ written, decision }: Collected): Problem[] {
   const connection = operatorConnection();

@@ -4,7 +4,8 @@ import { parseInterfaceName, type InterfaceName } from "../base/interface-name.t
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { defaultHooksFolder, HookFile, HookFileError } from "../edge/hooks/hook-files.ts";
-import { endProcess, ProcessError } from "../edge/host/end-process.ts";
+import { endProcess } from "../edge/host/end-process.ts";
+import { ProcessError } from "../edge/host/systemctl.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askParts } from "../edge/socket/daemon-client.ts";

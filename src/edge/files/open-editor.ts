@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ProcessError } from "../host/end-process.ts";
+import { ProcessError } from "../host/systemctl.ts";
 
 /** Lets a person change the text in the editor of their choice, as virsh does (virsh-util.c, vshEditFile); answers the new one. */
 export async function openEditor(text: string, name: string): Promise<string> {

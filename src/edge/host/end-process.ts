@@ -1,11 +1,6 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-
-/** A process does not end, in the words of whoever was to end it. */
-export class ProcessError extends Error {
-  override readonly name = "ProcessError";
-}
+import { ProcessError, systemctl } from "./systemctl.ts";
 
 const patienceMs = 15_000;
 
@@ -42,16 +37,6 @@ async function serviceOf(pid: number): Promise<string | undefined> {
   if (unit === undefined) return undefined;
   const main = await systemctl(["show", "--property=MainPID", "--value", unit]).catch(() => "");
   return main.trim() === String(pid) ? unit : undefined;
-}
-
-function systemctl(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile("systemctl", args, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      const words = stderr.trim() || error.message;
-      reject(new ProcessError(`systemctl ${args.join(" ")}: ${words}`, { cause: error }));
-    });
-  });
 }
 
 /** A zombie has ended: only its parent has not looked yet. */
