@@ -6,8 +6,10 @@ import type { Law } from "./law.ts";
 /** While a guest runs, the nics that the policy names are its nics. */
 export const knownNics: Law = (policy, { guests }) =>
   guests.flatMap((guest) => {
+    const named = policy.guests.get(guest.name)?.nics;
+    if (named === undefined || named.size === 0) return [];
     const macs = guest.nics.map(({ mac }) => String(mac));
-    return [...(policy.guests.get(guest.name)?.nics.values() ?? [])]
+    return [...named.values()]
       .filter(({ mac }) => !macs.includes(mac))
       .map(({ mac, at }) =>
         breach("warning", "UNKNOWN_NIC", {

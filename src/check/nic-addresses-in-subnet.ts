@@ -9,7 +9,7 @@ export const nicAddressesInSubnet: Law = (policy, inventory) =>
   inventory.guests.flatMap((guest) =>
     guest.nics.flatMap((nic) => {
       const wanted = policy.guests.get(guest.name)?.nics.get(nic.mac);
-      const network = networkOf(nic, inventory);
+      const network = wanted && networkOf(nic, inventory);
       if (wanted === undefined || network === undefined) return [];
       return wanted.addresses.flatMap((address) => {
         const subnets = network.subnets.filter(({ prefix }) => prefix.family === familyOf(address));

@@ -12,12 +12,11 @@ export const publishableGuests: Law = (policy, inventory) =>
   inventory.guests.flatMap((guest): Problem[] => {
     const publish = policy.guests.get(guest.name)?.publish ?? [];
     if (publish.length === 0) return [];
-    const name = quote(guest.name);
     if (isBridgedOnly(guest, inventory)) {
       return publish.map(({ at }) =>
         breach("warning", "PUBLISH_ON_BRIDGED", {
           at,
-          message: `guest ${name} stands on a bridge with the outside and has its own address there`,
+          message: `guest ${quote(guest.name)} stands on a bridge with the outside and has its own address there`,
           hint: "remove the publication: clients reach the guest's own address",
         }),
       );
@@ -27,7 +26,7 @@ export const publishableGuests: Law = (policy, inventory) =>
     if (families.size === 0) return [];
     return publish.flatMap(({ address, at }) => {
       if (address === undefined || families.has(familyOf(address))) return [];
-      const message = `${address} cannot lead to guest ${name}: no IPv${familyOf(address)} address of it is known`;
+      const message = `${address} cannot lead to guest ${quote(guest.name)}: no IPv${familyOf(address)} address of it is known`;
       const hint = "give the nic an 'address' of that family";
       return breach("warning", "PUBLISH_FAMILY", { at, message, hint });
     });

@@ -1,7 +1,7 @@
 import { type Address, familyOf, parseAddress } from "../base/address.ts";
 import { defined } from "../base/defined.ts";
 import { type InterfaceName, parseInterfaceName } from "../base/interface-name.ts";
-import { remembered } from "../base/remembered.ts";
+import { remembered, rememberedWhile } from "../base/remembered.ts";
 import type { FilterParameters } from "../model/filter.ts";
 import type {
   FirewallIntent,
@@ -95,18 +95,43 @@ function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
     .map((group) => group.name)
     .filter((name) => policy.groups.has(name));
   const filter = bindingOf(policy, guest, nic);
-  return {
+  return nicIntent(nic, {
     guest: guest.name,
-    mac: nic.mac,
-    ...(nic.tap !== undefined && { tap: nic.tap }),
-    ...(nic.network !== undefined && { network: nic.network }),
-    ...(bridge !== undefined && { bridge }),
+    bridge,
     addresses,
     groups: [...new Set(groups)].toSorted(),
-    ...(filter && { filter, leased: leasesFor(filter.parameters, nic, inventory) }),
-    ...(filter && defined({ offBridge: offBridge(nic, inventory.host) })),
-  };
+    filter,
+    leased: filter && leasesFor(filter.parameters, nic, inventory),
+    offBridge: filter && offBridge(nic, inventory.host),
+  });
 }
+
+type NicParts = Pick<NicIntent, "guest" | "addresses" | "groups"> & {
+  readonly [Key in "bridge" | "filter" | "leased" | "offBridge"]: NicIntent[Key] | undefined;
+};
+
+/** The same object while all of it is the same: of a thousand nics few change at a time. */
+const nicIntent = rememberedWhile(
+  (_nic: Nic, { guest, bridge, addresses, groups, filter, leased, offBridge }: NicParts) => [
+    guest,
+    bridge,
+    addresses,
+    groups.join(),
+    filter,
+    leased?.join(),
+    offBridge,
+  ],
+  ({ mac, tap, network }, { guest, bridge, addresses, groups, ...filter }): NicIntent => ({
+    guest,
+    mac,
+    ...(tap !== undefined && { tap }),
+    ...(network !== undefined && { network }),
+    ...(bridge !== undefined && { bridge }),
+    addresses,
+    groups,
+    ...defined({ filter: filter.filter, leased: filter.leased, offBridge: filter.offBridge }),
+  }),
+);
 
 /** By DHCPSERVER the operator says which servers may give addresses; libvirt's answers from the network's gateway. */
 function leasesFor(parameters: FilterParameters, nic: Nic, inventory: Inventory): Address[] {

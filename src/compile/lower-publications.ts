@@ -26,7 +26,7 @@ import {
   vmap,
 } from "../nft/build.ts";
 import { addressType, defineGatheredSet } from "./define-set.ts";
-import { gathered } from "./gathered.ts";
+import { gathered, gatheredByKind } from "./gathered.ts";
 import {
   families,
   ip,
@@ -56,18 +56,22 @@ export function lowerPublications(intent: Intent): { sets: SetDefinition[]; chai
       defineGatheredSet(
         publishMap(family),
         { type, data: [address, "inet_service"] },
-        gather.publish(publications),
+        gather.publications(publications, "publish"),
       ),
       defineGatheredSet(
         publishRangesMap(family),
         { ...interval, data: [address] },
-        gather.publishRanges(publications),
+        gather.publications(publications, "publishRanges"),
       ),
-      defineGatheredSet(admitMap(family), { type, ...verdict }, gather.admit(publications)),
+      defineGatheredSet(
+        admitMap(family),
+        { type, ...verdict },
+        gather.publications(publications, "admit"),
+      ),
       defineGatheredSet(
         admitRangesMap(family),
         { ...interval, ...verdict },
-        gather.admitRanges(publications),
+        gather.publications(publications, "admitRanges"),
       ),
       publishedGuests(intent, family),
       defineGatheredSet(
@@ -104,17 +108,15 @@ const gatherers = { 4: gatherersOf(4), 6: gatherersOf(6) };
 
 function gatherersOf(family: Family) {
   const isMine = (address: Address) => familyOf(address) === family;
-  const gatherPublications = (kind: keyof PublicationElements) =>
-    gathered((publication: PublicationIntent) =>
+  const gatherPublications = gatheredByKind(
+    ["publish", "publishRanges", "admit", "admitRanges"] as const,
+    (publication: PublicationIntent, kind) =>
       isMine(publication.address) ? elementsOf(publication)[kind] : [],
-    );
+  );
   const gatherGuests = (elementOf: (guest: Expression) => Element) =>
     gathered((guest: Address) => (isMine(guest) ? [keyed(elementOf(value(guest)))] : []));
   return {
-    publish: gatherPublications("publish"),
-    publishRanges: gatherPublications("publishRanges"),
-    admit: gatherPublications("admit"),
-    admitRanges: gatherPublications("admitRanges"),
+    publications: gatherPublications,
     guests: gatherGuests((guest) => ({ key: guest })),
     self: gatherGuests((guest) => ({ key: concat(guest, guest) })),
   };

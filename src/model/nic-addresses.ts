@@ -1,4 +1,5 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
+import { rememberedWhile } from "../base/remembered.ts";
 import type { AddressSource, NicAddress } from "./intent.ts";
 import type { Guest, Inventory, Nic } from "./inventory.ts";
 import { learnedAddresses } from "./learned-addresses.ts";
@@ -31,7 +32,7 @@ export function addressesOf(
   if (same !== undefined) return same;
   const vouched = vouchedAddresses(guest, nic, { policy, inventory });
   const learned = learnedAddresses(policy, inventory).byNic.get(nic);
-  const addresses = bestOf([
+  const addresses = bestOf(nic, [
     ["policy", vouched.policy],
     ["reservation", vouched.reservation],
     ["lease", vouched.lease],
@@ -42,7 +43,15 @@ export function addressesOf(
   return addresses;
 }
 
-function bestOf(sources: readonly (readonly [AddressSource, readonly Address[]])[]): NicAddress[] {
+type Sources = readonly (readonly [AddressSource, readonly Address[]])[];
+
+/** The same object while the sources say the same, since what follows from it is remembered by that. */
+const bestOf = rememberedWhile(
+  (_nic: Nic, sources: Sources) => sources.map(([, addresses]) => addresses.join()),
+  (_nic, sources) => chooseBest(sources),
+);
+
+function chooseBest(sources: Sources): NicAddress[] {
   const families: readonly Family[] = [4, 6];
   return families.flatMap((family) => {
     for (const [source, addresses] of sources) {

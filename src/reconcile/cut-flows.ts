@@ -90,18 +90,21 @@ interface PublicationChanges {
 function comparePublications(former: Former, after: Intent): PublicationChanges {
   if (!("compiled" in former))
     return compareByText([former.publications, after.publications], wayOf);
-  const before = former.compiled.intent.publications;
-  // Most are the same objects, and that is seen at least cost.
-  const [left, right] = withoutCommonEnds(before, after.publications);
-  const [old, now] = [new Set(left), new Set(right)];
-  const changed = [
-    left.filter((publication) => !now.has(publication)),
-    right.filter((publication) => !old.has(publication)),
-  ] as const;
+  const changed = withoutSame(former.compiled.intent.publications, after.publications);
   return compareByText(changed, (publication) => {
     const { from } = publication;
     return from.length === 0 ? wayOf(publication) : `${wayOf(publication)} ${peersText(from)}`;
   });
+}
+
+/** Most are the same objects, and that is seen at least cost. */
+function withoutSame<Item>(
+  before: readonly Item[],
+  after: readonly Item[],
+): readonly [readonly Item[], readonly Item[]] {
+  const [left, right] = withoutCommonEnds(before, after);
+  const [old, now] = [new Set(left), new Set(right)];
+  return [left.filter((item) => !now.has(item)), right.filter((item) => !old.has(item))];
 }
 
 function compareByText<P extends Published>(
@@ -136,15 +139,16 @@ export function rulesText({ networks, groups, aliases, hostInput }: Intent): str
 
 /** A guest that is new has no flows yet, but an address that is learnt late may belong to one that its groups restrict. */
 function changedNics(before: Intent, after: Intent): readonly NicIntent[] {
-  const [old, now] = [nicsByText(before), nicsByText(after)];
+  const [left, right] = withoutSame(before.nics, after.nics);
+  const [old, now] = [nicsByText(left), nicsByText(right)];
   const gone = [...old].filter(([text]) => !now.has(text)).map(([, nic]) => nic);
   const come = [...now].filter(([text]) => !old.has(text)).map(([, nic]) => nic);
-  const present = new Set(before.nics.map(identityOf));
+  const present = new Set(left.map(identityOf));
   const learnt = come.filter((nic) => nic.groups.length > 0 && present.has(identityOf(nic)));
   return [...gone, ...learnt];
 }
 
-function nicsByText({ nics }: Intent): Map<string, NicIntent> {
+function nicsByText(nics: readonly NicIntent[]): Map<string, NicIntent> {
   return new Map(
     nics.map((nic) => {
       const addresses = nic.addresses.map(({ address }) => address).join();
