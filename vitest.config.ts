@@ -62,6 +62,16 @@ export default defineConfig({
           ...oneByOne,
         },
       },
+      {
+        test: {
+          name: "boot",
+          include: ["test/boot/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          globalSetup: ["test/setup/private-namespace.ts"],
+          ...oneByOne,
+        },
+      },
     ],
   },
 });

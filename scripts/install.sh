@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 packages="nftables netbase iptables iproute2 dnsmasq-base conntrack
   libvirt-daemon-system libvirt-daemon-config-network libvirt-daemon-config-nwfilter libvirt-daemon-driver-qemu
-  libvirt-clients qemu-system-x86 busybox-static cpio xz-utils debootstrap"
+  libvirt-clients qemu-system-x86 busybox-static cpio xz-utils debootstrap systemd e2fsprogs"
 guard=/usr/sbin/policy-rc.d
 kept=$guard.before-virtwall
 

@@ -86,6 +86,7 @@ tier properties
 if why=$(bash scripts/in-namespace.sh true 2>&1); then
   shared_tier kernel bash scripts/in-namespace.sh
   shared_tier libvirt
+  shared_tier boot bash scripts/in-namespace.sh
   shared_tier package
 else
   why="cannot run here: kernel, libvirt and package tests, no private namespaces (needs root): $why"

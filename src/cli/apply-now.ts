@@ -16,6 +16,7 @@ import type { PassRuleReport } from "../reconcile/pass-rules.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import type { ReachDiff } from "../reconcile/diff-reach.ts";
+import { bootScript } from "../reconcile/boot-ruleset.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
@@ -109,7 +110,8 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     const passRules = await keeper.keep({ mark, integration, bridges });
     warnings.push(...passRules.failures);
     const ruleset = printRuleset(tables);
-    await save(settings, { policy: policyTexts, filters: filterTexts, ruleset }, warnings);
+    const boot = bootScript(desired);
+    await save(settings, { policy: policyTexts, filters: filterTexts, ruleset, boot }, warnings);
     const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
     const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
     const changes = [...plan.changes, ...cut.changes, ...put];
@@ -156,10 +158,16 @@ function passChange(line: PassRuleReport): string {
   return `+ pass rule ${line.family} ${line.table} ${line.chain}`;
 }
 
-async function save(settings: Settings, state: SavedState, warnings: string[]): Promise<void> {
+async function save(
+  settings: Settings,
+  { boot, ...state }: SavedState & { readonly boot: string },
+  warnings: string[],
+): Promise<void> {
   try {
     const policy = state.policy.map(({ file, text }) => ({ file: resolve(file), text }));
-    await new StateFolder(settings.stateFolder, operatorName()).save({ ...state, policy });
+    const folder = new StateFolder(settings.stateFolder, operatorName());
+    await folder.saveBoot(boot);
+    await folder.save({ ...state, policy });
   } catch (error) {
     if (!(error instanceof StateError)) throw error;
     warnings.push(error.message);

@@ -153,6 +153,14 @@ function addDaemonCommands({ add, run, output }: Builder): void {
     async () => (await import("./daemon.ts")).runDaemon(),
   );
   run(
+    add(
+      "boot",
+      "put in force what was in force last, without guests: what a system runs before its networks",
+      "virtwall boot",
+    ),
+    async ({ settings }) => (await import("./boot.ts")).runBoot(settings, output),
+  );
+  run(
     add("status", "show what is in force and what became of it", "virtwall status"),
     async ({ settings }) => (await import("./status.ts")).runStatus(settings, output),
   );

@@ -1,6 +1,5 @@
 import { rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { defaultHooksFolder, HookFile, HookFileError } from "../edge/hooks/hook-files.ts";
@@ -12,10 +11,10 @@ import { askParts } from "../edge/socket/daemon-client.ts";
 import { readersSocketOf } from "../edge/socket/readers-socket.ts";
 import { readGatePid } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
-import type { Table } from "../nft/ast.ts";
 import { KernelError, type Kernel } from "../ports/kernel.ts";
 import { LinkError } from "../ports/links.ts";
 import { StateError } from "../ports/state.ts";
+import { listTaps } from "../reconcile/list-taps.ts";
 import { PassRuleKeeper } from "../reconcile/pass-rules-keeper.ts";
 import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
 import { hookDrivers } from "../wire/hook-call.ts";
@@ -131,16 +130,8 @@ async function cleanKernel(settings: Settings, attempt: Attempt): Promise<void> 
 
 /** Nobody but virtwall has a reason to set it on a guest's tap: the set of taps is the list of where it may be. */
 async function clearHairpin(kernel: Kernel): Promise<void> {
-  const taps = tapsOf(await kernel.readTables());
+  const taps = listTaps(await kernel.readTables());
   if (taps.length > 0) await new BridgeLinks().clearHairpin(taps);
-}
-
-function tapsOf(tables: readonly Table[]): InterfaceName[] {
-  const bridge = tables.find(({ family }) => family === "bridge");
-  const elements = bridge?.sets.find(({ name }) => name === "taps")?.elements ?? [];
-  return elements.flatMap(({ key }) =>
-    key.kind === "value" ? (parseInterfaceName(String(key.value)) ?? []) : [],
-  );
 }
 
 async function removeSockets({ daemonSocket, gateSocket }: Settings): Promise<void> {

@@ -3,6 +3,8 @@ import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
 import type { SavedState, StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
+import { bootScript } from "../reconcile/boot-ruleset.ts";
+import { listTaps } from "../reconcile/list-taps.ts";
 import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
@@ -79,6 +81,7 @@ export class Follower {
   #told = "";
   #saved: string | undefined;
   #savedRequired: string | undefined;
+  #savedBoot: { readonly of: Desired; readonly script: string } | undefined;
 
   constructor(ports: FollowerPorts) {
     this.#ports = ports;
@@ -139,13 +142,12 @@ export class Follower {
 
   /**
    * Before libvirt was ever read. At its own start libvirt answers nobody until it has started the guests that start by themselves, and
-   * waits for our answer about each. Hooks alone are believed only while the kernel holds nothing of ours: otherwise guests that
-   * no hook speaks of would lose their rules.
+   * waits for our answer about each. Hooks alone are believed only while the kernel knows no guest: otherwise guests that no hook
+   * speaks of would lose their rules.
    */
   async actWithoutLibvirt(): Promise<void> {
     await this.#refusals.attempt("tables", async () => {
-      const tables = this.#isAlone ? [] : await this.#ports.kernel.readTables();
-      this.#isAlone = tables.every(({ chains }) => chains.length === 0);
+      this.#isAlone ||= listTaps(await this.#ports.kernel.readTables()).length === 0;
       if (this.#isAlone) this.beliefs.actOnHooksAlone();
     });
   }
@@ -370,10 +372,19 @@ export class Follower {
     this.#savedRequired = JSON.stringify(names);
   }
 
+  /** What the next boot begins with: guests are not in it. */
+  async #saveBoot(desired: Desired): Promise<void> {
+    if (desired === this.#savedBoot?.of) return;
+    const script = bootScript(desired);
+    if (script !== this.#savedBoot?.script) await this.#ports.state.saveBoot(script);
+    this.#savedBoot = { of: desired, script };
+  }
+
   /** Only where policy or filters have changed: what guests do is in libvirt. */
   async #save(): Promise<void> {
     const { policyTexts: policy, filterTexts: filters, decision } = this.beliefs;
     if (decision?.inForce !== "current" || !decision.desired) return;
+    await this.#saveBoot(decision.desired);
     const key = keyOf({ policy, filters });
     const parsed = this.beliefs.printParsed();
     if (key === this.#saved && parsed === undefined) return;

@@ -264,14 +264,27 @@ test("libvirt at its start answers nobody before our answer: what hooks say of n
   expect(tapsInForce()).toEqual(["vnet0", "vnet2"]);
 });
 
-/** Into a libvirt that is busy, on a kernel that holds what a daemon put there. */
+/** Into a libvirt that is busy, on a kernel that holds what a daemon put there, for a guest too. */
 async function restart(): Promise<void> {
   await follower.start();
+  await intake.take(call("start"));
   kernel.tables = follower.beliefs.decision?.desired?.compiled.tables ?? [];
   follower.end();
   begin();
   libvirt.block();
 }
+
+test("after a boot the kernel holds rules and knows no guest: what hooks say is enough", async () => {
+  await follower.start();
+  kernel.tables = follower.beliefs.decision?.desired?.compiled.tables ?? [];
+  expect(kernel.tables.flatMap(({ chains }) => chains)).not.toEqual([]);
+  follower.end();
+  begin();
+  libvirt.block();
+  void follower.start();
+  expect(await intake.take(call("start"))).toEqual({ state: "ready" });
+  expect(tapsInForce()).toEqual(["vnet0"]);
+});
 
 test("while the kernel holds rules of before, libvirt is waited for, and the hook told in time", async () => {
   await restart();

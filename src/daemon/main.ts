@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import packageFile from "../../package.json" with { type: "json" };
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
+import { tellSystemd } from "../edge/host/tell-systemd.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openSources } from "../edge/libvirt/open-sources.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
@@ -50,11 +51,8 @@ async function follow(settings: DaemonSettings): Promise<void> {
     else reply({ kind: "refused", message: "the daemon is starting: ask again" });
     return undefined;
   };
-  const endServer = await serveDaemon(
-    settings.daemonSocket,
-    (request, reply) => handle(request, reply),
-    readersGroupId(),
-  );
+  const answer: RequestHandler = (request, reply) => handle(request, reply);
+  const endServer = await serveDaemon(settings.daemonSocket, answer, readersGroupId());
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);
   const unconfirmed = { stateFolder: settings.stateFolder, sources: opened, journal };
@@ -81,6 +79,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     readParts: (names) => readParts(input, names),
   });
   tellReady();
+  await tellSystemd((why) => journal.add("error", "refused", `systemd is not told: ${why}`));
   refuseMissing(await follower.start());
   const endGateWatch = watchGate(settings.gateSocket, () => follower.checkOwnership());
   const endUnconfirmedWatch = watchUnconfirmed(unconfirmed);

@@ -32,16 +32,24 @@ export interface Nftables {
 /** The exclusive lock on an open file, which the kernel lets go of when this process ends, however it ends. */
 export type TryLock = (descriptor: number) => boolean;
 
+/** Tells systemd that this service is up, where it has asked for that (sd_notify(3)). */
+export type TellReady = () => void;
+
 type Native = Awaited<ReturnType<typeof bind>>;
 type Context = unknown;
 
 /** Throws {@link MissingError} where koffi or libnftables is not installed. */
-export async function openLibnftables(): Promise<{ nftables: Nftables; tryLock: TryLock }> {
+export async function openLibnftables(): Promise<{
+  nftables: Nftables;
+  tryLock: TryLock;
+  tellReady: TellReady;
+}> {
   const native = await bind();
   const exclusiveNow = 2 | 4; // LOCK_EX | LOCK_NB
   return {
     nftables: openContext(native),
     tryLock: (descriptor) => native.flock(descriptor, exclusiveNow) === 0,
+    tellReady: () => tellReady(native, process.env["NOTIFY_SOCKET"]),
   };
 }
 
@@ -107,7 +115,33 @@ function bindSystem(libc: LibraryHandle) {
       descriptor: number,
       operation: number,
     ) => number,
+    openSocket: libc.func("int socket(int domain, int type, int protocol)") as (
+      ...args: [number, number, number]
+    ) => number,
+    sendTo: libc.func(
+      "intptr_t sendto(int fd, const uint8_t *data, size_t length, int flags, const uint8_t *address, uint32_t size)",
+    ) as (...args: [number, Uint8Array, number, number, Uint8Array, number]) => number,
   };
+}
+
+/** Node has no datagram sockets with a path. */
+function tellReady(native: Native, path: string | undefined): void {
+  if (path === undefined) return;
+  const socket = native.openSocket(1, 2 | 0o2000000, 0); // AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC
+  if (socket < 0) throw new RefusedError(`socket: ${errorWords(native.errno())}`);
+  const address = printSocketAddress(path);
+  const word = Buffer.from("READY=1");
+  const sent = native.sendTo(socket, word, word.length, 0, address, address.length);
+  const errno = native.errno();
+  closeSync(socket);
+  if (sent < 0) throw new RefusedError(`${path}: ${errorWords(errno)}`);
+}
+
+/** struct sockaddr_un: the family, and the path. One that begins with @ is abstract: it begins with a zero byte, and none ends it (unix(7)). */
+function printSocketAddress(path: string): Uint8Array {
+  const isAbstract = path.startsWith("@");
+  const name = Buffer.from(isAbstract ? `\0${path.slice(1)}` : `${path}\0`);
+  return Buffer.concat([new Uint8Array(Uint16Array.of(1).buffer), name]);
 }
 
 function openContext(native: Native): Nftables {

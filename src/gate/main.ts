@@ -32,7 +32,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0) throw new RefusedError("only root may change the ruleset");
   // For libnftables before 1.1, which takes a misspelt address for a host name: at least it does not wait for DNS.
   process.env["RES_OPTIONS"] = "attempts:1 timeout:1";
-  const { nftables, tryLock } = await openLibnftables();
+  const { nftables, tryLock, tellReady } = await openLibnftables();
   const newGate = (): Promise<Gate> =>
     afterPredecessor(() => new Gate(nftables, packageFile.version));
   if (options.once === true) {
@@ -47,6 +47,7 @@ async function main(argv: readonly string[]): Promise<void> {
   process.once("SIGTERM", end).once("SIGINT", end);
   server.on("error", fail);
   process.stdout.write("ready\n");
+  tellReady();
 }
 
 /**

@@ -13,6 +13,7 @@ export class FakeState implements StateStore, AdoptionStore, GuestAdoptionStore 
   guestAdoptions: readonly SavedGuestAdoption[] = [];
   saved: SavedState | undefined;
   required: readonly string[] | undefined;
+  boot: string | undefined;
   isDiskFull = false;
 
   load(): Promise<SavedState | undefined> {
@@ -52,6 +53,12 @@ export class FakeState implements StateStore, AdoptionStore, GuestAdoptionStore 
 
   removeGuestAdoption(uuid: string): Promise<void> {
     this.guestAdoptions = this.guestAdoptions.filter((adoption) => adoption.uuid !== uuid);
+    return Promise.resolve();
+  }
+
+  saveBoot(script: string): Promise<void> {
+    if (this.isDiskFull) return Promise.reject(new StateError("no space left on the disk"));
+    this.boot = script;
     return Promise.resolve();
   }
 

@@ -18,6 +18,8 @@ export interface StateStore {
   load(): Promise<SavedState | undefined>;
   /** All of it or nothing: throws {@link StateError} and keeps what was saved before. */
   save(state: SavedState): Promise<void>;
+  /** What is to be loaded before any network at the next boot, for nft. Throws as {@link save}. */
+  saveBoot(script: string): Promise<void>;
   /** Names of the guests that may not start while the daemon cannot answer, for those who ask while it cannot. Throws as {@link save}. */
   saveRequired(guests: readonly string[]): Promise<void>;
 }

@@ -11,6 +11,7 @@ import {
   type StateStore,
 } from "../../ports/state.ts";
 import type { FilterTexts } from "../../ports/sources.ts";
+import { BootRuleset } from "./boot-ruleset.ts";
 import { isTexts, PolicyHistory } from "./policy-history.ts";
 import { readFolder } from "./read-folder.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
@@ -26,18 +27,20 @@ const adoptedGuestsName = "adopted-guests";
 export const requiredFileName = "required";
 
 /**
- * The folder of `--state`: the last good policy and filters as JSON, its ruleset as nft would list it, and a file for each adopted network and
- * guest.
+ * The folder of `--state`: the last good policy and filters as JSON, its ruleset as nft would list it, what the next boot
+ * begins with, and a file for each adopted network and guest.
  */
 export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStore {
   readonly #folder: string;
   readonly #history: PolicyHistory;
+  readonly #boot: BootRuleset;
   readonly #author: string;
 
   /** `author` brings into force what is saved, where nobody else has said so. */
   constructor(folder: string, author = "the policy files") {
     this.#folder = folder;
     this.#history = new PolicyHistory(join(folder, "history"));
+    this.#boot = new BootRuleset(folder);
     this.#author = author;
   }
 
@@ -73,6 +76,10 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     await this.#refusing(() =>
       this.#history.add({ policy, ownFilters: filters?.ownFilters ?? [] }, this.#author),
     );
+  }
+
+  async saveBoot(script: string): Promise<void> {
+    await this.#refusing(() => this.#boot.save(script));
   }
 
   async saveRequired(guests: readonly string[]): Promise<void> {
@@ -154,6 +161,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       for (const name of [policyName, parsedName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
+      await this.#boot.clear();
       await this.#history.clear();
       await new Unconfirmed(this.#folder).clear();
     } catch (cause) {

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StateError } from "../../ports/state.ts";
 import { claimPath } from "../socket/claim-path.ts";
+import { BootRuleset } from "./boot-ruleset.ts";
 import { isOperatorTexts, type OperatorTexts } from "./policy-history.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
@@ -21,9 +22,11 @@ export interface UnconfirmedChange {
  */
 export class Unconfirmed {
   readonly #folder: string;
+  readonly #boot: BootRuleset;
 
   constructor(stateFolder: string) {
     this.#folder = stateFolder;
+    this.#boot = new BootRuleset(stateFolder);
   }
 
   get #file(): string {
@@ -38,6 +41,7 @@ export class Unconfirmed {
   async save(change: UnconfirmedChange): Promise<void> {
     await refusing("what is to be put back is not saved", async () => {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await this.#boot.keep();
       await writeAtomically(this.#file, JSON.stringify(change));
     });
   }
@@ -76,15 +80,21 @@ export class Unconfirmed {
   async take(id?: string): Promise<UnconfirmedChange | undefined> {
     await rename(this.#file, this.#taken).catch(() => undefined);
     const change = await this.#read(this.#taken);
-    if (change === undefined || id === undefined || change.id === id) return change;
-    await rename(this.#taken, this.#file);
-    return undefined;
+    if (change !== undefined && id !== undefined && change.id !== id) {
+      await rename(this.#taken, this.#file);
+      return undefined;
+    }
+    if (change !== undefined) {
+      await refusing("what a boot begins with is not put back", () => this.#boot.putBack());
+    }
+    return change;
   }
 
   async clear(): Promise<void> {
     for (const file of [this.#file, this.#taken, `${this.#file}.lock`]) {
       await rm(file, { force: true });
     }
+    await this.#boot.forgetKept();
   }
 
   /** The taking back was broken off, and nobody is at it. */

@@ -11,6 +11,8 @@ export async function writeAtomically(file: string, text: string): Promise<void>
   try {
     const handle = await open(temporary, "w", old ? old.mode & 0o7777 : 0o644);
     try {
+      // The umask may have taken some of it away.
+      if (old) await handle.chmod(old.mode & 0o7777);
       if (old) await handle.chown(old.uid, old.gid);
       await handle.writeFile(text);
       await handle.sync();

@@ -1,0 +1,94 @@
+import { BootRuleset } from "../edge/files/boot-ruleset.ts";
+import { PolicyFiles } from "../edge/files/policy-files.ts";
+import { StateFolder } from "../edge/files/state-folder.ts";
+import { Unconfirmed } from "../edge/files/unconfirmed.ts";
+import { openKernel } from "../edge/nft/open-kernel.ts";
+import { parsePolicy } from "../parse/policy.ts";
+import { KernelError, type Kernel } from "../ports/kernel.ts";
+import { SourceError } from "../ports/sources.ts";
+import { StateError } from "../ports/state.ts";
+import { closedScript } from "../reconcile/boot-ruleset.ts";
+import { exitStatus, type ExitStatus } from "./exit-status.ts";
+import { printJson, type Output } from "./output.ts";
+import { demandRoot, type Settings } from "./settings.ts";
+
+/** The body of `virtwall boot --json`. */
+export interface BootResult {
+  /** `kept`: the kernel holds rules of ours already. `closed`: what was in force last could not be loaded. */
+  readonly state: "loaded" | "closed" | "kept" | "nothing";
+  /** Why it could not be loaded. */
+  readonly reason?: string;
+}
+
+const words = {
+  loaded: "what was in force last is in force; guests pass nothing until the daemon knows them",
+  kept: "the kernel holds virtwall's rules already",
+  nothing: "nothing was in force before, so nothing is loaded",
+} as const;
+
+/** What a system runs before its networks: puts in force what was in force last, without guests, who are not known yet. */
+export async function runBoot(settings: Settings, output: Output): Promise<ExitStatus> {
+  demandRoot("boot");
+  const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });
+  try {
+    const result = await loadLast(kernel, settings);
+    if (settings.json) printJson(output, result);
+    else if (result.state !== "closed") output.out(`${words[result.state]}\n`);
+    if (result.state !== "closed") return exitStatus.ok;
+    output.err(`${criticalPrefix()}virtwall: ${result.reason}: ${closedWords}\n`);
+    return exitStatus.problems;
+  } finally {
+    kernel.close();
+  }
+}
+
+const closedWords =
+  "guests pass nothing, and of what host.input opens only the failsafe services are open, until the daemon has read the policy";
+
+/** By which journald knows a message's priority (sd-daemon(3)). */
+function criticalPrefix(): string {
+  return process.env["JOURNAL_STREAM"] === undefined ? "" : "<2>";
+}
+
+async function loadLast(kernel: Kernel, settings: Settings): Promise<BootResult> {
+  const tables = await kernel.readTables();
+  if (tables.some(({ chains }) => chains.length > 0)) return { state: "kept" };
+  try {
+    const script = await readScript(settings.stateFolder);
+    if (script === undefined) return { state: "nothing" };
+    await kernel.commit(script);
+    return { state: "loaded" };
+  } catch (error) {
+    if (!(error instanceof StateError || error instanceof KernelError)) throw error;
+    await kernel.commit(await closedFor(settings));
+    return { state: "closed", reason: error.message };
+  }
+}
+
+/** Undefined where nothing was in force. Throws {@link StateError}. */
+async function readScript(stateFolder: string): Promise<string | undefined> {
+  const ruleset = new BootRuleset(stateFolder);
+  const waiting = await new Unconfirmed(stateFolder).load();
+  const script = await ruleset.load({ isBefore: waiting !== undefined });
+  if (script !== undefined) return script;
+  const wasInForce = waiting ? waiting.before : await new StateFolder(stateFolder).load();
+  if (wasInForce === undefined) return undefined;
+  throw new StateError(`${stateFolder} holds no ruleset to boot with`);
+}
+
+/** By the policy that was in force last, or else by the one that is written now. */
+async function closedFor({ stateFolder, policyFile }: Settings): Promise<string> {
+  const saved =
+    (await new Unconfirmed(stateFolder).load().catch(asNothing))?.before ??
+    (await new StateFolder(stateFolder).load().catch(asNothing));
+  const texts = saved?.policy ?? (await new PolicyFiles(policyFile).read().catch(asNothing)) ?? [];
+  const { policy, problems } = parsePolicy(texts);
+  // That there is no file means nothing here: it may be on the disk that cannot be read.
+  const isWhole = texts.length > 0 && !problems.some(({ severity }) => severity === "error");
+  return isWhole ? closedScript(policy) : closedScript(parsePolicy([]).policy, "everybody");
+}
+
+function asNothing(error: unknown): undefined {
+  if (error instanceof StateError || error instanceof SourceError) return undefined;
+  throw error;
+}
