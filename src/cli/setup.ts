@@ -271,8 +271,10 @@ async function settle(
     const where = hooksFolder === undefined ? {} : { hooksFolder };
     await runHook({ ...settings, json: false }, output, { verb: "install", ...where });
   }
-  // The units have no other paths than the usual ones.
-  const isUsual = settings.daemonSocket === defaultDaemonSocket && !settings.isPolicyNamed;
+  // The units have no other paths than the usual ones, and follow libvirt itself.
+  const { daemonSocket, isPolicyNamed, inventoryFolder } = settings;
+  const isUsual =
+    daemonSocket === defaultDaemonSocket && !isPolicyNamed && inventoryFolder === undefined;
   if (isUsual && (await hasUnit("virtwall.service"))) {
     await systemctl(["enable", "--now", ...units]);
     output.out("virtwall runs, and starts with the machine: virtwall status\n");

@@ -7,34 +7,24 @@ import { projectRoot } from "../../lab/project-root.ts";
 import { mustRun } from "../../lab/run-program.ts";
 import type { Running } from "../../lab/running.ts";
 import { startWorld, type World } from "../../lab/world.ts";
+import { buildPackages, packageEnv as env } from "./build-packages.ts";
 
 const [first, second] = ["1.0", "1.1"];
-const env = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  LC_ALL: "C.UTF-8",
-  HOME: "/root",
-  DEBIAN_FRONTEND: "noninteractive",
-};
 
 let packages: string;
-
-async function build(folder: string, ...options: readonly string[]): Promise<void> {
-  const script = join(projectRoot(), "system/deb/build.sh");
-  await mustRun(["bash", script, ...options, folder], { timeoutMs: 240_000 });
-}
 
 beforeAll(async () => {
   packages = await mkdtemp(join(tmpdir(), "virtwall-packages-"));
   await mustRun(["node", "dist/system/manual.js", "dist/man"], { cwd: projectRoot() });
-  await build(packages, "--version", first);
-  await build(packages, "--version", second, "--without-node");
+  await buildPackages(packages, "--version", first);
+  await buildPackages(packages, "--version", second, "--without-node");
 });
 
 afterAll(() => rm(packages, { recursive: true, force: true }));
 
 test("the same tree gives the same bytes", async () => {
   const again = join(packages, "again");
-  await build(again, "--version", second, "--without-node");
+  await buildPackages(again, "--version", second, "--without-node");
   const [name = ""] = (await mustRun(["ls", again])).trim().split("\n");
   const [one, other] = [packages, again].map((folder) => readFile(join(folder, name)));
   expect((await one)?.equals((await other) ?? Buffer.alloc(0))).toBe(true);
@@ -160,6 +150,7 @@ describe.each([
       return (JSON.parse(stdout) as { gate?: { pid: number } }).gate?.pid;
     };
     const [rules, pid] = [await held(), await gate()];
+    expect(pid).toBeGreaterThan(0);
     expect(rules).toContain("table inet virtwall");
     await apt("install", await fileOf("virtwall", second));
     expect(await must("dpkg-query", "-W", "-f", "${Version}", "virtwall")).toBe(second);
