@@ -391,6 +391,16 @@ test("the units that come with virtwall start in order, beside each of libvirt's
   expect(stdout).toBe("0 errors, 0 warnings, 1 without a finding, 0 skipped\n");
 });
 
+test("a libvirt that runs no hooks in folders is told by its version", () => {
+  const shims = "/run/old-libvirt";
+  write(`${shims}/virtnetworkd`, "#!/bin/sh\necho 'virtnetworkd (libvirt) 6.4.0'\n", 0o755);
+  const told = (path: string) =>
+    site.run(["doctor", "libvirt-faults"], { env: { ...process.env, PATH: path } }).stdout;
+  const path = process.env["PATH"] ?? "";
+  expect(told(`${shims}:${path}`)).toMatch(/runs no hooks in folders[^]*seen: libvirt 6\.4\.0/);
+  expect(told(path)).toContain("0 errors, 0 warnings");
+});
+
 test("one examination is asked for by its id, and an id that is none is named", () => {
   const { status, stdout } = site.run(["doctor", "taps", "clock"]);
   expect(stdout).toBe("0 errors, 0 warnings, 2 without a finding, 0 skipped\n");

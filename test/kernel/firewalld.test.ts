@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
@@ -90,6 +90,31 @@ describe("firewalld, which owns its table", () => {
       status: 0,
       text: "0 errors, 0 warnings, 2 without a finding, 0 skipped\n",
     });
+  });
+
+  test("doctor knows what libvirts of these versions do wrong beside it", () => {
+    const filtered = mkdtempSync("/run/filtered-");
+    cpSync(inventory, filtered, { recursive: true });
+    const guest = join(filtered, "domains/nat1.xml");
+    const xml = readFileSync(guest, "utf8");
+    writeFileSync(
+      guest,
+      xml.replace("</interface>", "<filterref filter='clean-traffic'/></interface>"),
+    );
+    const faultsOf = (version: string) => {
+      const shims = mkdtempSync("/run/libvirt-");
+      const shim = `#!/bin/sh\necho 'virtnetworkd (libvirt) ${version}'\n`;
+      writeFileSync(join(shims, "virtnetworkd"), shim, { mode: 0o755 });
+      const env = {
+        DBUS_SYSTEM_BUS_ADDRESS: firewalld.busAddress,
+        PATH: `${shims}:${process.env["PATH"]}`,
+      };
+      const host = new VirtwallOnHost(world, { policy: "{}", inventory: filtered, env });
+      return host.run("doctor", "libvirt-faults").text;
+    };
+    expect(faultsOf("8.9.0")).toMatch(/libvirt leaves 'nat1' without filters[^]*lets nobody in/);
+    expect(faultsOf("11.5.0")).toContain("0 errors, 1 warning,");
+    expect(faultsOf("11.6.0")).toContain("0 errors, 0 warnings, 1 without a finding");
   });
 
   test("libvirt's zone keeps its bridge, and ours has the others", async () => {
