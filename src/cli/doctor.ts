@@ -7,6 +7,7 @@ import { mend } from "../doctor/mend.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { ThisHost } from "../edge/host/host-examiner.ts";
 import { ThisHostMender } from "../edge/host/host-mender.ts";
+import { askDaemon, DaemonError } from "../edge/socket/daemon-client.ts";
 import { HookFileError } from "../edge/hooks/hook-files.ts";
 import { FirewalldError } from "../ports/firewalld.ts";
 import type { HostExaminer } from "../ports/host-facts.ts";
@@ -84,7 +85,7 @@ async function examineHost(
   try {
     const written = lookAtWritten(settings, names);
     const looks = names.map(async (name): Promise<[FactName, Looked<unknown>]> => {
-      const look = await lookAt(name, { host, written });
+      const look = await lookAt(name, { host, written, daemonSocket: settings.daemonSocket });
       pending.delete(name);
       return [name, look];
     });
@@ -98,10 +99,17 @@ const patienceMs = 3_000;
 
 type Written = Looked<Pick<Facts, "problems"> & Partial<Pick<Facts, "desired">>>;
 
+interface Sight {
+  readonly host: HostExaminer;
+  readonly written: Promise<Written>;
+  readonly daemonSocket: string;
+}
+
 async function lookAt(
   name: FactName,
-  { host, written }: { readonly host: HostExaminer; readonly written: Promise<Written> },
+  { host, written, daemonSocket }: Sight,
 ): Promise<Looked<unknown>> {
+  if (name === "ownership") return askOwnership(daemonSocket);
   if (name === "ground") return lookAtGround(written);
   if (name !== "desired" && name !== "problems") return attempt(() => host.look(name));
   const look = await written;
@@ -111,6 +119,15 @@ async function lookAt(
   return desired === undefined
     ? { reason: "the policy has errors: virtwall check" }
     : { seen: desired };
+}
+
+async function askOwnership(socket: string): Promise<Looked<Facts["ownership"]>> {
+  const reply = await attempt(() => askDaemon(socket, { request: "status" }));
+  if ("reason" in reply) return reply;
+  if (reply.seen?.kind !== "status") return { seen: undefined };
+  const { protection } = reply.seen.status;
+  if (protection.mode === "owner" || protection.mode === "restore") return { seen: protection };
+  return { reason: protection.reason };
 }
 
 async function lookAtGround(written: Promise<Written>): Promise<Looked<Facts["ground"]>> {
@@ -142,6 +159,7 @@ async function attempt<T>(look: () => Promise<T>): Promise<Looked<T>> {
 }
 
 const refusals = [
+  DaemonError,
   FirewalldError,
   HookFileError,
   KernelError,

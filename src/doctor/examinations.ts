@@ -25,12 +25,14 @@ import { reversePathFilter } from "./reverse-path-filter.ts";
 import { routerAdvertisements } from "./router-advertisements.ts";
 import { rulesInForce } from "./rules-in-force.ts";
 import { savedRuleset } from "./saved-ruleset.ts";
+import { tableOwner } from "./table-owner.ts";
 import { taps } from "./taps.ts";
 import { twoFirewalls } from "./two-firewalls.ts";
 
 /** What is most often the cause first. What is mended first is what later steps count on. */
 export const examinations: readonly Examination[] = [
   rulesInForce,
+  tableOwner,
   routerAdvertisements,
   forwarding,
   hostFirewall,

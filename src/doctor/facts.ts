@@ -1,12 +1,15 @@
 import type { Ground } from "../explain/walk.ts";
 import type { Problem } from "../model/problem.ts";
 import type { HostFacts } from "../ports/host-facts.ts";
+import type { Ownership } from "../ports/kernel.ts";
 import type { Desired } from "../reconcile/decide.ts";
 
 /** What doctor judges by. */
 export interface Facts extends HostFacts {
   /** What is to hold on this host. */
   readonly desired: Desired;
+  /** Undefined where no daemon runs. */
+  readonly ownership: Ownership | undefined;
   /** Everybody's rules and the host's network, for packets to be led through. */
   readonly ground: Ground;
   /** What is wrong with what is written. */

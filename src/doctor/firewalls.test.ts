@@ -7,6 +7,7 @@ import { kernelFeaturesThere } from "./kernel-features.ts";
 import { markInUse } from "./mark-in-use.ts";
 import { rulesInForce } from "./rules-in-force.ts";
 import { savedRuleset } from "./saved-ruleset.ts";
+import { tableOwner } from "./table-owner.ts";
 import { twoFirewalls } from "./two-firewalls.ts";
 import type { Facts } from "./facts.ts";
 import type { SavedRule } from "../xtables/save.ts";
@@ -102,6 +103,16 @@ test("rules that are not in the kernel are found", () => {
     policy: { guests: new Map() },
   });
   expect(find(rulesInForce, soundHost({ tables: [], desired: bare }))).toEqual([]);
+});
+
+test("tables that anybody can flush are found, and that nobody tells where no daemon runs", () => {
+  expect(find(tableOwner, soundHost())).toEqual([]);
+  const reason = "libnftables is not installed";
+  const ownership = { mode: "restore", reason } as const;
+  expect(find(tableOwner, soundHost({ ownership }))).toMatchObject([{ evidence: [reason] }]);
+  expect(tableOwner.examine(soundHost({ ownership: undefined }))).toEqual({
+    reason: "virtwall's daemon does not run",
+  });
 });
 
 describe("two firewalls", () => {

@@ -64,6 +64,7 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
     units: { isBooted: true, units: new Map() },
     rulesetFiles: [],
     clock: { now: 0, files: [] },
+    ownership: { mode: "owner" },
     ground: groundOf(),
     desired: desiredOf(),
     problems: [],

@@ -39,6 +39,9 @@ test("without a gate the daemon works in restore mode and says why", () => {
   expect(protection.mode).toBe("restore");
   expect(JSON.stringify(protection)).toContain("koffi");
   expect(site.run(["diff"])).toMatchObject({ status: 0 });
+  const { status, stdout } = site.run(["doctor", "table-owner"]);
+  expect(stdout).toMatch(/any program can flush virtwall's tables[^]*seen: .*koffi/);
+  expect(status).toBe(1);
 });
 
 test("what a flush took away is put back, and the gap is measured", async () => {

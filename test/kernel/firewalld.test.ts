@@ -1,5 +1,6 @@
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
 import { ForeignFirewalld } from "../world/foreign/firewalld.ts";
@@ -151,6 +152,19 @@ describe("firewalld, which owns its table", () => {
     for (let i = 0; i < 5; i += 1) await firewalld.tell("--reload");
     await integrated();
     expect(await firewalld.tell("--get-zone-of-interface=virbr2")).toBe("virtwall");
+  });
+
+  test("killed at any moment of its start, while it is told or before, it is told once it is there", async () => {
+    for (const ms of [200, 500, 800, 1_100, 1_400]) {
+      await firewalld.stop("SIGKILL");
+      firewalld.launch();
+      await setTimeout(ms);
+    }
+    await firewalld.stop("SIGKILL");
+    await firewalld.start();
+    await integrated();
+    expect(await firewalld.tell("--get-zone-of-interface=virbr2")).toBe("virtwall");
+    expect(virtwall.status().errors).toEqual([]);
   });
 
   test("nothing that the admin changed at run time is lost to us, and nothing of ours stays", async () => {

@@ -45,8 +45,13 @@ export class ForeignFirewalld implements ForeignFirewall {
     return firewalld;
   }
 
-  async start(): Promise<void> {
+  /** Starts it, and waits for nothing. */
+  launch(): void {
     this.#process = this.#root.start("firewalld", "--nofork", "--nopid");
+  }
+
+  async start(): Promise<void> {
+    this.launch();
     await untilDone(() => this.tell("--state"));
   }
 
