@@ -34,7 +34,7 @@ import { neighbourDiscovery } from "./on-link.ts";
 import { pass, refuse } from "./verdicts.ts";
 
 /** Bridge family's own numbers (linux/netfilter_bridge.h): NF_BR_PRI_NAT_DST_BRIDGED, NF_BR_PRI_FILTER_BRIDGED, NF_BR_PRI_NAT_SRC. */
-const bridgePriority = { prerouting: -300, forward: -200, postrouting: 300 };
+const bridgePriority = { prerouting: -300, forward: -205, postrouting: 300 };
 
 /**
  * What is settled per port of a bridge, before any address is believed: taps nobody vouches for pass nothing, guests of an

@@ -13,6 +13,7 @@ import {
   iptablesRules,
   nftFile,
   noFirewall,
+  strictFamilies,
   strictNft,
 } from "../world/foreign/rulesets.ts";
 import { ufw } from "../world/foreign/ufw.ts";
@@ -64,6 +65,9 @@ const kinds: readonly Kind[] = [
     host: "host: { integration: off }\n",
   },
   closed("nftables, drop", async () => nftFile(world, strictNft, "flush ruleset\n")),
+  closed("nftables, drop in ip, ip6, bridge", async () =>
+    nftFile(world, strictFamilies, "flush ruleset\n"),
+  ),
   closed("iptables-nft, drop", async () => iptablesRules(world, "iptables-nft")),
   closed("iptables-legacy, drop", async () => iptablesRules(world, "iptables-legacy")),
   closed("ufw 0.36", async () => ufw(await mount())),

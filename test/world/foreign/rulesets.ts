@@ -87,6 +87,41 @@ table inet filter {
 }
 `;
 
+/** The same in the families of each protocol and of the bridge, under names of the admin's own. */
+export const strictFamilies = `flush ruleset
+table ip four {
+	chain to_host {
+		type filter hook input priority filter; policy drop;
+		iif lo accept
+		ct state established,related accept
+		tcp dport 22 iifname "br0" accept
+	}
+	chain through {
+		type filter hook forward priority filter + 10; policy drop;
+	}
+}
+table ip6 six {
+	chain to_host {
+		type filter hook input priority filter; policy drop;
+		iif lo accept
+		ct state established,related accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+		tcp dport 22 iifname "br0" accept
+	}
+	chain through {
+		type filter hook forward priority filter; policy accept;
+		meta mark & 0x1 == 0 reject
+	}
+}
+table bridge frames {
+	chain across {
+		type filter hook forward priority filter; policy drop;
+		ether type arp accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+	}
+}
+`;
+
 /**
  * Docker 29 with --firewall-backend=nftables, one network of a user's and one published port. Recorded from
  * moby/moby, integration/network/bridge/nftablesdoc/generated/usernet-portmap.md (108bdbd); the daemon itself was not run. The priority of
