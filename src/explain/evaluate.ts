@@ -3,11 +3,12 @@ import { datatypesOf } from "../nft/datatype.ts";
 import { isVerdict } from "../nft/print-expression.ts";
 import { flagsOfConstant, intervalOfConstant } from "./constant.ts";
 import { fieldOf } from "./fields.ts";
+import { loadForeign, loadTcpOption } from "./foreign-expression.ts";
 import { loadBits, loadConntrack, loadField, loadMeta, loadStatus } from "./load.ts";
 import { lookUp, type Lookup } from "./lookup.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Context, State } from "./state.ts";
-import type { Loaded } from "./value.ts";
+import { type Loaded, nameBits } from "./value.ts";
 
 /** Where and on what an expression is evaluated. */
 export interface Scope {
@@ -21,7 +22,8 @@ export function typesOf(expression: Expression): readonly string[] {
     case "payload":
       return [fieldOf(expression.protocol, expression.field)?.type ?? "integer"];
     case "meta":
-      return /^[io]iftype$/.test(expression.key) ? ["iface_type"] : datatypesOf(expression);
+      if (/^[io]iftype$/.test(expression.key)) return ["iface_type"];
+      return /^physdev (in|out)$/.test(expression.key) ? ["ifname"] : datatypesOf(expression);
     case "fib":
       return [expression.result === "type" ? "fib_addrtype" : "iface_index"];
     case "concat":
@@ -48,7 +50,7 @@ export function evaluate(
     case "meta":
       return [loadMeta(expression.key, packet, context)];
     case "ct":
-      return [loadConntrack(expression.key, expression.direction, { packet, context })];
+      return [loadConntrack(expression.key, expression.direction, packet)];
     case "payload":
       return [loadField(expression.protocol, expression.field, { packet, context })];
     case "fib":
@@ -63,8 +65,10 @@ export function evaluate(
       return evaluateMap(expression, types, scope);
     case "raw":
       return [loadRaw(expression, packet)];
+    case "tcp option":
+      return [loadTcpOption(packet, expression.option)];
     case "unknown":
-      return ["unknown"];
+      return [loadForeign(expression.json, packet, context)];
     default:
       return [constantOf(expression, type)];
   }
@@ -81,7 +85,7 @@ function operate(operation: Operation, type: string, scope: Scope): Loaded {
   const isStatus = operation.left.kind === "ct" && operation.left.key === "status";
   if (isStatus && operation.kind === "&") {
     const mask = flagsOfConstant(operation.right, type);
-    return mask === undefined ? "unknown" : loadStatus(mask, scope.state.packet, scope.context);
+    return mask === undefined ? "unknown" : loadStatus(mask, scope.state.packet);
   }
   const right =
     flagsOfConstant(operation.right, type) ?? evaluate(operation.right, [type], scope)[0];
@@ -177,6 +181,9 @@ function isOther(a: Loaded | undefined, b: Loaded | undefined): boolean {
   return typeof a === "bigint" && typeof b === "bigint" && a !== b;
 }
 
+/** No flag of nft's: only routes by the interface that the answer is held to are asked for. */
+export const boundFlag = "bound";
+
 const layers = { ll: "link", nh: "network", th: "transport" } as const;
 
 function loadFib(
@@ -186,6 +193,12 @@ function loadFib(
 ): Loaded {
   const family = familyOfPacket(packet);
   if (family === undefined) return "absent";
+  const isReceived = context.hook === "prerouting" || context.hook === "input";
+  const receiver = context.host.interfaces.get(context.iif ?? "");
+  // The kernel looks for no way back to itself (nft_fib_can_skip).
+  if (result !== "type" && isReceived && receiver?.isLoopback === true) {
+    return nameBits(receiver.name);
+  }
   const protocol = family === 4 ? "ip" : "ip6";
   const device = flags.includes("iif") ? context.iif : flags.includes("oif") ? context.oif : "";
   if (device === undefined) return "unknown";
@@ -197,5 +210,6 @@ function loadFib(
     destination: loadField(protocol, "daddr", { packet }),
     ...(device !== "" && { device }),
     ...(flags.includes("mark") && { mark: packet.mark }),
+    ...(flags.includes(boundFlag) && { isBound: true }),
   });
 }

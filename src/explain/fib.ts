@@ -17,6 +17,7 @@ function addressType(tables: RouteTables, query: FibQuery): Loaded {
   if (typeof address !== "bigint") return "unknown";
   const fixed = fixedType(family, address);
   if (fixed !== undefined) return word(fixed);
+  if (family === 6) return addressType6(tables, query);
   const rows = tables.routes[family].filter(({ table }) => table === "local");
   const local = { rules: onlyLocal, routes: { ...tables.routes, [family]: rows } };
   const route = findRoute(local, {
@@ -28,10 +29,29 @@ function addressType(tables: RouteTables, query: FibQuery): Loaded {
   if (route.kind === "local") {
     return device === undefined || device === route.dev ? word("local") : "unknown";
   }
-  // IPv6 answers by the route to the address, and not all of those are followed here.
-  if (family === 6) return "unknown";
   if (route.kind === "none") return word("unicast");
   return device === undefined ? word(route.kind) : "unknown";
+}
+
+/** IPv6 answers by the route to the address (__nft_fib6_eval_type). */
+function addressType6(tables: RouteTables, query: FibQuery): Loaded {
+  const wanted = routeQuery(query);
+  const route = wanted === undefined ? undefined : findRoute(tables, wanted);
+  const isOwn =
+    query.device === undefined || (route?.kind === "local" && route.dev === query.device);
+  switch (route?.kind) {
+    case "local":
+      return word(isOwn ? "local" : "unicast");
+    case "unicast":
+    case "anycast":
+      return word(route.kind);
+    case "none":
+      return word(
+        route.reason === "blackhole" || route.reason === "prohibit" ? route.reason : "unreachable",
+      );
+    default:
+      return "unknown";
+  }
 }
 
 function fixedType(family: Family, address: bigint): string | undefined {
@@ -49,18 +69,49 @@ function word(type: string): Loaded {
 
 /** The interface by which the packet's end is reached; 0 where it is reached by another one than asked for, or not at all. */
 function reversePath(tables: RouteTables, query: FibQuery): Loaded {
-  const { family, device, mark, end } = query;
-  const [from, to] =
-    end === "source" ? [query.destination, query.source] : [query.source, query.destination];
-  if (to === "unknown" || to === "absent" || family === 6) return "unknown";
-  const wanted: RouteQuery = {
+  const { device } = query;
+  const wanted = routeQuery(query);
+  if (wanted === undefined || (isLinkLocal(wanted) && device === undefined)) return "unknown";
+  const isBound = device !== undefined && (query.isBound === true || isLinkLocal(wanted));
+  const route = findRoute(isBound ? boundTo(tables, query, device) : tables, wanted);
+  switch (route.kind) {
+    case "unicast":
+      return device === undefined || device === route.dev ? nameBits(route.dev) : 0n;
+    case "none":
+    case "local":
+    case "anycast":
+      return 0n;
+    case "broadcast":
+      return query.family === 4 ? 0n : "unknown";
+    default:
+      return "unknown";
+  }
+}
+
+/** To the end that is asked about, from the other one. */
+function routeQuery({ family, end, source, destination, mark }: FibQuery): RouteQuery | undefined {
+  const [from, to] = end === "source" ? [destination, source] : [source, destination];
+  if (to === "unknown" || to === "absent") return undefined;
+  return {
     family,
     source: from === "absent" ? "unknown" : from,
     destination: to,
     mark: mark ?? 0n,
   };
-  const route = findRoute(tables, wanted);
-  if (route.kind === "none") return 0n;
-  if (route.kind !== "unicast") return "unknown";
-  return device === undefined || device === route.dev ? nameBits(route.dev) : 0n;
+}
+
+/** An address of fe80::/10, which each link has of its own. */
+function isLinkLocal({ family, destination }: RouteQuery): boolean {
+  return family === 6 && typeof destination === "bigint" && destination >> 118n === 0x3fan;
+}
+
+function boundTo(
+  { rules, routes }: RouteTables,
+  { family }: FibQuery,
+  device: string,
+): RouteTables {
+  return {
+    rules,
+    routes: { ...routes, [family]: routes[family].filter(({ dev }) => dev === device) },
+  };
 }

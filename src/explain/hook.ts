@@ -4,7 +4,7 @@ import type { Host } from "./host.ts";
 import { applyFlow, endAt } from "./nat.ts";
 import { familyOfPacket, type Flow, isTracked, type Packet } from "./packet.ts";
 import type { Context, Hook, State } from "./state.ts";
-import { isTracking } from "./tracking.ts";
+import { isTracking, isTrackingBridged } from "./tracking.ts";
 
 /** One hook of the kernel at which a packet stands. */
 export interface HookPoint {
@@ -80,6 +80,7 @@ function stationsOf(
 
 /** Whether connection tracking sees the packet at that hook first. */
 function isTracker(tables: readonly Table[], { layer, hook }: HookPoint, packet: Packet): boolean {
+  if (layer === "bridge" && hook === "prerouting" && isTrackingBridged(tables)) return true;
   const isEntry = layer === "ip" && (hook === "prerouting" || hook === "output");
   const family = familyOfPacket(packet);
   return isEntry && family !== undefined && isTracking(tables, family);

@@ -33,6 +33,8 @@ export interface FibQuery {
   readonly mark?: Known;
   /** The interface that the answer is held to (`. iif`, `. oif`). */
   readonly device?: string;
+  /** Whether routes by other interfaces are passed over. */
+  readonly isBound?: true;
 }
 
 /** What rules ask of the host beyond the packet itself. */

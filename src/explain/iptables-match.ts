@@ -1,6 +1,7 @@
 import type { Family } from "../base/address.ts";
 import type { Expression, Statement } from "../nft/ast.ts";
 import * as nft from "../nft/build.ts";
+import { boundFlag } from "./evaluate.ts";
 
 /** What one option of a rule asks, in nft's words; undefined where nft has none for it. */
 export type Asked = readonly Statement[] | undefined;
@@ -134,11 +135,39 @@ function icmpType(protocol: "icmp" | "icmpv6"): OptionReader {
   });
 }
 
-const addressType = (end: "saddr" | "daddr") =>
-  one((option, text) => {
-    const words = text.split(",").map((word) => nft.value(word.toLowerCase()));
-    return [isOrNot(option, fibOf("type", [end]), nft.anonymousSet(...words))];
-  });
+/** A port at either end. */
+const eitherPort = one((option, text) => {
+  const any = nft.range(0, 65535);
+  const both: Expression = { kind: "concat", parts: [port("sport")(), port("dport")()] };
+  const pairs = text
+    .split(",")
+    .map(portRange)
+    .flatMap((each): Expression[] => [
+      { kind: "concat", parts: [each, any] },
+      { kind: "concat", parts: [any, each] },
+    ]);
+  return [isOrNot(option, both, nft.anonymousSet(...pairs))];
+});
+
+/** xt_physdev, in words that the evaluator takes beside nft's. */
+const bridgePort = (end: "in" | "out") => compared(metaOf(`physdev ${end}`), interfaceName);
+
+const bridgeSide = (side: "is-in" | "is-out" | "is-bridged"): OptionReader => ({
+  arity: 0,
+  read: (option) => [isOrNot(option, nft.meta(`physdev ${side}`), nft.value(1))],
+});
+
+const ordered = (left: (option: Option) => Expression, op: "<" | ">") =>
+  one((option, text) => [{ kind: "match", op, left: left(option), right: constant(text) }]);
+
+/** The type of the routing header, of which there is none in ordinary packets. */
+const routingType = compared(() => ({
+  kind: "unknown",
+  json: JSON.stringify({ exthdr: { name: "rt", field: "type" } }),
+}));
+
+const ttl = () => nft.payload("ip", "ttl");
+const hopLimit = () => nft.payload("ip6", "hoplimit");
 
 function fibOf(result: string, flags: readonly string[]): Expression {
   return { kind: "fib", result, flags };
@@ -160,12 +189,8 @@ const connection = (key: string, direction: "original" | "reply") =>
     network,
   );
 
-const nothing: OptionReader = { arity: 1, read: () => [] };
-
 /** Options of matches, by their names as iptables-save (1.8.9) prints them. */
 export const matchOptions: Readonly<Record<string, OptionReader>> = {
-  "-m": nothing,
-  "--comment": nothing,
   "-p": protocolOption,
   "-s": compared(header("saddr"), network),
   "-d": compared(header("daddr"), network),
@@ -177,6 +202,10 @@ export const matchOptions: Readonly<Record<string, OptionReader>> = {
   "--dports": compared(port("dport"), portList),
   "--tcp-flags": tcpFlags,
   "--syn": syn,
+  "--tcp-option": one((option, text) => {
+    const found = option.isNegated ? "missing" : "exists";
+    return [nft.equal({ kind: "tcp option", option: Number(text) }, nft.value(found))];
+  }),
   "--icmp-type": icmpType("icmp"),
   "--icmpv6-type": icmpType("icmpv6"),
   "--ctstate": states,
@@ -192,8 +221,6 @@ export const matchOptions: Readonly<Record<string, OptionReader>> = {
   "--ctorigdstport": compared(() => nft.ct("proto-dst", "original"), portRange),
   "--ctorigsrcport": compared(() => nft.ct("proto-src", "original"), portRange),
   "--ctproto": compared(() => nft.ct("protocol")),
-  "--src-type": addressType("saddr"),
-  "--dst-type": addressType("daddr"),
   "--src-range": compared(header("saddr"), addressRange),
   "--dst-range": compared(header("daddr"), addressRange),
   "--mac-source": compared(
@@ -202,7 +229,20 @@ export const matchOptions: Readonly<Record<string, OptionReader>> = {
   ),
   "--length": compared(metaOf("length"), portRange),
   "--pkt-type": compared(metaOf("pkttype")),
-  "--ttl-eq": compared(() => nft.payload("ip", "ttl")),
+  "--ttl-eq": compared(ttl),
+  "--ttl-lt": ordered(ttl, "<"),
+  "--ttl-gt": ordered(ttl, ">"),
+  "--hl-eq": compared(hopLimit),
+  "--hl-lt": ordered(hopLimit, "<"),
+  "--hl-gt": ordered(hopLimit, ">"),
+  "--dscp": compared(header("dscp")),
+  "--rt-type": routingType,
+  "--ports": eitherPort,
+  "--physdev-in": bridgePort("in"),
+  "--physdev-out": bridgePort("out"),
+  "--physdev-is-in": bridgeSide("is-in"),
+  "--physdev-is-out": bridgeSide("is-out"),
+  "--physdev-is-bridged": bridgeSide("is-bridged"),
   "--uid-owner": compared(metaOf("skuid")),
   "--gid-owner": compared(metaOf("skgid")),
 };
@@ -212,3 +252,47 @@ export const markOptions: Readonly<Record<string, OptionReader>> = {
   mark: marked(nft.meta("mark")),
   connmark: marked(nft.ct("mark")),
 };
+
+/** Reads all words of a match together, where they say one thing. */
+export const wholeMatches: Readonly<
+  Record<string, (words: readonly string[], family: Family) => Asked>
+> = {
+  addrtype: readAddressTypes,
+  rpfilter: readReversePath,
+  policy: readPolicy,
+};
+
+function readAddressTypes(words: readonly string[], family: Family): Asked {
+  const limit = words.find((word) => word.startsWith("--limit-iface-"))?.slice(-3);
+  const device = limit === undefined ? [] : [limit === "-in" ? "iif" : "oif"];
+  const asked = [...words.entries()].filter(([, word]) => /^--(src|dst)-type$/.test(word));
+  const statements = asked.map(([at, word]): Statement | undefined => {
+    const types = words[at + 1] ?? "";
+    // For IPv6 xt_addrtype tells other types by the form of the address alone.
+    if (family === 6 && types !== "LOCAL" && types !== "MULTICAST") return undefined;
+    const left = fibOf("type", [word === "--src-type" ? "saddr" : "daddr", ...device]);
+    const right = types.split(",").map((each) => nft.value(each.toLowerCase()));
+    const isNegated = words[at - 1] === "!";
+    return isOrNot({ values: [], isNegated, family }, left, nft.anonymousSet(...right));
+  });
+  const known = statements.filter((each) => each !== undefined);
+  return known.length === statements.length ? known : undefined;
+}
+
+function readReversePath(words: readonly string[]): Asked {
+  if (words.includes("--accept-local")) return undefined;
+  const flags = [
+    "saddr",
+    ...(words.includes("--validmark") ? ["mark"] : []),
+    ...(words.includes("--loose") ? [] : ["iif", boundFlag]),
+  ];
+  const found = words.includes("--invert") ? "missing" : "exists";
+  return [nft.equal(fibOf("oif", flags), nft.value(found))];
+}
+
+/** Nothing is followed here that IPsec carries. */
+function readPolicy(words: readonly string[]): Asked {
+  const policy = words[words.indexOf("--pol") + 1];
+  if (words.includes("!") || !words.includes("--pol")) return undefined;
+  return [nft.equal(nft.meta("ipsec"), nft.value(policy === "none" ? "missing" : "exists"))];
+}

@@ -1,7 +1,8 @@
 import type { Family } from "../base/address.ts";
 import type { BaseChain, Chain, Rule, Table } from "../nft/ast.ts";
 import type { SavedChain, SavedTable } from "../xtables/save.ts";
-import { translateRule } from "./iptables-rule.ts";
+import { type Reading, translateRule } from "./iptables-rule.ts";
+import { definitionsOf, type IpSets } from "./iptables-set.ts";
 
 /** What one program of iptables has listed. */
 export interface SavedTables {
@@ -23,15 +24,16 @@ function isOpaqueRule({ statements }: Rule): boolean {
 export function withIptables(
   tables: readonly Table[],
   saved: readonly SavedTables[],
+  sets: IpSets = new Map(),
 ): readonly Table[] {
-  const resolved = tables.map((table) => resolve(table, saved));
+  const resolved = tables.map((table) => resolve(table, saved, sets));
   const legacy = saved
     .filter(({ backend }) => backend === "legacy")
-    .flatMap(({ family, tables: own }) => own.map((table) => legacyTable(table, family)));
+    .flatMap(({ family, tables: own }) => own.map((table) => legacyTable(table, { family, sets })));
   return [...resolved, ...legacy];
 }
 
-function resolve(table: Table, saved: readonly SavedTables[]): Table {
+function resolve(table: Table, saved: readonly SavedTables[], sets: IpSets): Table {
   const family = table.family === "ip" ? 4 : table.family === "ip6" ? 6 : undefined;
   if (family === undefined || !isOpaque(table)) return table;
   const own = saved
@@ -40,20 +42,22 @@ function resolve(table: Table, saved: readonly SavedTables[]): Table {
     .find(({ name }) => name === table.name);
   if (own === undefined) return table;
   const chains = new Map(own.chains.map((chain) => [chain.name, chain]));
+  const reading: Reading = { family, sets };
   return {
     ...table,
-    chains: table.chains.map((chain) => resolveChain(chain, chains.get(chain.name), family)),
+    sets: [...table.sets, ...definitionsOf(sets, family)],
+    chains: table.chains.map((chain) => resolveChain(chain, chains.get(chain.name), reading)),
   };
 }
 
 /** Rule by rule; where one was put in between the two listings all stay as they are. */
-function resolveChain(chain: Chain, saved: SavedChain | undefined, family: Family): Chain {
+function resolveChain(chain: Chain, saved: SavedChain | undefined, reading: Reading): Chain {
   if (saved?.rules.length !== chain.rules.length) return chain;
   return {
     ...chain,
     rules: chain.rules.map((rule, index) => {
       const text = saved.rules[index];
-      return text === undefined || !isOpaqueRule(rule) ? rule : translateRule(text, family);
+      return text === undefined || !isOpaqueRule(rule) ? rule : translateRule(text, reading);
     }),
   };
 }
@@ -76,18 +80,19 @@ const hooks: Readonly<Record<string, BaseChain["hook"]>> = {
   POSTROUTING: "postrouting",
 };
 
-function legacyTable({ name, chains }: SavedTable, family: Family): Table {
+function legacyTable({ name, chains }: SavedTable, reading: Reading): Table {
+  const { family, sets } = reading;
   return {
     family: family === 4 ? "ip" : "ip6",
     name: `${name}${legacyMark}`,
-    sets: [],
-    chains: chains.map((chain) => legacyChain(chain, name, family)),
+    sets: definitionsOf(sets, family),
+    chains: chains.map((chain) => legacyChain(chain, name, reading)),
   };
 }
 
-function legacyChain({ name, policy, rules }: SavedChain, table: string, family: Family): Chain {
+function legacyChain({ name, policy, rules }: SavedChain, table: string, reading: Reading): Chain {
   const hook = policy === undefined ? undefined : hooks[name];
-  const translated = rules.map((rule) => translateRule(rule, family));
+  const translated = rules.map((rule) => translateRule(rule, reading));
   if (hook === undefined) return { name, rules: translated };
   const isSource = hook === "postrouting" || hook === "input";
   const natPriority = isSource ? 100 : -100;

@@ -95,17 +95,31 @@ function withMark(key: Expression, text: string | undefined): readonly Statement
   return [{ kind: "mangle", key, value: { kind: "^", left: kept, right: nft.value(value) } }];
 }
 
+/** `--nfmask` and `--ctmask` say which bits of the packet and of the connection are meant (xt_connmark.c). */
 function readConnmark(options: Options): readonly Statement[] | undefined {
-  const [packet, connection] = [nft.meta("mark"), nft.ct("mark")];
-  const isWhole = ["--nfmask", "--ctmask"].every((each) => {
-    const mask = options.get(each);
-    return mask === undefined || mask === "0xffffffff" || mask === "~0";
-  });
-  if (options.has("--set-xmark")) return withMark(connection, options.get("--set-xmark"));
-  if (!isWhole) return undefined;
-  if (options.has("--save-mark")) return [{ kind: "mangle", key: connection, value: packet }];
-  if (options.has("--restore-mark")) return [{ kind: "mangle", key: packet, value: connection }];
+  if (options.has("--set-xmark")) return withMark(nft.ct("mark"), options.get("--set-xmark"));
+  const [packet, connection] = [
+    { key: nft.meta("mark"), mask: maskOf(options.get("--nfmask")) },
+    { key: nft.ct("mark"), mask: maskOf(options.get("--ctmask")) },
+  ];
+  if (options.has("--save-mark")) return copyMark(packet, connection);
+  if (options.has("--restore-mark")) return copyMark(connection, packet);
   return undefined;
+}
+
+interface MarkBits {
+  readonly key: Expression;
+  readonly mask: number;
+}
+
+const maskOf = (text = "0xffffffff"): number => (text === "~0" ? 0xffffffff : Number(text));
+
+function copyMark(from: MarkBits, to: MarkBits): readonly Statement[] {
+  const isWhole = from.mask === 0xffffffff && to.mask === 0xffffffff;
+  if (isWhole) return [{ kind: "mangle", key: to.key, value: from.key }];
+  const kept = nft.masked(to.key, nft.value((~to.mask & 0xffffffff) >>> 0));
+  const copied = nft.masked(from.key, nft.value(from.mask));
+  return [{ kind: "mangle", key: to.key, value: { kind: "^", left: kept, right: copied } }];
 }
 
 /** `10.0.0.2:80`, `10.0.0.2-10.0.0.9:80-90`, `[fd00::2]:80`. */

@@ -28,9 +28,41 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
     case "ipsec":
     case "secpath":
       return 0n;
+    case "ibrname":
+    case "obrname":
+      return loadBridge(key === "ibrname" ? context.iif : context.oif, context);
+    case "physdev in":
+    case "physdev out":
+    case "physdev is-in":
+    case "physdev is-out":
+    case "physdev is-bridged":
+      return loadPort(key, packet);
     default:
       return loadInterface(key, context);
   }
+}
+
+/**
+ * What iptables' physdev asks, under words that nft has not. Of a packet that left by no port of its bridge the name of that port is
+ * none's, whatever is asked; of one that came over no bridge it is another one's (xt_physdev.c).
+ */
+function loadPort(key: string, { ports }: Packet): Loaded {
+  switch (key) {
+    case "physdev in":
+      return nameBits(ports?.in ?? "");
+    case "physdev out":
+      return ports !== undefined && ports.out === undefined ? "absent" : nameBits(ports?.out ?? "");
+    case "physdev is-in":
+      return ports === undefined ? 0n : 1n;
+    default:
+      return ports?.out === undefined ? 0n : 1n;
+  }
+}
+
+/** The bridge of a port (nft_meta_bridge.c). */
+function loadBridge(port: string | undefined, { host }: Context): Loaded {
+  const bridge = port === undefined ? undefined : host.bridgeOf(port);
+  return bridge === undefined ? "absent" : nameBits(bridge);
 }
 
 /** The kernel may find the socket ahead of the input chains (early demux), and a frame from a tap still has the tap's. */
@@ -118,11 +150,9 @@ export function loadBits(
 export function loadConntrack(
   key: string,
   direction: "original" | "reply" | undefined,
-  { packet, context }: { packet: Packet; context: Context },
+  packet: Packet,
 ): Loaded {
   const { flow } = packet;
-  // The bridge's own connection tracking is a module that may be there or not.
-  if (context.table.family === "bridge") return "unknown";
   if (key === "state") return loadState(packet);
   if (!isTracked(packet)) return "absent";
   switch (key) {
@@ -171,10 +201,10 @@ const statusBits = { seenReply: 2n, source: 16n, destination: 32n };
  * The bits of `ct status` that `mask` asks for: unknown where it asks for one that this evaluator does not follow (assured,
  * confirmed, dying).
  */
-export function loadStatus(mask: bigint, packet: Packet, context: Context): Loaded {
-  if (loadConntrack("mark", undefined, { packet, context }) === "absent") return "absent";
+export function loadStatus(mask: bigint, packet: Packet): Loaded {
+  if (!isTracked(packet)) return "absent";
   const { flow } = packet;
-  if (flow.state === "related" || context.table.family === "bridge") return "unknown";
+  if (flow.state === "related") return "unknown";
   const known = statusBits.seenReply | statusBits.source | statusBits.destination;
   let bits = flow.state === "established" ? statusBits.seenReply : 0n;
   if (flow.isSourceRewritten) bits |= statusBits.source;

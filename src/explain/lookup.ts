@@ -1,6 +1,7 @@
 import type { Element, Expression } from "../nft/ast.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import { intervalOfConstant, matchesKey } from "./constant.ts";
+import { isCovered } from "./outsider.ts";
 import type { Loaded } from "./value.ts";
 
 /** The elements that a key may have met: exactly one, where `mayMiss` is false and there is no other. */
@@ -24,8 +25,21 @@ export function lookUp(
   }
   const rest = elements.find(({ key }) => isCatchAll(key));
   return rest === undefined
-    ? { candidates, mayMiss: true }
+    ? { candidates, mayMiss: !isOneOf(candidates, fields, types) }
     : { candidates: [...candidates, rest], mayMiss: false };
+}
+
+/** Whether a number of which not all is known meets one of them for sure. */
+function isOneOf(
+  candidates: readonly Element[],
+  [field, ...more]: readonly Loaded[],
+  [type = "integer"]: readonly string[],
+): boolean {
+  if (typeof field !== "object" || more.length > 0) return false;
+  const intervals = candidates
+    .filter(isPlain)
+    .flatMap(({ key }) => intervalOfConstant(key, type) ?? []);
+  return isCovered(field, intervals);
 }
 
 interface Index {

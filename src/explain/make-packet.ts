@@ -77,17 +77,18 @@ function addressed(packet: Packet, source: Known, destination: Known): Packet {
   const name = networkName(packet);
   const versioned = withField(packet, [name, "version"], name === "ip" ? 4n : 6n);
   const next: Field = name === "ip" ? ["ip", "protocol"] : ["ip6", "nexthdr"];
-  const typed = whole(withField(versioned, next, BigInt(packet.protocol ?? 0)));
+  const typed = plain(withField(versioned, next, BigInt(packet.protocol ?? 0)));
   return withField(withField(typed, [name, "saddr"], source), [name, "daddr"], destination);
 }
 
 /** IPv4's "more fragments" and the fragment's offset (RFC 791). */
 const fragmentBits = { offset: 50, length: 14 };
 
-/** No fragment of a packet. */
-function whole(packet: Packet): Packet {
+/** No fragment of a packet, and without options of IPv4. */
+function plain(packet: Packet): Packet {
   if (familyOfPacket(packet) !== 4) return packet;
-  return { ...packet, network: writeBits(packet.network, fragmentBits, 0n) };
+  const whole = { ...packet, network: writeBits(packet.network, fragmentBits, 0n) };
+  return withField(whole, ["ip", "hdrlength"], 5n);
 }
 
 /** A TCP handshake, or an echo. */
@@ -124,8 +125,9 @@ export function answerTo(packet: Packet): Packet {
         destination: known(loadField(upper, "dport", { packet })),
       }
     : undefined;
+  const { ports: _, ...own } = packet;
   const fresh: Packet = {
-    ...packet,
+    ...own,
     network: openLayer(packet.network.bytes.length),
     transport: openLayer(packet.transport?.bytes.length ?? 0),
     length: "unknown",

@@ -21,16 +21,40 @@ export function outsiderOf(family: Family, networks: readonly Interval[]): Outsi
     const address = parseAddress(text);
     return address === undefined ? [] : [networkOf(toBits(address), length, family)];
   });
-  const sorted = [...networks, ...reserved].toSorted((a, b) => (a.first < b.first ? -1 : 1));
-  const elsewhere: Interval[] = [];
+  return { family, elsewhere: merged([...networks, ...reserved]) };
+}
+
+/** A number of 32 bits, one of so many. */
+export function oneOf(count: bigint, first: bigint): Outsider {
+  const [before, behind] = [first - 1n, first + count];
+  return {
+    family: 4,
+    elsewhere: [
+      ...(first > 0n ? [{ first: 0n, last: before }] : []),
+      ...(behind <= last(4) ? [{ first: behind, last: last(4) }] : []),
+    ],
+  };
+}
+
+const last = (family: Family): bigint => (1n << BigInt(widthOf(family))) - 1n;
+
+function merged(intervals: readonly Interval[]): Interval[] {
+  const sorted = intervals.toSorted((a, b) => (a.first < b.first ? -1 : 1));
+  const all: Interval[] = [];
   for (const each of sorted) {
-    const before = elsewhere.at(-1);
-    if (before === undefined || each.first > before.last + 1n) elsewhere.push(each);
+    const before = all.at(-1);
+    if (before === undefined || each.first > before.last + 1n) all.push(each);
     else if (each.last > before.last) {
-      elsewhere[elsewhere.length - 1] = { first: before.first, last: each.last };
+      all[all.length - 1] = { first: before.first, last: each.last };
     }
   }
-  return { family, elsewhere };
+  return all;
+}
+
+/** Whether it lies in one of these, whichever. */
+export function isCovered({ family, elsewhere }: Outsider, by: readonly Interval[]): boolean {
+  const [all, ...gaps] = merged([...elsewhere, ...by]);
+  return gaps.length === 0 && all?.first === 0n && all.last >= last(family);
 }
 
 export const widthOf = (family: Family): number => (family === 4 ? 32 : 128);
@@ -42,10 +66,11 @@ export function networkOf(address: bigint, length: number, family: Family): Inte
 }
 
 /** Whether the address lies there. */
-export function isWithin({ family, elsewhere }: Outsider, { first, last }: Interval): Answer {
+export function isWithin({ family, elsewhere }: Outsider, interval: Interval): Answer {
   const covers = (low: bigint, high: bigint) =>
     low > high || elsewhere.some((each) => each.first <= low && high <= each.last);
-  if (covers(first, last)) return "no";
-  const end = (1n << BigInt(widthOf(family))) - 1n;
-  return covers(0n, first - 1n) && covers(last + 1n, end) ? "yes" : "maybe";
+  if (covers(interval.first, interval.last)) return "no";
+  return covers(0n, interval.first - 1n) && covers(interval.last + 1n, last(family))
+    ? "yes"
+    : "maybe";
 }

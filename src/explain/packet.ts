@@ -43,6 +43,8 @@ export interface Packet {
   readonly mark: Known;
   /** Whether a process of this host sends or is known to receive it. */
   readonly hasSocket: boolean;
+  /** The ports of a bridge that br_netfilter has seen it at; `out` where the bridge sends it on. */
+  readonly ports?: { readonly in: string; readonly out?: string };
   readonly flow: Flow;
   /** How far connection tracking is: it runs at priority -200 of prerouting and output. */
   readonly tracking: "ahead" | "done" | "skipped";

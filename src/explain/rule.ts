@@ -173,7 +173,7 @@ function matchFlags(left: Expression, right: Expression, scope: Scope): Answer {
   if (wanted === undefined) return "maybe";
   const isStatus = left.kind === "ct" && left.key === "status";
   const [loaded = "unknown"] = isStatus
-    ? [loadStatus(wanted, scope.state.packet, scope.context)]
+    ? [loadStatus(wanted, scope.state.packet)]
     : evaluate(left, [type], scope);
   if (loaded === "absent") return "no";
   return typeof loaded === "bigint" ? answerOf((loaded & wanted) !== 0n) : "maybe";

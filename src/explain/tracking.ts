@@ -10,6 +10,15 @@ export function isTracking(tables: readonly Table[], family: Family): boolean {
   return tables.some((table) => trackedBy(table).has(family));
 }
 
+/** The kernel takes a rule that asks for connections on bridges only where it can track them there (nf_conntrack_bridge). */
+export function isTrackingBridged(tables: readonly Table[]): boolean {
+  return tables.some((table) => table.family === "bridge" && asksForConnections(table));
+}
+
+const asksForConnections = remembered((table: Table): boolean =>
+  JSON.stringify(table.chains).includes('"kind":"ct"'),
+);
+
 const trackedBy = remembered((table: Table): ReadonlySet<Family> => {
   const statements = table.chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.statements));
   return new Set(statements.flatMap((statement) => askedBy(statement, table.family)));

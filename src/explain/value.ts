@@ -6,7 +6,7 @@ export interface Interval {
   readonly last: bigint;
 }
 
-/** An address of which is known where it is not: that of anybody beyond the default route. */
+/** An address, or another number of as many bits, of which is known where it is not: that of anybody beyond the default route. */
 export interface Outsider {
   readonly family: Family;
   /** Ascending, with gaps between them. */

@@ -37,6 +37,7 @@ export function walkReceived(ground: Ground, packet: Packet, iif: string): Way[]
   const bridge = ground.host.bridgeOf(iif);
   if (bridge === undefined) return receive(ground, state, iif);
   const isFiltered = isFilteredOnBridge(ground, packet);
+  const seen = isFiltered ? { ...state, packet: { ...packet, ports: { in: iif } } } : state;
   const before = at(
     ground,
     {
@@ -45,7 +46,7 @@ export function walkReceived(ground: Ground, packet: Packet, iif: string): Way[]
       iif,
       ...(isFiltered && { also: onBridge(ground, { hook: "prerouting", iif: bridge }) }),
     },
-    [state],
+    [seen],
   );
   return then(before, (entered) => {
     const isMoved = isRewritten(packet, entered.packet);
@@ -115,10 +116,13 @@ function cross(ground: Ground, state: State, { iif, bridge, port }: Crossing): W
   const also = (hook: "forward" | "postrouting", ends: { iif?: string; oif: string }) =>
     isFiltered ? { also: onBridge(ground, { hook, ...ends }) } : {};
   const ends = { iif: bridge, oif: bridge };
+  const going = isFiltered
+    ? { ...state, packet: { ...state.packet, ports: { in: iif, out: port } } }
+    : state;
   const across = at(
     ground,
     { layer: "bridge", hook: "forward", iif, oif: port, ...also("forward", ends) },
-    [state],
+    [going],
   );
   return then(across, (out) =>
     leavePort(ground, out, { oif: port, ...also("postrouting", { oif: bridge }) }),

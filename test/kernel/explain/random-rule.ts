@@ -137,8 +137,47 @@ const conntrack6: Make = (dice) =>
   `ct ${dice.pick(["original", "reply"])} ip6 ${dice.pick(["saddr", "daddr"])} ${dice.pick(addresses6)}`;
 const family: Make = (dice) => `meta nfproto ${dice.pick(["ipv4", "ipv6"])}`;
 const etherType: Make = (dice) => `ether type ${dice.pick(["ip", "ip6"])}`;
-const fib: Make = (dice) =>
+const fibType: Make = (dice) =>
   `fib daddr type ${dice.pick(["local", "unicast", "!= local", "{ local, broadcast }"])}`;
+/** Ways back, which the kernel looks for where packets come in. */
+const fibRoute: readonly Make[] = [
+  (dice) =>
+    `fib saddr . ${dice.chance(30) ? "mark . " : ""}iif oif ${dice.pick(["missing", "exists"])}`,
+  (dice) => `fib saddr oif ${not(dice)}${dice.pick(['"left"', '"right"', '"br0"'])}`,
+  (dice) => `fib daddr . iif type ${not(dice)}local`,
+];
+
+function fibs(hook: Place["hook"]): readonly Make[] {
+  if (hook === undefined) return [];
+  return hook === "prerouting" || hook === "input" ? [fibType, ...fibRoute] : [fibType];
+}
+
+/** What is not there in packets of the test, and what chance decides. */
+const matchesRare: readonly Make[] = [
+  (dice) => `tcp option ${dice.pick(["maxseg", "sack-perm"])} ${dice.pick(["exists", "missing"])}`,
+  (dice) => `tcp option maxseg size ${dice.pick(["> 500", "1400", "!= 1460"])}`,
+  (dice) =>
+    `numgen ${dice.pick(["inc", "random"])} mod 4 ${dice.pick(["< 3", ">= 0", "1", "offset 10 12"])}`,
+  () => "symhash mod 2 0",
+];
+const matchesRare4: readonly Make[] = [
+  (dice) => `ip option ra ${dice.pick(["exists", "missing"])}`,
+  (dice) => `rt ip nexthop ${dice.pick(["10.0.2.9", "10.0.1.3", "10.0.3.4"])}`,
+];
+const matchesRare6: readonly Make[] = [
+  (dice) => `exthdr ${dice.pick(["frag", "hbh", "rt"])} ${dice.pick(["exists", "missing"])}`,
+  (dice) => `rt ip6 nexthop ${dice.pick(["fd02::9", "fd01::3"])}`,
+];
+const routingType: Make = (dice) => `rt type ${not(dice)}0`;
+
+function rarely(of: "inet" | "ip" | "ip6"): Make {
+  const own = {
+    ip: matchesRare4,
+    ip6: [...matchesRare6, routingType],
+    inet: [...matchesRare4, ...matchesRare6],
+  };
+  return (dice, place) => dice.pick([...matchesRare, ...own[of]])(dice, place);
+}
 
 function makersFor({ family: of, hook }: Place): readonly Make[] {
   const both = [...matchesUpper, ...matchesAny];
@@ -146,15 +185,9 @@ function makersFor({ family: of, hook }: Place): readonly Make[] {
     case "bridge":
       return [...matches4, ...matches6, ...both, etherType];
     case "ip":
-      return [
-        ...matches4,
-        ...both,
-        ...matchesConntrack,
-        conntrack4,
-        ...(hook === undefined ? [] : [fib]),
-      ];
+      return [...matches4, ...both, ...matchesConntrack, conntrack4, ...fibs(hook), rarely(of)];
     case "ip6":
-      return [...matches6, ...both, ...matchesConntrack, conntrack6];
+      return [...matches6, ...both, ...matchesConntrack, conntrack6, ...fibs(hook), rarely(of)];
     default:
       return [
         ...matches4,
@@ -164,6 +197,8 @@ function makersFor({ family: of, hook }: Place): readonly Make[] {
         conntrack4,
         conntrack6,
         family,
+        ...fibs(hook),
+        rarely(of),
       ];
   }
 }
@@ -202,6 +237,7 @@ const networkWords: Readonly<Record<string, 4 | 6>> = {
   icmp: 4,
   ipv4: 4,
   ip6: 6,
+  exthdr: 6,
   icmpv6: 6,
   ipv6: 6,
 };
