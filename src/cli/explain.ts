@@ -1,8 +1,15 @@
 import { readRuleFiles } from "../edge/files/rule-files.ts";
+import { readTrackedFlowsFile } from "../edge/host/read-tracked-flows.ts";
 import { follow, type Followed } from "../explain/answer.ts";
 import { fixOf } from "../explain/fix.ts";
 import { originOf } from "../explain/origin.ts";
-import type { FlowState } from "../explain/question.ts";
+import type { FlowState, Question } from "../explain/question.ts";
+import {
+  leftover,
+  readTrackedFlows,
+  type TrackedFlow,
+  wordsOfLeftover,
+} from "../explain/tracked-flows.ts";
 import { exitStatus, type ExitStatus, UsageError } from "./exit-status.ts";
 import { type MissingGuest, readQuestion, type Words } from "./explain-words.ts";
 import { doubtLegacy, readGround, type ReadGround } from "./ground.ts";
@@ -39,7 +46,7 @@ export async function runExplain(
   const reading = readKnowledge(settings, namesGuest);
   const ground = await readGround(reading.then(({ nics }) => nics));
   const knowledge = await reading;
-  const answer = answerWords(asked, knowledge, ground);
+  const answer = await answerWords(asked, knowledge, ground);
   const { because: rule, ...rest } = answer;
   const origin = rule && originOf(rule, await readRuleFiles());
   const question = { ...words, state: "new", ...how };
@@ -48,13 +55,21 @@ export async function runExplain(
   return answer.verdict === "delivered" ? exitStatus.ok : exitStatus.problems;
 }
 
-function answerWords(asked: Asked, knowledge: ReadKnowledge, ground: ReadGround): FixedAnswer {
+async function answerWords(
+  asked: Asked,
+  knowledge: ReadKnowledge,
+  ground: ReadGround,
+): Promise<FixedAnswer> {
   const question = readQuestion(asked, { ground, ...knowledge });
   if ("guest" in question) return answerMissing(question);
   const followed = follow(ground, question);
   if (ground.unlisted.length > 0) {
     const answer = doubtLegacy(followed.answer, ground.unlisted);
     return { ...answer, fix: "install iptables, whose iptables-legacy-save lists them" };
+  }
+  const before = await leftoverOf(question, followed);
+  if (before !== undefined) {
+    return { ...followed.answer, verdict: "lost", ...wordsOfLeftover(before, question) };
   }
   const fix = fixOf(ground, question, { followed, knowledge });
   const { answer } = followed;
@@ -64,6 +79,15 @@ function answerWords(asked: Asked, knowledge: ReadKnowledge, ground: ReadGround)
       ? answer.detail
       : `${answer.detail} to ${guest}; whether it listens there the host cannot see`;
   return { ...answer, detail, ...(fix !== undefined && { fix }) };
+}
+
+/** Connections are read only where one could hide what the rules say. */
+async function leftoverOf(
+  question: Question,
+  { answer }: Followed,
+): Promise<TrackedFlow | undefined> {
+  if (question.protocol !== "udp" || answer.verdict !== "delivered") return undefined;
+  return leftover(question, answer, readTrackedFlows(await readTrackedFlowsFile()));
 }
 
 function guestReached({ answer, end }: Followed, { nics }: ReadKnowledge): string | undefined {

@@ -2,7 +2,12 @@ import { readListeners } from "../edge/host/read-listeners.ts";
 import { readSettings } from "../edge/host/read-settings.ts";
 import { runBridge, runIp } from "../edge/host/run-ip.ts";
 import { readRuleset } from "../edge/nft/read-ruleset.ts";
-import { hasLegacyTables, unlistedLegacyTables, XtablesPrograms } from "../edge/xtables/xtables.ts";
+import {
+  hasLegacyTables,
+  savedSets,
+  unlistedLegacyTables,
+  XtablesPrograms,
+} from "../edge/xtables/xtables.ts";
 import type { Answer } from "../explain/answer.ts";
 import { isOpaque, type SavedTables, withIptables } from "../explain/iptables-tables.ts";
 import {
@@ -88,7 +93,14 @@ async function readTables(): Promise<readonly Table[]> {
       tables: own,
     }),
   );
-  return withIptables(tables, saved);
+  const sets = saved.some(namesSets) ? await savedSets() : [];
+  return withIptables(tables, saved, new Map(sets.map((set) => [set.name, set])));
+}
+
+function namesSets({ tables }: SavedTables): boolean {
+  return tables.some(({ chains }) =>
+    chains.some(({ rules }) => rules.some(({ words }) => words.includes("--match-set"))),
+  );
 }
 
 /** Rules that nobody here reads could change any answer. */

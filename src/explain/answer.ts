@@ -78,11 +78,36 @@ function goBack(ground: Ground, { state: { packet }, fate }: Way): Way[] {
   const from = loadField("ether", "daddr", { packet });
   const to = loadField("ether", "saddr", { packet });
   const device = ground.host.interfaces.get(fate.dev);
-  const isPort = ground.host.bridgeOf(fate.dev) !== undefined;
-  const link = isPort
-    ? { to: knownOr(to), from: knownOr(from) }
-    : { to: device?.mac ?? ("unknown" as const), from: "unknown" as const };
-  return walkReceived(ground, withLink(reply, link), fate.dev);
+  const bridge = ground.host.bridgeOf(fate.dev);
+  const beside = bridge === undefined ? undefined : besideReceiver(ground, reply, bridge);
+  const link =
+    bridge !== undefined
+      ? { to: beside ?? knownOr(to), from: knownOr(from) }
+      : { to: device?.mac ?? ("unknown" as const), from: "unknown" as const };
+  const ways = walkReceived(ground, withLink(reply, link), fate.dev);
+  return beside === undefined || beside === to ? ways : ways.map((way) => pastHost(way, bridge));
+}
+
+/** The asker's hardware address where it is on the receiver's own bridge, so that no router is asked for the way to it. */
+function besideReceiver({ host }: Ground, reply: Packet, bridge: string): bigint | undefined {
+  const family = familyOfPacket(reply);
+  if (family === undefined) return undefined;
+  const destination = loadField(family === 4 ? "ip" : "ip6", "daddr", { packet: reply });
+  if (typeof destination !== "bigint") return undefined;
+  const route = host.route({ family, source: "unknown", destination, mark: 0n });
+  const isOnLink = route.kind === "unicast" && route.dev === bridge && route.via === undefined;
+  return isOnLink ? host.neighbour(bridge, destination) : undefined;
+}
+
+export const pastHostReason = "the answer goes past the host, from another address than was asked";
+
+/** What nat has led to the receiver is not undone where the host does not route the answer. */
+function pastHost(way: Way, bridge: string | undefined): Way {
+  const isRewritten = way.state.packet.flow.isDestinationRewritten;
+  const isPast = way.fate.kind === "sent" && bridge !== undefined && isRewritten;
+  return isPast
+    ? { ...way, fate: { kind: "lost", reason: `${pastHostReason}, on ${bridge}` } }
+    : way;
 }
 
 const knownOr = (loaded: Loaded): bigint | "unknown" =>

@@ -186,6 +186,13 @@ export const boundFlag = "bound";
 
 const layers = { ll: "link", nh: "network", th: "transport" } as const;
 
+/** By which the host gets what it sends to itself: the kernel looks for no way back then (nft_fib_can_skip). */
+function loopback({ host, hook, iif }: Context): string | undefined {
+  const isReceived = hook === "prerouting" || hook === "input";
+  const receiver = isReceived ? host.interfaces.get(iif ?? "") : undefined;
+  return receiver?.isLoopback === true ? receiver.name : undefined;
+}
+
 function loadFib(
   { result, flags }: Extract<Expression, { kind: "fib" }>,
   packet: Packet,
@@ -193,12 +200,8 @@ function loadFib(
 ): Loaded {
   const family = familyOfPacket(packet);
   if (family === undefined) return "absent";
-  const isReceived = context.hook === "prerouting" || context.hook === "input";
-  const receiver = context.host.interfaces.get(context.iif ?? "");
-  // The kernel looks for no way back to itself (nft_fib_can_skip).
-  if (result !== "type" && isReceived && receiver?.isLoopback === true) {
-    return nameBits(receiver.name);
-  }
+  const looped = loopback(context);
+  if (result !== "type" && looped !== undefined) return nameBits(looped);
   const protocol = family === 4 ? "ip" : "ip6";
   const device = flags.includes("iif") ? context.iif : flags.includes("oif") ? context.oif : "";
   if (device === undefined) return "unknown";

@@ -97,7 +97,7 @@ function matchOf(stop: Stop): string {
   if (stop.answer.way === "back") return "-m conntrack --ctstate RELATED,ESTABLISHED ";
   const [address, port] = [addressOf(stop, "daddr"), portOf(stop, "dport")];
   const to = address === undefined ? "" : `-d ${address} `;
-  return `${to}-p ${stop.question.protocol}${port === undefined ? " " : ` --dport ${String(port)} `}`;
+  return `${to}-p ${protocolOf(stop)}${port === undefined ? " " : ` --dport ${String(port)} `}`;
 }
 
 /** What the chain that the hook calls says first counts for all that it calls. */
@@ -113,14 +113,19 @@ function insertRule(stop: Stop): string {
   return `nft insert rule ${table.family} ${table.name} ${base} ${nftMatchOf(stop)}accept`;
 }
 
+/** Of the packet that was stopped, which may be one that is there for the sake of another. */
+function protocolOf({ packet, question }: Stop): string {
+  if (packet.protocol === 1) return "icmp";
+  return packet.protocol === 58 ? "ipv6-icmp" : question.protocol;
+}
+
 function nftMatchOf(stop: Stop): string {
   if (stop.answer.way === "back") return "ct state established,related ";
   const [address, port] = [addressOf(stop, "daddr"), portOf(stop, "dport")];
   const family = stop.question.family === 4 ? "ip" : "ip6";
   const to = address === undefined ? "" : `${family} daddr ${address} `;
-  const icmp = family === "ip" ? "icmp" : "ipv6-icmp";
   return port === undefined
-    ? `${to}meta l4proto ${icmp} `
+    ? `${to}meta l4proto ${protocolOf(stop)} `
     : `${to}${stop.question.protocol} dport ${String(port)} `;
 }
 

@@ -1,9 +1,14 @@
 import { type Family, formatAddress } from "../base/address.ts";
+import type { Answer } from "./answer.ts";
 import type { Question } from "./question.ts";
 import type { Ground } from "./walk.ts";
 
 /** What mends a way that routing does not go, by the reason it gives. */
-export function fixRoute(ground: Ground, question: Question, reason: string): string | undefined {
+export function fixRoute(
+  ground: Ground,
+  question: Question,
+  { detail: reason, way }: Pick<Answer, "detail" | "way">,
+): string | undefined {
   const { family } = question;
   const forwarding = /^the host forwards nothing from (\S+)$/.exec(reason);
   if (forwarding !== null) return fixForwarding(ground, family, forwarding[1] ?? "");
@@ -22,7 +27,8 @@ export function fixRoute(ground: Ground, question: Question, reason: string): st
   if (detached !== null) {
     return `ip link set ${detached[1] ?? ""} master ${detached[2] ?? ""}`;
   }
-  const to = typeof question.to === "bigint" ? formatAddress(family, question.to) : "default";
+  const end = way === "back" ? question.from : question.to;
+  const to = typeof end === "bigint" ? formatAddress(family, end) : "default";
   if (reason === "no route") return `ip ${inetOf(family)}route add ${to} via ROUTER`;
   return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;
 }

@@ -1,5 +1,5 @@
 import { formatAddress } from "../base/address.ts";
-import type { Followed } from "./answer.ts";
+import { type Followed, pastHostReason } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
@@ -19,7 +19,9 @@ export function fixOf(
     case "delivered":
       return undefined;
     case "lost":
-      return fixRoute(ground, question, answer.detail);
+      return answer.detail.startsWith(pastHostReason)
+        ? fixHairpin(question, answer.rewritten, knowledge)
+        : fixRoute(ground, question, answer);
     case "nobody listens":
       return fixSilence(question, answer.rewritten, knowledge);
     case "dropped":
@@ -35,6 +37,18 @@ export function fixOf(
     default:
       return fixDoubt(question, answer.detail);
   }
+}
+
+/** virtwall's publications take the asker's address for the host's where both are on one bridge. */
+function fixHairpin(
+  { protocol, port = 0 }: Question,
+  rewritten: Followed["answer"]["rewritten"],
+  { nics }: Knowledge,
+): string {
+  const nic = nics.find(({ addresses }) => addresses.some((each) => each === rewritten?.address));
+  const inside = rewritten?.port ?? port;
+  const ports = inside === port ? String(port) : `${String(port)}:${String(inside)}`;
+  return `virtwall publish add ${nic?.guest ?? "GUEST"} ${protocol}/${ports}`;
 }
 
 /** A publication for that port that is not in force, or else the service itself. */

@@ -21,7 +21,7 @@ export function loadForeign(json: string, packet: Packet, context: Context): Loa
     case "tcp option":
       return loadTcpField(object, packet);
     case "ip option":
-      return loadNone(object, hasNoOptions(packet));
+      return familyOfPacket(packet) === 4 ? loadNone(object, hasNoOptions(packet)) : "absent";
     case "sctp chunk":
       return loadNone(object, packet.protocol !== undefined && packet.protocol !== sctp);
     case "rt":
@@ -48,7 +48,7 @@ function loadNone({ field }: JsonObject, isMissing: boolean): Loaded {
 
 /** Headers between that of IPv6 and the next protocol's. */
 function loadExtension(asked: JsonObject, packet: Packet): Loaded {
-  if (familyOfPacket(packet) !== 6) return loadNone(asked, true);
+  if (familyOfPacket(packet) !== 6) return "absent";
   const next = loadField("ip6", "nexthdr", { packet });
   const isLast = packet.protocol !== undefined && next === BigInt(packet.protocol);
   return loadNone(asked, isLast && !extensions.has(packet.protocol));
@@ -58,7 +58,7 @@ function loadExtension(asked: JsonObject, packet: Packet): Loaded {
 const extensions: ReadonlySet<number> = new Set([0, 43, 44, 51, 60, 135]);
 
 function hasNoOptions(packet: Packet): boolean {
-  return familyOfPacket(packet) !== 4 || loadField("ip", "hdrlength", { packet }) === 5n;
+  return loadField("ip", "hdrlength", { packet }) === 5n;
 }
 
 /** The field of an option of TCP; nft asks for its presence without one. */

@@ -56,6 +56,10 @@ export interface Host {
   segmentOf(device: string): string | undefined;
   /** Where a bridge sends frames to that address; `self`: up to the host. Undefined where it would send them to all ports. */
   portTo(bridge: string, mac: bigint): string | undefined;
+  /** The hardware address of the guest's nic whose tap it is. */
+  behind(port: string): bigint | undefined;
+  /** Whether it has asked in vain who has the address. */
+  isSilent(device: string, address: bigint): boolean;
   /** Whether a process waits for that. */
   hears(called: Called): boolean;
   /** The tap of a nic that belongs on the bridge and is none of its ports. */

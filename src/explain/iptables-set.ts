@@ -37,7 +37,7 @@ function partsOf(
   if (type === "list:set") {
     const members = elements.map(([name = ""]) => sets.get(name));
     const [first, ...others] = members.map((set) => set && set.type !== type && partsOf(set, sets));
-    const isOne = others.every((parts) => parts && first && parts.join() === first.join());
+    const isOne = others.every((parts) => parts && first && kindOf(parts) === kindOf(first));
     return first && isOne ? first : undefined;
   }
   const parts = (type.split(":")[1] ?? "").split(",");
@@ -45,6 +45,8 @@ function partsOf(
   // A bitmap of ports has no protocol, and holds those of several.
   return known.length === parts.length && type !== "bitmap:port" ? known : undefined;
 }
+
+const kindOf = (parts: readonly Part[]): string => parts.flatMap((part) => types[part]).join();
 
 type Part = keyof typeof types;
 

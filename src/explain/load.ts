@@ -28,17 +28,8 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
     case "ipsec":
     case "secpath":
       return 0n;
-    case "ibrname":
-    case "obrname":
-      return loadBridge(key === "ibrname" ? context.iif : context.oif, context);
-    case "physdev in":
-    case "physdev out":
-    case "physdev is-in":
-    case "physdev is-out":
-    case "physdev is-bridged":
-      return loadPort(key, packet);
     default:
-      return loadInterface(key, context);
+      return key.startsWith("physdev ") ? loadPort(key, packet) : loadInterface(key, context);
   }
 }
 
@@ -85,6 +76,8 @@ function loadFamily(packet: Packet, context: Context): Loaded {
 
 /** At a hook that has no such interface the kernel (nft_meta.c) takes its name for empty and its index for 0. */
 function loadInterface(key: string, context: Context): Loaded {
+  if (key === "ibrname") return loadBridge(context.iif, context);
+  if (key === "obrname") return loadBridge(context.oif, context);
   const isIncoming = key.startsWith("iif");
   if (!isIncoming && !key.startsWith("oif")) return "unknown";
   const name = isIncoming ? context.iif : context.oif;

@@ -145,6 +145,16 @@ export function answerTo(packet: Packet): Packet {
   );
 }
 
+/** What somebody says whom the host asks for the hardware address of `from`: of no connection (nf_conntrack_proto_icmpv6.c). */
+export function advertisement(from: bigint, to: Known): Packet {
+  const packet = firstPacket({ protocol: "icmp", family: 6, to }, from);
+  const typed = withField(packet, ["icmpv6", "type"], 136n);
+  return {
+    ...withField(typed, ["ip6", "hoplimit"], 255n),
+    flow: { ...packet.flow, state: "untracked" },
+  };
+}
+
 const known = (loaded: Known | "absent"): Known => (loaded === "absent" ? "unknown" : loaded);
 
 /** The packet as the frame that carries it between those. */

@@ -40,6 +40,7 @@ export function enter(ground: Ground, question: Question): Entry | Fate {
   if (typeof iif === "object") return iif;
   const device = ground.host.interfaces.get(iif);
   if (device === undefined) return unknown(`there is no interface ${iif}`);
+  if (ground.host.bridgeOf(iif) !== undefined) return enterPort(ground, { question, packet, iif });
   const bridge = device.kind === "bridge" ? iif : crossed(ground, question, iif);
   if (bridge !== undefined) return enterByPort(ground, { question, packet, bridge, station: iif });
   return { packet: withLink(packet, { to: device.mac, from: "unknown" }), iif };
@@ -112,6 +113,17 @@ function enterByPort(
   const to = addressee(ground, question, station);
   if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
   return { packet: withLink(packet, { to, from }), iif: port };
+}
+
+/** The port was said: who sits behind it is the guest whose nic it is. */
+function enterPort(
+  ground: Ground,
+  { question, packet, iif }: { question: Question; packet: Packet; iif: string },
+): Entry | Fate {
+  const bridge = ground.host.bridgeOf(iif) ?? "";
+  const to = addressee(ground, question, bridge);
+  if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
+  return { packet: withLink(packet, { to, from: ground.host.behind(iif) ?? "unknown" }), iif };
 }
 
 /** The neighbour by whom somebody is reached. */

@@ -27,6 +27,7 @@ export interface NeighbourRow {
   readonly dst?: string;
   readonly dev?: string;
   readonly lladdr?: string;
+  readonly state?: readonly string[];
 }
 
 /** A row of `bridge -j fdb`. */
@@ -92,6 +93,8 @@ export function readHost(listing: HostListing): Host {
     filtersBridged: (family) =>
       isOn(`net/bridge/bridge-nf-call-${family === 4 ? "iptables" : "ip6tables"}`),
     hears: (called) => listeners.some((each) => hears(each, called)),
+    behind: (port) => macBits(listing.nics.find(({ tap }) => tap === port)?.mac ?? ""),
+    isSilent: (device, address) => isSilent(listing, device, address),
     bridgeOf: (port) => ports.get(port),
     segmentOf: (device) => ports.get(links.find(({ ifname }) => ifname === device)?.link ?? ""),
     portTo: (bridge, mac) => portTo(listing, bridge, mac),
@@ -173,4 +176,14 @@ function neighbour(listing: HostListing, device: string, address: bigint): bigin
   );
   const mac = row?.lladdr ?? listing.nics.find(({ addresses }) => addresses.some(isIt))?.mac;
   return mac === undefined ? undefined : macBits(mac);
+}
+
+function isSilent({ neighbours }: HostListing, device: string, address: bigint): boolean {
+  return neighbours.some(
+    ({ dst, dev, state }) =>
+      dev === device &&
+      state?.some((word) => word === "FAILED" || word === "INCOMPLETE") === true &&
+      dst !== undefined &&
+      toBits(dst) === address,
+  );
 }

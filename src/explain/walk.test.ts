@@ -1,8 +1,7 @@
 import { expect, it } from "vitest";
 import type { Chain, Rule, Statement, Table } from "../nft/ast.ts";
 import * as nft from "../nft/build.ts";
-import type { Host } from "./host.ts";
-import { outsiderOf } from "./outsider.ts";
+import { plainHost } from "./host.fake.ts";
 import { openLayer, writeBits } from "./layer.ts";
 import type { Packet } from "./packet.ts";
 import { walkReceived } from "./walk.ts";
@@ -35,22 +34,6 @@ function packetTo(port: number): Packet {
   };
 }
 
-const host: Host = {
-  interfaces: new Map(),
-  fib: () => "unknown",
-  route: () => ({ kind: "unicast", dev: "out" }),
-  forwards: () => true,
-  refuses: () => undefined,
-  outsider: (family) => outsiderOf(family, []),
-  hears: () => true,
-  detached: () => undefined,
-  filtersBridged: () => false,
-  bridgeOf: () => undefined,
-  segmentOf: () => undefined,
-  portTo: () => undefined,
-  neighbour: () => undefined,
-};
-
 const opaque: Statement = { kind: "unknown", json: '{"xt":{"type":"match","name":"physdev"}}' };
 
 function forward(priority: number, ...rules: readonly Rule[]): Chain {
@@ -60,7 +43,9 @@ function forward(priority: number, ...rules: readonly Rule[]): Chain {
 
 function fates(...chains: readonly Chain[]): string[] {
   const table: Table = { family: "inet", name: "t", sets: [], chains };
-  return walkReceived({ tables: [table], host }, packetTo(80), "in").map(({ fate }) => fate.kind);
+  return walkReceived({ tables: [table], host: plainHost }, packetTo(80), "in").map(
+    ({ fate }) => fate.kind,
+  );
 }
 
 const port = (number: number) => nft.equal(nft.payload("tcp", "dport"), nft.value(number));
@@ -101,3 +86,19 @@ it("stays quick where many rules are doubtful", () => {
   const rules = Array.from({ length: 200 }, () => nft.rule(opaque, nft.accept));
   expect(fates(forward(0, ...rules, nft.rule(nft.drop))).toSorted()).toEqual(["dropped", "sent"]);
 });
+
+const byChance = (tag: string): Statement => ({
+  kind: "vmap",
+  key: { kind: "unknown", json: JSON.stringify({ [tag]: { mode: "inc", mod: 2, offset: 0 } }) },
+  data: {
+    kind: "elements",
+    elements: [0, 1].map((value) => ({ key: nft.value(value), data: nft.accept })),
+  },
+});
+
+it.each(["numgen", "jhash", "symhash"])(
+  "follows each way that %s may lead, and no other",
+  (tag) => {
+    expect(fates(forward(0, nft.rule(byChance(tag)), nft.rule(nft.drop)))).toEqual(["sent"]);
+  },
+);

@@ -3,7 +3,7 @@ import type { Table } from "../nft/ast.ts";
 import { loadField } from "./load.ts";
 import type { Host } from "./host.ts";
 import { type HookPoint, runHook, type Station } from "./hook.ts";
-import { withLink } from "./make-packet.ts";
+import { advertisement, withLink } from "./make-packet.ts";
 import { withField } from "./mangle.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
@@ -237,9 +237,29 @@ function enterBridge(ground: Ground, state: State, { dev, via }: Leaving): Way[]
     return [{ state, fate: { kind: "unknown", reason } }];
   }
   if (port === "self") return [{ state, fate: { kind: "lost", reason: "its own frame" } }];
+  const unheard = advertised(ground, { dev, hop, mac, port });
+  if (unheard.length > 0) return unheard;
   const framed = { ...state, packet: withLink(state.packet, { to: mac, from: own ?? "unknown" }) };
   const out = at(ground, { layer: "bridge", hook: "output", oif: port }, [framed]);
   return then(out, (left) => leavePort(ground, left, { oif: port }));
+}
+
+interface Neighbour {
+  readonly dev: string;
+  readonly hop: Known;
+  readonly mac: bigint;
+  readonly port: string;
+}
+
+/** The ways of what a neighbour of IPv6 says to the host that asks for it in vain, where rules keep all of it from the host. */
+function advertised(ground: Ground, { dev, hop, mac, port }: Neighbour): Way[] {
+  if (typeof hop !== "bigint" || !ground.host.isSilent(dev, hop)) return [];
+  const bridge = ground.host.interfaces.get(dev);
+  const own = bridge?.addresses.find(({ family }) => family === 6);
+  if (bridge === undefined || own === undefined) return [];
+  const packet = withLink(advertisement(hop, own.bits), { to: bridge.mac, from: mac });
+  const ways = walkReceived(ground, packet, port);
+  return ways.every(({ fate }) => fate.kind === "dropped" || fate.kind === "rejected") ? ways : [];
 }
 
 /** The kernel counts down before it asks the forward chains (ip_forward, ip6_forward). */

@@ -9,6 +9,7 @@ import {
   type XtablesListing,
   type XtablesRules,
 } from "../../ports/xtables.ts";
+import { readIpsets, type SavedSet } from "../../xtables/ipset.ts";
 import { printPassRules, printRemoval, readChains } from "../../xtables/pass-rule.ts";
 import { readSave, readUnlisted } from "../../xtables/save.ts";
 
@@ -103,6 +104,11 @@ export async function unlistedLegacyTables(): Promise<readonly string[]> {
 async function legacyTableNames(): Promise<readonly string[]> {
   const texts = await Promise.all([legacyNames("iptables"), legacyNames("ip6tables")]);
   return [...new Set(texts.flatMap((text) => text.split("\n")).filter((name) => name !== ""))];
+}
+
+/** The sets that rules may name; none where ipset is not installed. */
+export async function savedSets(): Promise<readonly SavedSet[]> {
+  return readIpsets((await runIfInstalled("ipset", ["save"])) ?? "");
 }
 
 /** All rules of the legacy variant, less what counting changes. */

@@ -37,6 +37,8 @@ export async function readHost(host: TracedHost): Promise<Host> {
     forwards: () => true,
     refuses: () => undefined,
     outsider: (family) => outsider(tables, family),
+    behind: () => undefined,
+    isSilent: () => false,
     hears: () => true,
     detached: () => undefined,
     filtersBridged: () => host.filtersBridged,

@@ -1,0 +1,21 @@
+import type { Host } from "./host.ts";
+import { outsiderOf } from "./outsider.ts";
+
+/** A host without anything of its own, that sends all it gets out by `out`. */
+export const plainHost: Host = {
+  interfaces: new Map(),
+  fib: () => "unknown",
+  route: () => ({ kind: "unicast", dev: "out" }),
+  forwards: () => true,
+  refuses: () => undefined,
+  outsider: (family) => outsiderOf(family, []),
+  behind: () => undefined,
+  isSilent: () => false,
+  hears: () => true,
+  detached: () => undefined,
+  filtersBridged: () => false,
+  bridgeOf: () => undefined,
+  segmentOf: () => undefined,
+  portTo: () => undefined,
+  neighbour: () => undefined,
+};
