@@ -27,10 +27,15 @@ export function fixRoute(
   if (detached !== null) {
     return `ip link set ${detached[1] ?? ""} master ${detached[2] ?? ""}`;
   }
-  const end = way === "back" ? question.from : question.to;
-  const to = typeof end === "bigint" ? formatAddress(family, end) : "default";
+  const to = destinationOf(question, way);
   if (reason === "no route") return `ip ${inetOf(family)}route add ${to} via ROUTER`;
   return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;
+}
+
+/** Of that way. */
+function destinationOf({ from, to, family }: Question, way: Answer["way"]): string {
+  const end = way === "back" ? from : to;
+  return typeof end === "bigint" ? formatAddress(family, end) : "default";
 }
 
 const inetOf = (family: Family): string => (family === 6 ? "-6 " : "");

@@ -20,6 +20,12 @@ interface Pain {
   /** What goes wrong, as a shell on the host does it. */
   readonly wrong?: string;
   readonly undo?: string;
+  /** What is done once the packet has come in vain. */
+  readonly later?: string;
+  /** What is done inside of a guest. */
+  readonly inside?: readonly [guest: string, script: string];
+  /** What is said to explain besides the packet. */
+  readonly options?: readonly string[];
   /** What arrives once it is mended, in the words of packets.txt. */
   readonly packet: string;
   /** What was asked for, where that is not what arrives in the end. */
@@ -179,6 +185,64 @@ const pains: readonly Pain[] = [
     cause: /ingress\/web/,
     fix: /^groups: \{ web: \{ ingress: \[\{ allow: tcp\/80 \}\] \} \}$/,
   },
+  {
+    title:
+      "a hook script's rule leads a guest's neighbour to it, and the answer goes past the host",
+    policy: "{}\n",
+    wrong:
+      "nft flush ruleset; iptables-nft -t nat -A PREROUTING -d 198.51.100.1 -p tcp --dport 9000 -j DNAT --to-destination 10.50.0.11:80",
+    packet: "tcp4 nat2 -> host:9000 => nat1:80",
+    cause: /lost, the answer goes past the host, .* on virbr50/,
+    fix: /^virtwall publish add nat1 tcp\/9000:80$/,
+  },
+  {
+    title: "a flow goes on where nat led it before",
+    policy: "guests: { nat1: { publish: [{ ports: udp/8050 }] } }\n",
+    wrong:
+      "nft 'add table ip script; add chain ip script early { type nat hook prerouting priority -110; }; add rule ip script early udp dport 8050 dnat to 10.50.0.99'",
+    later: "nft delete table ip script",
+    packet: "udp4 world:40000 -> host:8050 => nat1:8050",
+    cause: /lost, a flow from 198.51.100.50 port 40000 goes on to 10.50.0.99 port 8050/,
+    fix: /^conntrack -D -f ipv4 -p udp -d 198.51.100.1 --orig-port-dst 8050 --reply-src 10.50.0.99$/,
+  },
+  {
+    title: "a guest has taken an address that is not its own",
+    policy:
+      "networks: { wide: { mode: nat } }\ngroups: { web: { egress: [{ allow: any }] } }\nguests: { nat1: { groups: [web] } }\n",
+    inside: ["nat1", "ip addr add 10.50.0.99/32 dev eth0"],
+    packet: "tcp4 nat1@10.50.0.99 -> world:80 => world:80",
+    options: ["--in", "vnet0"],
+    cause: /bridge virtwall guard/,
+    fix: /^guests: \{ nat1: \{ nics: \{ "[0-9a-f:]+": \{ address: 10.50.0.99 \} \} \} \}$/,
+  },
+  {
+    title: "the host has no way back to who asks from afar",
+    wrong: "ip route del default",
+    undo: "ip route add default via 198.51.100.50; ip route del 192.0.2.1",
+    packet: "tcp4 internet -> host:8050 => nat1:8050",
+    options: ["--in", "eth0"],
+    cause: /the answer of .*lost, no route/,
+    fix: /^ip route add 192.0.2.1 via ROUTER$/,
+    fill: ["ROUTER", "198.51.100.50"],
+  },
+  {
+    title: "the host has no way back over IPv6",
+    wrong: "ip -6 route del default",
+    undo: "ip -6 route add default via 2001:db8:1::50; ip -6 route del 2001:db8:2::1",
+    packet: "tcp6 internet -> host:8050 => nat1:8050",
+    options: ["--in", "eth0"],
+    cause: /the answer of .*lost, no route/,
+    fix: /^ip -6 route add 2001:db8:2::1 via ROUTER$/,
+    fill: ["ROUTER", "2001:db8:1::50"],
+  },
+  {
+    title: "the host's firewall drops what neighbours of IPv6 say",
+    wrong:
+      "ip6tables-nft -A INPUT -i virbr50 -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j DROP; ip -6 neigh flush dev virbr50",
+    packet: "tcp6 world -> host:8050 => nat1:8050",
+    cause: /INPUT \(iptables\).*--icmpv6-type 136 -j DROP/,
+    fix: pass,
+  },
 ];
 
 const { inventory } = caseFolder("beside-firewalls");
@@ -210,12 +274,13 @@ afterEach(async () => {
 const shell = (script: string) => world.onHost(["sh", "-c", script]);
 
 test.each(pains)("$title: explain says why, and what mends it", async (pain) => {
-  const { policy = usual, wrong, undo } = pain;
+  const { policy = usual, wrong, undo, later, inside, options = [] } = pain;
   virtwall = new VirtwallOnHost(world, { policy, inventory });
   const lines = linesOf(pain);
   if (pain.listens === undefined) await runner.listen(lines);
   else await world.agent(pain.listens[0]).listen("tcp", pain.listens[1]);
   await world.setBridgeNetfilter(false);
+  if (inside !== undefined) await world.inside(inside[0], ["sh", "-c", inside[1]]);
   // Neighbours and bridges learn who is where.
   await runner.run(lines);
   run("apply");
@@ -223,14 +288,18 @@ test.each(pains)("$title: explain says why, and what mends it", async (pain) => 
   try {
     const [asked, arriving] = lines as [PacketLine, PacketLine];
     expect(await runner.run([asked])).not.toEqual([arriving.text]);
-    const { text } = virtwall.run("explain", ...wordsOf(asked));
+    if (later !== undefined) {
+      await shell(later);
+      expect(await runner.run([asked])).not.toEqual([arriving.text]);
+    }
+    const { text } = virtwall.run("explain", ...wordsOf(asked), ...options);
     expect(text).toMatch(pain.cause);
     const fix = /^ {2}fix: (.*)$/m.exec(text)?.[1] ?? "";
     expect(fix, text).toMatch(pain.fix);
     await mend(pain.fill === undefined ? fix : fix.replace(...pain.fill));
     expect(await runner.run([arriving])).toEqual([arriving.text]);
   } finally {
-    if (undo !== undefined) await shell(undo);
+    if (undo !== undefined) await shell(`${undo}; true`);
     await shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
     await shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0");
   }
