@@ -161,3 +161,53 @@ test("what is no line of a trace says nothing", () => {
   expect(readTraceLine("# new generation 4 by process 1 (nft)")).toBeUndefined();
   expect(readTraceLine("trace id a1 inet t c rule tcp dport 1")).toBeUndefined();
 });
+
+/** As nft 1.1.3 prints them, which shows checksums, bursts and more: here bridged frames meet the chains of IP too. The handle is the listing's. */
+const newer = {
+  dropped: `
+  trace id 0c955826 bridge trace-1 turn_on packet: iif "v1" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 64 ip id 5510 ip protocol udp ip length 31 udp sport 45175 udp dport 97 udp length 11 udp checksum 5171
+  trace id 0c955826 bridge trace-1 turn_on rule limit rate 100/second burst 5 packets meta nftrace set 1 # handle 4 (verdict continue)
+  trace id 0c955826 bridge trace-1 prerouting policy accept
+  trace id 0c955826 inet trace-1 prerouting packet: iif "br0" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 64 ip id 5510 ip protocol udp ip length 31 udp sport 45175 udp dport 97 udp length 11 udp checksum 5171
+  trace id 0c955826 inet trace-1 prerouting rule goto turn_on # handle 4 (verdict goto turn_on)
+  trace id 0c955826 inet trace-1 turn_on rule limit rate 100/second burst 5 packets meta nftrace set 1 # handle 3 (verdict continue)
+  trace id 0c955826 inet trace-1 prerouting policy accept
+  trace id 0c955826 bridge trace-1 end_input packet: iif "v1" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 64 ip id 5510 ip protocol udp ip length 31 udp sport 45175 udp dport 97 udp length 11 udp checksum 5171
+  trace id 0c955826 bridge trace-1 end_input policy accept
+  trace id 161a98ad inet adm fw packet: iif "br0" oif "up0" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 63 ip id 5510 ip protocol udp ip length 31 udp sport 45175 udp dport 97 udp length 11 udp checksum 5171
+  trace id 161a98ad inet adm fw rule udp dport 97 counter packets 0 bytes 0 drop # handle 7 (verdict drop)`,
+  rejected: `
+  trace id 0f41a868 bridge trace-1 turn_on packet: iif "v1" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 64 ip id 15853 ip protocol tcp ip length 60 tcp sport 43378 tcp dport 98 tcp flags == syn tcp window 64240
+  trace id 0f41a868 bridge trace-1 turn_on rule limit rate 100/second burst 5 packets meta nftrace set 1 # handle 4 (verdict continue)
+  trace id 0f41a868 bridge trace-1 prerouting policy accept
+  trace id 0f41a868 inet trace-1 prerouting packet: iif "br0" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 64 ip id 15853 ip protocol tcp ip length 60 tcp sport 43378 tcp dport 98 tcp flags == syn tcp window 64240
+  trace id 0f41a868 inet trace-1 prerouting rule goto turn_on # handle 4 (verdict goto turn_on)
+  trace id 0f41a868 inet trace-1 turn_on rule limit rate 100/second burst 5 packets meta nftrace set 1 # handle 3 (verdict continue)
+  trace id 0f41a868 inet trace-1 prerouting policy accept
+  trace id 0f41a868 bridge trace-1 end_input packet: iif "v1" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 64 ip id 15853 ip protocol tcp ip length 60 tcp sport 43378 tcp dport 98 tcp flags == syn tcp window 64240
+  trace id 0f41a868 bridge trace-1 end_input policy accept
+  trace id ca0d3c73 inet adm fw packet: iif "br0" oif "up0" ether saddr 42:81:7e:78:f2:6d ether daddr 82:93:f8:03:3f:8f ip saddr 10.1.0.11 ip daddr 10.9.0.2 ip dscp cs0 ip ecn not-ect ip ttl 63 ip id 15853 ip protocol tcp ip length 60 tcp sport 43378 tcp dport 98 tcp flags == syn tcp window 64240
+  trace id ca0d3c73 inet adm fw rule tcp dport 98 reject with tcp reset # handle 6 (verdict drop)`,
+};
+
+test("what nft 1.1.3 prints is followed alike", () => {
+  expect(followed(newer.dropped)).toMatchObject([
+    {
+      protocol: "udp",
+      from: "10.1.0.11",
+      to: "10.9.0.2",
+      port: 97,
+      iif: "v1",
+      verdict: "dropped",
+      because: { table: "adm", chain: "fw", number: 1, text: "udp dport 97 counter drop" },
+    },
+  ]);
+  expect(followed(newer.rejected)).toMatchObject([
+    {
+      protocol: "tcp",
+      port: 98,
+      verdict: "rejected",
+      because: { table: "adm", chain: "fw", text: "tcp dport 98 reject with tcp reset" },
+    },
+  ]);
+});

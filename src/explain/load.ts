@@ -18,8 +18,7 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
     case "nfproto":
       return loadFamily(packet, context);
     case "l4proto":
-      if (packet.transport === undefined) return "absent";
-      return packet.protocol === undefined ? "unknown" : BigInt(packet.protocol);
+      return loadProtocol(packet);
     case "pkttype":
       return symbolValue("pkt_type", packet.type) ?? "unknown";
     case "skuid":
@@ -31,6 +30,11 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
     default:
       return key.startsWith("physdev ") ? loadPort(key, packet) : loadInterface(key, context);
   }
+}
+
+function loadProtocol({ transport, protocol }: Packet): Loaded {
+  if (transport === undefined) return "absent";
+  return protocol === undefined ? "unknown" : BigInt(protocol);
 }
 
 /**

@@ -88,4 +88,4 @@ function protocolOf(text: string): string | undefined {
 
 /** What the layers tell differently of one packet: interfaces, link addresses, bytes without names, hops, and in `ip` no protocol. */
 const changing =
-  /(?:^| )(?:(?:iif|oif) "[^"]*"|ether \w+ \S+|@\S+ \S+|ip ttl \S+|ip6 hoplimit \S+|ip protocol \S+|ip6 nexthdr \S+)(?= |$)/g;
+  /(?:^| )(?:(?:iif|oif) "[^"]*"|ether \w+ \S+|@\S+ \S+|(?:tcp|udp|icmp|icmpv6) checksum \S+|ip ttl \S+|ip6 hoplimit \S+|ip protocol \S+|ip6 nexthdr \S+)(?= |$)/g;
