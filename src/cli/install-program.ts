@@ -1,7 +1,7 @@
 import { Argument, Option, type Command } from "commander";
 import { defined } from "../base/defined.ts";
 import { addCommand, type Builder } from "./builder.ts";
-import type { SetupOptions } from "./setup.ts";
+import type { SetupOptions } from "./setup-questions.ts";
 
 /** Commands by which virtwall settles on a host. */
 export function addInstalling(builder: Builder, program: Command): void {

@@ -68,6 +68,11 @@ test("without a terminal it says what it would do, does nothing, and ends with 2
   expect(isUntouched()).toBe(true);
 });
 
+test("who may is asked of services that are named", () => {
+  expect(setup("--yes", "--from", "198.51.100.0/24")).toMatchObject({ status: 2, stdout: "" });
+  expect(isUntouched()).toBe(true);
+});
+
 test("with --yes it writes a policy that check accepts, applies it and installs the hooks", () => {
   expect(setup("--yes")).toMatchObject({ status: 0 });
   expect(policy()).toContain("integration: auto");
