@@ -22,9 +22,18 @@ export type DaemonRequest =
   /** libvirt called a hook and waits: answered when the kernel holds what follows, or when that takes too long. */
   | { readonly request: "hook"; readonly call: HookCall };
 
-/** What is asked by it changes nothing, and is for the group of readers too. */
+/** What changes nothing, and is for the group of readers too. */
+const isRead: Readonly<Record<DaemonRequest["request"], boolean>> = {
+  status: true,
+  parts: true,
+  events: true,
+  reload: false,
+  hold: false,
+  hook: false,
+};
+
 export function isReading({ request }: DaemonRequest): boolean {
-  return request === "status" || request === "events";
+  return isRead[request];
 }
 
 export type NumberedDaemonRequest = DaemonRequest & {
