@@ -97,6 +97,13 @@ describe("which chains need it", () => {
     expect(states(text)["x"]).toBe(expected);
   });
 
+  test("a bridge's input is ahead of what judges what comes to the host", () => {
+    const frames = (hook: string) =>
+      `table bridge b { chain x { type filter hook ${hook} priority 0; policy drop; }; }\n`;
+    expect(states(frames("input"))["x"]).toBe("before ours");
+    expect(states(frames("forward"))["x"]).toBe("added");
+  });
+
   test("variables are replaced", () => {
     const text = `define P = mangle\ndefine pol = drop\n${chain("type filter hook input priority $P; policy $pol;")}`;
     expect(states(text)).toEqual({ x: "before ours" });

@@ -121,6 +121,7 @@ function runsAfterOurs(
   base: { readonly hook: string; readonly priority: string },
 ): boolean {
   if (base.hook === "postrouting") return true;
+  if (family === "bridge" && base.hook === "input") return false;
   if (!["input", "forward", "output"].includes(base.hook)) return false;
   const filter = family === "bridge" ? -200 : 0;
   const priority = priorityOf(base.priority, family);

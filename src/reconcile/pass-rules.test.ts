@@ -116,6 +116,11 @@ describe("in tables of nft", () => {
       table({ family: "bridge", chains: [chain({ priority: -200 })] }),
       "needed",
     ],
+    [
+      "a bridge's input",
+      table({ family: "bridge", chains: [chain({ hook: "input", priority: -200 })] }),
+      "before ours",
+    ],
     ["postrouting", table({ chains: [chain({ hook: "postrouting", priority: -150 })] }), "needed"],
     ["prerouting without a drop", table({ chains: [chain({ policy: "accept" })] }), "not needed"],
     [

@@ -197,9 +197,13 @@ function managerOf(
   return table.name === "filter" || table.name === "security" ? undefined : "iptables";
 }
 
-/** Ours stand at `filter - 5`; nft's `filter` is 0, and -200 in the bridge family. Postrouting comes after forward and output. */
+/**
+ * Ours stand at `filter - 5`; nft's `filter` is 0, and -200 in the bridge family. Postrouting comes after forward and output. What a bridge
+ * hands up to its host is judged there, after all chains of the bridge's input.
+ */
 function runsAfterOurs(family: TableFamily, chain: ForeignChain): boolean {
   if (chain.hook === "postrouting") return true;
+  if (family === "bridge" && chain.hook === "input") return false;
   if (!["input", "forward", "output"].includes(chain.hook)) return false;
   return chain.priority > (family === "bridge" ? -205 : -5);
 }
