@@ -4,9 +4,10 @@ import type { OperatorTexts } from "../edge/files/policy-history.ts";
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
 import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
-import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
+import { replaceText, type LibvirtTexts, type SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { mergeFilters } from "../parse/merge-filters.ts";
+import type { ParsedTexts } from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Written } from "../reconcile/decide.ts";
 import type { FilterTexts } from "../ports/sources.ts";
@@ -22,6 +23,10 @@ export interface Collected {
   readonly texts: ReadonlyMap<string, string>;
   /** Names of the texts that define network filters. */
   readonly filterFiles: ReadonlySet<string>;
+  /** Of the policy's files. */
+  readonly parsedTexts: ParsedTexts;
+  /** What stands where policy and filters are read from, and was not. */
+  readonly passedOver: readonly Problem[];
 }
 
 /** Reads everything once. `replaced` stands for a policy file that is not written yet. */
@@ -55,10 +60,10 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
 
 /** What the same host would be decided with other texts of the operator's. */
 export function decideAnew(
-  { written, filterTexts }: Collected,
+  { written, filterTexts, parsedTexts, passedOver }: Collected,
   { policy: texts, ownFilters }: OperatorTexts,
 ): Decision {
-  const { policy, problems: policyProblems } = parsePolicy(texts);
+  const { policy, problems: policyProblems } = parsePolicy(texts, parsedTexts);
   const { filters, brokenFilters, problems } = mergeFilters({ ...filterTexts, ownFilters });
   const isOfFilters = ({ at }: Problem) =>
     filterTexts.ownFilters.some(({ file }) => file === at.file);
@@ -66,7 +71,7 @@ export function decideAnew(
     {
       ...written,
       policy,
-      policyProblems,
+      policyProblems: [...policyProblems, ...passedOver],
       inventory: { ...written.inventory, filters, brokenFilters },
       inventoryProblems: [
         ...written.inventoryProblems.filter((problem) => !isOfFilters(problem)),
@@ -97,7 +102,7 @@ async function collectFrom(
     throw new UsageError(`there is no policy file ${settings.policyFile}`);
   }
   const policyTexts = replaced ? replaceText(read, replaced) : read;
-  const { policy, problems: policyProblems } = parsePolicy(policyTexts);
+  const { policy, problems: policyProblems, parsedTexts } = parsePolicy(policyTexts);
   const parsed = parseInventory(libvirt, interfaces);
   const inventory = own ? withOwn(parsed.inventory, own) : parsed.inventory;
   const bridges = settings.isForAnyHost ? undefined : await new BridgeLinks().bridges();
@@ -106,7 +111,7 @@ async function collectFrom(
   const inventoryTexts = [networks, guests, leases, libvirt.filters].flat();
   const first = {
     policy,
-    policyProblems: [...policyProblems, ...passedOver(sources)],
+    policyProblems: [...policyProblems, ...passedOverBy(sources)],
     inventory: { ...inventory, ...learned, host },
     inventoryProblems: parsed.problems,
     inventoryFiles: new Set(inventoryTexts.map((text) => text.file)),
@@ -116,6 +121,8 @@ async function collectFrom(
     written,
     decision,
     policyTexts,
+    parsedTexts: new Map(parsedTexts.map((each) => [each.source.file, each])),
+    passedOver: passedOverBy(sources),
     filterTexts,
     filterFiles: new Set([...libvirt.filters, ...ownFilters].map(({ file }) => file)),
     texts: new Map(
@@ -143,7 +150,7 @@ function withFilter(texts: FilterTexts, replaced: Imagined["filter"]): FilterTex
   return { ...texts, ownFilters: [...others, ...(replaced.by ? [replaced.by] : [])] };
 }
 
-function passedOver({ policy, filters }: Sources): Problem[] {
+function passedOverBy({ policy, filters }: Sources): Problem[] {
   return [...(policy.passedOver ?? []), ...(filters.passedOver ?? [])];
 }
 
@@ -162,11 +169,4 @@ function withOwn(
 function withNetworks(texts: LibvirtTexts, change: (xml: string) => string): LibvirtTexts {
   const networks = texts.networks.map(({ file, text }) => ({ file, text: change(text) }));
   return { ...texts, networks };
-}
-
-/** The files with one of them replaced, or added at its place: the main file stands first. */
-export function replaceText(texts: readonly SourceText[], replaced: SourceText): SourceText[] {
-  return texts.some((text) => text.file === replaced.file)
-    ? texts.map((text) => (text.file === replaced.file ? replaced : text))
-    : [replaced, ...texts];
 }

@@ -9,6 +9,7 @@ import {
   type YAMLSeq,
 } from "yaml";
 
+import { editOwnLines, tellsOfGuest } from "./guest-lines.ts";
 import {
   afterLastItem,
   clearEmpty,
@@ -28,6 +29,11 @@ export interface PublicationEdit {
 
 /** Adds a publication to the policy text; comments and layout elsewhere stay. Expects YAML that parses to a mapping or nothing. */
 export function addPublication(text: string, edit: PublicationEdit): string {
+  const add = (policy: string) => addTo(policy, edit);
+  return editOwnLines(text, edit.guest, add)?.text ?? add(text);
+}
+
+function addTo(text: string, edit: PublicationEdit): string {
   const document = open(text);
   const data = {
     ...(edit.address !== undefined && { address: edit.address }),
@@ -55,6 +61,12 @@ export function addPublication(text: string, edit: PublicationEdit): string {
 
 /** Removes the ports from every publication of the guest at that address. Undefined where nothing matches. */
 export function removePublication(text: string, edit: PublicationEdit): string | undefined {
+  const remove = (policy: string) => removeFrom(policy, edit);
+  const edited = editOwnLines(text, edit.guest, remove) ?? { text: remove(text) };
+  return edited.text;
+}
+
+function removeFrom(text: string, edit: PublicationEdit): string | undefined {
   const document = open(text);
   const list = document.getIn(["guests", edit.guest, "publish"]);
   if (!isSeq(list)) return undefined;
@@ -75,7 +87,7 @@ export function removePublication(text: string, edit: PublicationEdit): string |
 
 /** Whether the text says anything of the guest. */
 export function namesGuest(text: string, guest: string): boolean {
-  return parseDocument(text).hasIn(["guests", guest]);
+  return tellsOfGuest(text, guest) ?? parseDocument(text).hasIn(["guests", guest]);
 }
 
 function open(text: string): Document {

@@ -236,17 +236,17 @@ async function finish(
   output: Output,
   { result, done, undo }: Finish,
 ): Promise<ExitStatus> {
-  const daemon = await reloadDaemon(settings, null);
+  const daemon = await reloadDaemon(settings);
   if (daemon?.state === "failed") {
     await undo();
-    await reloadDaemon(settings, null);
+    await reloadDaemon(settings);
     throw new RefusedError(
       `${daemon.error ?? "the daemon could not apply it"}; nothing was changed`,
     );
   }
   if (daemon?.state === "last-good") {
     await undo();
-    const kept = await reloadDaemon(settings, null);
+    const kept = await reloadDaemon(settings);
     if (settings.json) {
       const { problems } = daemon;
       printJson(output, { ...result, file: null, problems, daemon: kept } satisfies DefineResult);

@@ -142,12 +142,17 @@ export function formatMapping(mapping: {
   return `${mapping.protocol}/${open}${open === inside ? "" : `:${inside}`}`;
 }
 
+/** The same of what became of a publication. */
+export function mappingOf(publication: PublicationStatus): string {
+  return formatMapping({ ...publication, guest: publication.guestPorts });
+}
+
 export function publicationRow(publication: PublicationStatus): string[] {
   const { guest, address, state, reason, targets, connections, writtenIn } = publication;
   const where = [...new Set(targets.map((target) => target.guestAddress))].join(", ");
   return [
     guest,
-    formatMapping({ ...publication, guest: publication.guestPorts }),
+    mappingOf(publication),
     address ?? "uplinks",
     state === "active" ? `active to ${where}` : `pending: ${reason ?? ""}`,
     state === "active" && connections !== undefined ? counted(connections, "connection") : "",

@@ -6,10 +6,7 @@ import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import type { Problem } from "../model/problem.ts";
 import type { PublicationState } from "../model/state.ts";
 import type { SourceText } from "../model/source-text.ts";
-import { parsePolicy } from "../parse/policy.ts";
-import { SourceError } from "../ports/sources.ts";
 import type { ReloadResult } from "../wire/daemon-protocol.ts";
-import { collect, replaceText } from "./collect.ts";
 import { printColumns } from "./columns.ts";
 import {
   addPublication,
@@ -17,16 +14,11 @@ import {
   removePublication,
   type PublicationEdit,
 } from "./edit-publications.ts";
-import {
-  ComplaintError,
-  exitStatus,
-  RefusedError,
-  UsageError,
-  type ExitStatus,
-} from "./exit-status.ts";
+import { examineEdit, publishedKey, type ExaminedEdit } from "./examine-edit.ts";
+import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
-import { formatMapping, publicationRow } from "./print-status.ts";
+import { mappingOf, publicationRow } from "./print-status.ts";
 import type { Settings } from "./settings.ts";
 
 /** The body of `virtwall publish add --json` and of `remove`. */
@@ -55,6 +47,7 @@ async function listPublications(settings: Settings): Promise<readonly Publicatio
     if (policy.inForce === "none") throw nothingInForce(policy.problems);
     return publications;
   }
+  const { collect } = await import("./collect.ts");
   const { decision } = await collect(settings);
   if (!decision.desired) throw nothingInForce(decision.problems);
   return decision.desired.compiled.publications;
@@ -71,11 +64,7 @@ export async function runPublishAdd(
   output: Output,
   edit: PublicationEdit,
 ): Promise<ExitStatus> {
-  const { files, published } = await readPolicy(settings);
-  const present = edit.ports.find((ports) => published.has(keyOf(edit, ports)));
-  if (present !== undefined) {
-    throw new ComplaintError(`${edit.guest} publishes ${present}${placeOf(edit)} already`);
-  }
+  const files = await new PolicyFiles(settings.policyFile).read();
   const file =
     files.find(({ text }) => namesGuest(text, edit.guest)) ??
     files.find((text) => text.file === settings.policyFile);
@@ -83,7 +72,12 @@ export async function runPublishAdd(
     file: file?.file ?? settings.policyFile,
     text: addPublication(file?.text ?? "", edit),
   };
-  return write(settings, output, { edit, files, changed, verb: "add" });
+  const examined = await examineEdit(settings, { files, changed, guest: edit.guest });
+  const present = edit.ports.find((ports) => examined.published.has(keyOf(edit, ports)));
+  if (present !== undefined) {
+    throw new ComplaintError(`${edit.guest} publishes ${present}${placeOf(edit)} already`);
+  }
+  return write(settings, output, { edit, examined, changed, verb: "add" });
 }
 
 export async function runPublishRemove(
@@ -91,33 +85,21 @@ export async function runPublishRemove(
   output: Output,
   edit: PublicationEdit,
 ): Promise<ExitStatus> {
-  const { files } = await readPolicy(settings);
+  const files = await new PolicyFiles(settings.policyFile).read();
   for (const { file, text } of files) {
     const removed = removePublication(text, edit);
     if (removed === undefined) continue;
     const changed = { file, text: removed };
-    return write(settings, output, { edit, files, changed, verb: "remove" });
+    const examined = await examineEdit(settings, { files, changed, guest: edit.guest });
+    return write(settings, output, { edit, examined, changed, verb: "remove" });
   }
   const what = `${edit.ports.join(", ")}${placeOf(edit)}`;
   const advice = "see virtwall publish list; what stands in the guest's XML goes with --in-guest";
   throw new ComplaintError(`no policy file publishes ${what} of ${edit.guest}: ${advice}`);
 }
 
-async function readPolicy(
-  settings: Settings,
-): Promise<{ files: readonly SourceText[]; published: ReadonlySet<string> }> {
-  const files = await new PolicyFiles(settings.policyFile).read();
-  const { policy } = parsePolicy(files);
-  const published = [...policy.guests.values()].flatMap((guest) =>
-    guest.publish.flatMap(({ address, ports }) =>
-      ports.map((mapping) => `${guest.name} ${address ?? ""} ${formatMapping(mapping)}`),
-    ),
-  );
-  return { files, published: new Set(published) };
-}
-
-function keyOf(edit: PublicationEdit, ports: string): string {
-  return `${edit.guest} ${edit.address ?? ""} ${ports}`;
+function keyOf({ address }: PublicationEdit, ports: string): string {
+  return publishedKey(address, ports);
 }
 
 export function describeEdit(edit: PublicationEdit): string {
@@ -130,18 +112,17 @@ function placeOf(edit: PublicationEdit): string {
 
 interface Change {
   readonly edit: PublicationEdit;
-  readonly files: readonly SourceText[];
+  readonly examined: ExaminedEdit;
   readonly changed: SourceText;
   readonly verb: "add" | "remove";
 }
 
 /** Writes the file if the whole policy has no error then, and has the daemon take it up. */
 async function write(settings: Settings, output: Output, change: Change): Promise<ExitStatus> {
-  const { edit, changed, verb } = change;
-  const files = replaceText(change.files, changed);
-  const problems = await examine(settings, files, changed);
-  const texts = new Map(files.map(({ file, text }) => [file, text]));
-  const before = new Set((await examine(settings, change.files)).map(wordsOf));
+  const { edit, changed, verb, examined } = change;
+  const { problems } = examined;
+  const texts = new Map(examined.files.map(({ file, text }) => [file, text]));
+  const before = new Set(examined.before.map(wordsOf));
   // A guest whose own XML has a mistake holds up nobody else.
   const isOurs = (problem: Problem) => texts.has(problem.at.file) || !before.has(wordsOf(problem));
   if (hasErrors(problems.filter(isOurs))) {
@@ -175,12 +156,12 @@ export async function finishEdit(
   { edit, verb, problems, place, guest }: Edited,
 ): Promise<ExitStatus> {
   const file = guest === null ? place : null;
-  const daemon = await reloadDaemon(settings, file);
+  const { daemon, publications } = await takeUp(settings, file, edit.guest);
   if (settings.json) {
     printJson(output, { file, guest, problems, daemon } satisfies PublishResult);
   } else {
     const verbed = verb === "add" ? "published" : "removed";
-    const rows = daemon && verb === "add" ? await readPublished(settings, edit) : [];
+    const rows = verb === "add" ? publications.filter((each) => isOfEdit(each, edit)) : [];
     const isPending = rows.length > 0 && rows.every(({ state }) => state === "pending");
     output.out(`${verbed} ${describeEdit(edit)} (in ${place})\n${outcomeOf(daemon, isPending)}\n`);
     output.out(printColumns(rows.map(publicationRow)));
@@ -188,36 +169,38 @@ export async function finishEdit(
   return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
 }
 
-/** A daemon that follows another policy converges too, but not on what this file says. */
-export async function reloadDaemon(
-  settings: Settings,
-  file: string | null,
-): Promise<ReloadResult | null> {
+export async function reloadDaemon(settings: Settings): Promise<ReloadResult | null> {
   const reply = await askDaemon(settings.daemonSocket, { request: "reload" });
-  if (reply?.kind !== "reload") return null;
-  if (file === null) return reply.result;
-  const followed = (await askParts(settings.daemonSocket, "policy"))?.policy.files ?? [];
-  if (followed.includes(resolve(file))) return reply.result;
-  const theirs = followed.length === 0 ? "an empty one" : followed.join(", ");
+  return reply?.kind === "reload" ? reply.result : null;
+}
+
+interface TakenUp {
+  readonly daemon: ReloadResult | null;
+  /** Of the guest. */
+  readonly publications: readonly PublicationState[];
+}
+
+/** With a file: it alone has changed. A daemon that follows another policy converges too, but not on what this file says. */
+async function takeUp(settings: Settings, file: string | null, guest: string): Promise<TakenUp> {
+  const reply = await askDaemon(settings.daemonSocket, {
+    request: "reload",
+    guest,
+    ...(file !== null && { only: "policy" }),
+  });
+  if (reply?.kind !== "reload") return { daemon: null, publications: [] };
+  const { result, policyFiles, publications } = reply;
+  if (file === null || policyFiles.includes(resolve(file))) return { daemon: result, publications };
+  const theirs = policyFiles.length === 0 ? "an empty one" : policyFiles.join(", ");
   const error = `the daemon follows another policy (${theirs}): name it with --policy`;
-  return { ...reply.result, state: "failed", error };
+  return { daemon: { ...result, state: "failed", error }, publications };
 }
 
 function wordsOf(problem: Problem): string {
   return `${problem.code} ${problem.message}`;
 }
 
-/** Where the new publications lead, or why they do not yet. */
-async function readPublished(
-  settings: Settings,
-  edit: PublicationEdit,
-): Promise<readonly PublicationState[]> {
-  return (await listPublications(settings)).filter(
-    (publication) =>
-      publication.guest === edit.guest &&
-      publication.address === edit.address &&
-      edit.ports.includes(formatMapping({ ...publication, guest: publication.guestPorts })),
-  );
+function isOfEdit(publication: PublicationState, edit: PublicationEdit): boolean {
+  return publication.address === edit.address && edit.ports.includes(mappingOf(publication));
 }
 
 export function outcomeOf(daemon: ReloadResult | null, isPending: boolean): string {
@@ -231,20 +214,6 @@ export function outcomeOf(daemon: ReloadResult | null, isPending: boolean): stri
       return "not in force: the daemon keeps the last good policy, see virtwall status";
     case "failed":
       return `not in force: ${daemon.error ?? "the daemon could not apply it"}`;
-  }
-}
-
-/** Against the inventory where it can be read; without it the policy is judged alone. */
-async function examine(
-  settings: Settings,
-  files: readonly SourceText[],
-  changed?: SourceText,
-): Promise<readonly Problem[]> {
-  try {
-    return (await collect(settings, changed)).decision.problems;
-  } catch (error) {
-    if (!(error instanceof SourceError || error instanceof UsageError)) throw error;
-    return parsePolicy(files).problems;
   }
 }
 

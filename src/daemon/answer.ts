@@ -1,7 +1,14 @@
-import type { RequestHandler } from "../edge/socket/daemon-server.ts";
+import type { DaemonAnswer, RequestHandler } from "../edge/socket/daemon-server.ts";
+import type { Decision } from "../reconcile/decide.ts";
 import type { DaemonStatus, StatusPart, StatusParts } from "../wire/daemon-status.ts";
-import type { ReloadResult } from "../wire/daemon-protocol.ts";
-import type { Follower } from "./follower.ts";
+import type {
+  DaemonRequest,
+  Examined,
+  ReloadRequest,
+  ReloadResult,
+} from "../wire/daemon-protocol.ts";
+import type { Beliefs } from "./beliefs.ts";
+import type { Follower, Outcome } from "./follower.ts";
 import type { HeldSources } from "./held-sources.ts";
 import { HookIntake } from "./hook-intake.ts";
 import type { Journal } from "./journal.ts";
@@ -27,7 +34,10 @@ export function answerRequests(parts: AnswerParts): RequestHandler {
         void readParts(request.parts).then((named) => reply({ kind: "parts", parts: named }));
         return undefined;
       case "reload":
-        void reload(follower).then((result) => reply({ kind: "reload", result }));
+        void reload(follower, request).then((told) => reply({ kind: "reload", ...told }));
+        return undefined;
+      case "examine":
+        reply({ kind: "examined", examined: examine(follower.beliefs, request) });
         return undefined;
       case "hook":
         void hooks.take(request.call).then((result) => reply({ kind: "hook", result }));
@@ -57,10 +67,40 @@ function hold(sources: HeldSources, reply: Parameters<RequestHandler>[1]): () =>
   return release;
 }
 
-async function reload(follower: Follower): Promise<ReloadResult> {
+async function reload(
+  follower: Follower,
+  { only, guest }: ReloadRequest,
+): Promise<Omit<Extract<DaemonAnswer, { kind: "reload" }>, "kind">> {
+  const outcome = await (only === "policy" ? follower.takePolicy() : convergeOnAll(follower));
+  const { decision, policyTexts } = follower.beliefs;
+  return {
+    result: resultOf(outcome, decision),
+    policyFiles: policyTexts.map(({ file }) => file),
+    publications: publicationsOf(decision, guest),
+  };
+}
+
+function convergeOnAll(follower: Follower): Promise<Outcome> {
   follower.expectLibvirt({ kind: "everything" });
-  const { changes, errors } = await follower.converge();
-  const decision = follower.beliefs.decision;
+  return follower.converge();
+}
+
+function publicationsOf(decision: Decision | undefined, name: string | undefined) {
+  const all = decision?.desired?.compiled.publications ?? [];
+  return all.filter(({ guest }) => guest === name);
+}
+
+function examine(
+  beliefs: Beliefs,
+  { text, guest }: Extract<DaemonRequest, { request: "examine" }>,
+): Examined | null {
+  const found = beliefs.examine(text);
+  return found === undefined
+    ? null
+    : { ...found, publications: publicationsOf(beliefs.decision, guest) };
+}
+
+function resultOf({ changes, errors }: Outcome, decision: Decision | undefined): ReloadResult {
   const problems = decision?.problems ?? [];
   if (decision?.inForce === "current" && !decision.keepsFilters && errors.length === 0) {
     return { state: "converged", changes, problems };

@@ -20,6 +20,36 @@ const texts = {
 };
 const policy = `guests: { g: { filter: clean-traffic, nics: { "${mac}": { parameters: { CTRL_IP_LEARNING: dhcp } } } } }\n`;
 
+test("a text is judged in place of a policy file, and changes nothing", async () => {
+  const sources = {
+    policy: new FakePolicy([]),
+    libvirt: new FakeLibvirt(texts),
+    host: new FakeHost([]),
+  };
+  const beliefs = new Beliefs(sources);
+  sources.policy.setText("guests: { g: { publish: [{ ports: [tcp/80] }] }, gone: {} }\n");
+  const [present] = await sources.policy.read();
+  const file = present?.file ?? "";
+  expect(beliefs.examine({ file, text: "" })).toBeUndefined();
+  for (const source of ["policy", "libvirt", "host"] as const) await beliefs.read(source);
+  beliefs.reconsider();
+  const { decision } = beliefs;
+  const codes = (text: string, name = file) => {
+    const found = beliefs.examine({ file: name, text });
+    expect(found?.before).toEqual(decision?.problems);
+    return found?.problems.map(({ code }) => code);
+  };
+  const before = decision?.problems.map(({ code }) => code);
+  expect(codes(present?.text ?? "")).toEqual(before);
+  expect(codes("guests: { g: { publish: [{ ports: [tcp/80, tcp/80] }] } }")).toContain(
+    "PUBLISHED_TWICE",
+  );
+  expect(codes("guests: { g: { groups: [nosuch] } }", "more.yaml")).toContain("UNKNOWN_GROUP");
+  expect(codes("guests: [")).toContain("BAD_YAML");
+  expect(beliefs.decision).toBe(decision);
+  expect(beliefs.reconsider()).toBe(false);
+});
+
 test("a lease that has ended counts no more, though nobody strikes it out", async () => {
   const libvirt = new FakeLibvirt({ ...texts, readAt: 999 });
   const sources = { policy: new FakePolicy([]), libvirt, host: new FakeHost([]) };

@@ -2,7 +2,7 @@ import { defined } from "../base/defined.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { BridgeFacts, HostInterface, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
-import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
+import { replaceText, type LibvirtTexts, type SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import {
   printParsedTexts,
@@ -21,7 +21,13 @@ import type {
   PolicySource,
 } from "../ports/sources.ts";
 import type { SavedState } from "../ports/state.ts";
-import { decide, type Decision, type Desired } from "../reconcile/decide.ts";
+import {
+  decide,
+  problemsOf,
+  type Decision,
+  type Desired,
+  type Written,
+} from "../reconcile/decide.ts";
 import { HookedGuests, labelOf, type GuestIdentity } from "./hooked-guests.ts";
 
 export interface SourcePorts {
@@ -53,6 +59,7 @@ export class Beliefs {
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
   #remembered: Omit<SavedState, "ruleset"> | undefined;
+  #written: Written | undefined;
   #decision: Decision | undefined;
   #isStale = false;
   #bridges: BridgeFacts | undefined;
@@ -159,6 +166,21 @@ export class Beliefs {
     }
   }
 
+  /** What would be wrong if the text stood in place of a policy file, or beside them, and what is now. */
+  examine(
+    text: SourceText,
+  ): { problems: readonly Problem[]; before: readonly Problem[] } | undefined {
+    const written = this.#written;
+    if (written === undefined) return undefined;
+    const texts = replaceText(this.policyTexts, text);
+    const { policy, problems } = parsePolicy(texts, this.#knownTexts());
+    const policyProblems = [...problems, ...this.#passedOver];
+    return {
+      problems: problemsOf({ ...written, policy, policyProblems }),
+      before: problemsOf(written),
+    };
+  }
+
   /** Decides anew where something that was read has changed. True if so. Needs every source to have been read once. */
   reconsider(): boolean {
     if (this.#hooked.expire()) this.#isStale = true;
@@ -172,16 +194,14 @@ export class Beliefs {
     const { networks, leases, filters } = texts;
     const files = [networks, guests, leases, filters].flat().map(({ file }) => file);
     const last = this.#last ?? this.#recall();
-    this.#decision = decide(
-      {
-        policy,
-        policyProblems,
-        inventory: this.#withHost({ ...inventory, ...this.#learned }),
-        inventoryProblems,
-        inventoryFiles: new Set(files),
-      },
-      last,
-    );
+    this.#written = {
+      policy,
+      policyProblems,
+      inventory: this.#withHost({ ...inventory, ...this.#learned }),
+      inventoryProblems,
+      inventoryFiles: new Set(files),
+    };
+    this.#decision = decide(this.#written, last);
     this.#last = this.#decision.desired ?? last;
     if (this.#decision.inForce === "current" && !this.#decision.keepsFilters) {
       this.#goodFilterTexts = this.#filterTexts;

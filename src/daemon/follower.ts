@@ -124,9 +124,18 @@ export class Follower {
 
   /** Looks at everything again, and answers what that came to. */
   converge(): Promise<Outcome> {
+    return this.#look(...sourceNames, ...kernelNames);
+  }
+
+  /** The same of the policy alone: of all else events tell. */
+  takePolicy(): Promise<Outcome> {
+    return this.#look("policy");
+  }
+
+  #look(...concerns: readonly Concern[]): Promise<Outcome> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.#mark(0, ...sourceNames, ...kernelNames);
+      this.#mark(0, ...concerns);
     });
   }
 

@@ -6,6 +6,13 @@ export interface SourceText {
   readonly unread?: string;
 }
 
+/** The texts with one of them replaced, or added at its place: the policy's main file stands first. */
+export function replaceText(texts: readonly SourceText[], replaced: SourceText): SourceText[] {
+  return texts.some(({ file }) => file === replaced.file)
+    ? texts.map((text) => (text.file === replaced.file ? replaced : text))
+    : [replaced, ...texts];
+}
+
 /** What libvirt says, as it says it: what the texts mean is decided by the parse room. */
 export interface LibvirtTexts {
   /** Live XML of the networks that run. */

@@ -3,7 +3,7 @@ import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
-import { decide, type Written } from "./decide.ts";
+import { decide, problemsOf, type Written } from "./decide.ts";
 
 const guestXml = (name: string, mac: string) =>
   `<domain><name>${name}</name><uuid>0d0c7c3e-0000-4000-8000-0000000000${mac}</uuid><devices>` +
@@ -38,6 +38,17 @@ const names = (inventory: Inventory | undefined) =>
 const codes = (problems: readonly Problem[]) => problems.map((problem) => problem.code);
 
 const web = { "web.xml": guestXml("web", "01"), "db.xml": guestXml("db", "02") };
+
+test.each([
+  ["nothing", "guests: {}", web],
+  ["the policy", "gests: {}", web],
+  ["a name that leads nowhere", "guests: { web: { groups: [nosuch] } }", web],
+  ["a guest", "guests: {}", { ...web, "twin.xml": guestXml("twin", "01") }],
+])("what is wrong is told as by a decision, with mistakes in %s", (name, policy, guests) => {
+  const problems = problemsOf(written(policy, guests));
+  expect(problems).toEqual(decide(written(policy, guests), undefined).problems);
+  expect(problems.length > 0).toBe(name !== "nothing");
+});
 
 describe("the policy", () => {
   test("without errors is in force", () => {

@@ -112,11 +112,7 @@ function decideOn(
     (problem) => isError(problem) && !written.inventoryFiles.has(problem.at.file),
   );
   const isRefused = policyErrors.length > closedNics(policyErrors, mended.inventory, last).length;
-  const problems = [
-    ...written.policyProblems,
-    ...written.inventoryProblems,
-    ...present.problems.filter((problem) => !isRepeated(problem, written)),
-  ];
+  const problems = allProblems(written, present);
   if (!isRefused) {
     return outcome("current", { policy: written.policy, ...present, problems });
   }
@@ -124,6 +120,20 @@ function decideOn(
   const unchanged = { ...mended, inventory: withFiltersOf(mended.inventory, last.inventory) };
   const former = examine(last.policy, unchanged, { written, last: last.inventory });
   return outcome("last-good", { policy: last.policy, ...former, problems });
+}
+
+/** The problems of a decision where nothing was in force before; nothing is compiled for it. */
+export function problemsOf(written: Written): readonly Problem[] {
+  const last = undefined;
+  return allProblems(written, examine(written.policy, mend(written, last), { written, last }));
+}
+
+function allProblems(written: Written, { problems }: Examined): readonly Problem[] {
+  return [
+    ...written.policyProblems,
+    ...written.inventoryProblems,
+    ...problems.filter((problem) => !isRepeated(problem, written)),
+  ];
 }
 
 /** What filters of which some nic's cannot be enforced make wrong: that nic alone passes nothing. */

@@ -1,4 +1,6 @@
 import type { Problem } from "../model/problem.ts";
+import type { SourceText } from "../model/source-text.ts";
+import type { PublicationState } from "../model/state.ts";
 import type { DaemonStatus, StatusPart, StatusParts } from "./daemon-status.ts";
 import { readHookCall, type HookCall, type HookResult } from "./hook-call.ts";
 
@@ -14,8 +16,9 @@ export type DaemonRequest =
   | { readonly request: "status" }
   /** Of the status what is named. */
   | { readonly request: "parts"; readonly parts: readonly StatusPart[] }
-  /** Reads everything again and converges; answered when that is done or has failed. */
-  | { readonly request: "reload" }
+  | ReloadRequest
+  /** What would be wrong if the text stood in place of a policy file, or beside them. Nothing is changed. */
+  | { readonly request: "examine"; readonly text: SourceText; readonly guest: string }
   | { readonly request: "events"; readonly follow: boolean }
   /** Until the client closes, for half a minute at most, networks, guests and links count as they were last. */
   | { readonly request: "hold" }
@@ -27,6 +30,7 @@ const isRead: Readonly<Record<DaemonRequest["request"], boolean>> = {
   status: true,
   parts: true,
   events: true,
+  examine: false,
   reload: false,
   hold: false,
   hook: false,
@@ -34,6 +38,15 @@ const isRead: Readonly<Record<DaemonRequest["request"], boolean>> = {
 
 export function isReading({ request }: DaemonRequest): boolean {
   return isRead[request];
+}
+
+/** Reads everything again and converges; answered when that is done or has failed. */
+export interface ReloadRequest {
+  readonly request: "reload";
+  /** Nothing else has changed that no event tells of: neither libvirt is asked for every guest again, nor the kernel for every rule. */
+  readonly only?: "policy";
+  /** Whose publications the reply is to tell. */
+  readonly guest?: string;
 }
 
 export type NumberedDaemonRequest = DaemonRequest & {
@@ -44,7 +57,14 @@ export type NumberedDaemonRequest = DaemonRequest & {
 export type DaemonReply = { readonly version: number; readonly id: number } & (
   | { readonly kind: "status"; readonly status: DaemonStatus }
   | { readonly kind: "parts"; readonly parts: Partial<StatusParts> }
-  | { readonly kind: "reload"; readonly result: ReloadResult }
+  | {
+      readonly kind: "reload";
+      readonly result: ReloadResult;
+      readonly policyFiles: readonly string[];
+      readonly publications: readonly PublicationState[];
+    }
+  /** Null where nothing was decided yet. */
+  | { readonly kind: "examined"; readonly examined: Examined | null }
   /** What happened so far, oldest first. */
   | { readonly kind: "events"; readonly events: readonly DaemonEvent[] }
   /** One more, to a client that follows. */
@@ -64,6 +84,14 @@ export interface ReloadResult {
   readonly error?: string;
 }
 
+export interface Examined {
+  readonly problems: readonly Problem[];
+  /** What is wrong with what is written now. */
+  readonly before: readonly Problem[];
+  /** What is in force of the guest's. */
+  readonly publications: readonly PublicationState[];
+}
+
 /** A line of the daemon's journal. */
 export interface DaemonEvent {
   /** ISO 8601, UTC. */
@@ -77,17 +105,20 @@ export interface DaemonEvent {
 /** Undefined for anything that is not a request of this protocol. */
 export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { version, id, request, follow, parts } = value as Partial<Record<string, unknown>>;
+  const { version, id, request, ...more } = value as Partial<Record<string, unknown>>;
   if (version !== daemonProtocol || typeof id !== "number") return undefined;
   switch (request) {
     case "status":
-    case "reload":
     case "hold":
       return { version, id, request };
+    case "reload":
+      return { version, id, ...readReload(more) };
+    case "examine":
+      return readExamine(version, id, more);
     case "parts":
-      return isParts(parts) ? { version, id, request, parts } : undefined;
+      return isParts(more["parts"]) ? { version, id, request, parts: more["parts"] } : undefined;
     case "events":
-      return { version, id, request, follow: follow === true };
+      return { version, id, request, follow: more["follow"] === true };
     case "hook": {
       const call = readHookCall(value);
       return call && { version, id, request, call };
@@ -95,6 +126,29 @@ export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undef
     default:
       return undefined;
   }
+}
+
+function readReload({ only, guest }: Partial<Record<string, unknown>>): ReloadRequest {
+  return {
+    request: "reload",
+    ...(only === "policy" && { only }),
+    ...(typeof guest === "string" && { guest }),
+  };
+}
+
+function readExamine(
+  version: number,
+  id: number,
+  { text, guest }: Partial<Record<string, unknown>>,
+): NumberedDaemonRequest | undefined {
+  const isWhole = isText(text) && typeof guest === "string";
+  return isWhole ? { version, id, request: "examine", text, guest } : undefined;
+}
+
+function isText(value: unknown): value is SourceText {
+  if (typeof value !== "object" || value === null) return false;
+  const { file, text } = value as Partial<Record<string, unknown>>;
+  return typeof file === "string" && typeof text === "string";
 }
 
 const statusParts = {

@@ -184,9 +184,15 @@ test("what the kernel refuses is taken back", async () => {
   const policyFile = settings().policyFile;
   const end = await serveDaemon(settings().daemonSocket, ({ request }, reply) => {
     asked.push(request);
-    const status = { daemon: { policyFile } } as unknown as DaemonStatus;
+    const parts = { daemon: { policyFile } } as unknown as DaemonStatus;
     const result = { state: "failed", changes: [], problems: [], error: "No space left" } as const;
-    reply(request === "status" ? { kind: "status", status } : { kind: "reload", result });
+    const refusal = {
+      kind: "reload",
+      result,
+      policyFiles: [policyFile],
+      publications: [],
+    } as const;
+    reply(request === "parts" ? { kind: "parts", parts } : refusal);
     return undefined;
   });
   try {

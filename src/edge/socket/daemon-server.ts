@@ -13,7 +13,7 @@ import { hookXmlLimitBytes } from "../../wire/hook-call.ts";
 import { claimPath } from "./claim-path.ts";
 import { readersSocketOf } from "./readers-socket.ts";
 
-/** A request is a few words, or a hook's XML in hex. */
+/** A request is a few words, or a hook's XML in hex, or a policy's text. */
 const requestLimitBytes = 2 * hookXmlLimitBytes + 64 * 1024;
 /** Readers send no XML. */
 const readersLimitBytes = 4 * 1024;
