@@ -21,14 +21,25 @@ const scripts = {
   "guest-renew.sh": "www/cgi-bin/renew",
 } as const;
 
+export interface GuestImageWish {
+  readonly hasAgent?: boolean;
+  /** A script that sets up the guest's nics in place of init, and has nft. */
+  readonly firewall?: string;
+}
+
 /** A guest image: the kernel from the cache (filled through apt when empty), the initramfs packed into `folder`. */
-export async function guestImage(folder: string, { hasAgent = false } = {}): Promise<GuestImage> {
+export async function guestImage(
+  folder: string,
+  { hasAgent = false, firewall }: GuestImageWish = {},
+): Promise<GuestImage> {
   const kernelFolder = await cached("fetch-kernel.sh", 600_000);
-  const initramfs = join(folder, hasAgent ? "initramfs-agent.cpio" : "initramfs.cpio");
+  const kind = firewall === undefined ? (hasAgent ? "-agent" : "") : "-firewall";
+  const initramfs = join(folder, `initramfs${kind}.cpio`);
   const image = await startInitramfs(initramfs);
   await image.addBusybox();
   await image.addPerl("Socket=:DEFAULT,pack_sockaddr_in6");
-  await image.addModules(kernelFolder, "guest.order");
+  const orders = firewall === undefined ? [] : ["machine.order"];
+  await image.addModules(kernelFolder, "guest.order", ...orders);
   const lab = join(projectRoot(), "lab");
   for (const [script, place] of Object.entries(scripts)) {
     await image.addFile(join(lab, script), place);
@@ -37,6 +48,11 @@ export async function guestImage(folder: string, { hasAgent = false } = {}): Pro
   if (hasAgent) {
     const agentFolder = await cached("fetch-agent.sh", 600_000);
     await image.addProgram(join(agentFolder, "qemu-ga"), "bin/qemu-ga");
+  }
+  if (firewall !== undefined) {
+    await image.addText(`#!/bin/busybox sh\n${firewall}`, "bin/firewall");
+    await image.addProgram("/usr/sbin/nft");
+    await image.addFile("/etc/protocols");
   }
   await image.pack();
   return { kernel: join(kernelFolder, "vmlinuz"), initramfs };

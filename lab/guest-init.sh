@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # PID 1 of a lab guest. The kernel command line names the guest (`guest=NAME`), its address if DHCP is not to give
-# it one (`address=ADDRESS/LENGTH`; the network's first address is its gateway), and says whether it is to be a nuisance (`flood`).
+# it one (`address=ADDRESS/LENGTH`; the network's first address is its gateway, unless `gateway=ADDRESS` is), and says whether it is to
+# be a nuisance (`flood`). A guest whose image has a program `firewall` has its nics set up by that.
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -12,6 +13,7 @@ for word in $(cat /proc/cmdline); do
   case $word in
     guest=*) guest=${word#guest=} ;;
     address=*) address=${word#address=} ;;
+    gateway=*) gateway=${word#gateway=} ;;
     flood) perl /bin/flood.pl &
       ;;
   esac
@@ -26,9 +28,11 @@ echo "I am $guest" >/www/index.html
 
 ip link set lo up
 ip link set eth0 up
-if [ -n "${address:-}" ]; then
+if [ -x /bin/firewall ]; then
+  firewall || echo "guest $guest: its firewall ended with $?"
+elif [ -n "${address:-}" ]; then
   ip addr add "$address" dev eth0
-  ip route add default via "${address%.*}.1"
+  ip route add default via "${gateway:-${address%.*}.1}"
 else
   # One try a second: libvirt's bridge forwards nothing for its first 4 s (STP), and its dnsmasq pings an address for
   # 3 s before it offers it. The offer for any try of a round is taken.

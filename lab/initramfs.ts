@@ -15,8 +15,8 @@ export interface Initramfs {
   addBusybox(): Promise<void>;
   /** perl with the modules that `use` names in perl's words. */
   addPerl(...use: readonly string[]): Promise<void>;
-  /** The modules that one of the kernel's orders names, as `modules/`, with the order as `modules/order`. */
-  addModules(kernelFolder: string, order: string): Promise<void>;
+  /** The modules that the kernel's orders name, as `modules/`, with the one order of all as `modules/order`. */
+  addModules(kernelFolder: string, ...orders: readonly string[]): Promise<void>;
   /** Writes the archive, and removes the tree. Uncompressed, since unpacking costs an emulated machine more than reading. */
   pack(): Promise<void>;
 }
@@ -44,11 +44,12 @@ export async function startInitramfs(target: string): Promise<Initramfs> {
         await (file.endsWith(".so") ? addProgram(file) : addFile(file));
       }
     },
-    addModules: async (kernelFolder, order) => {
-      await addFile(join(kernelFolder, order), "modules/order");
-      for (const module of (await readFile(join(kernelFolder, order), "utf8")).split("\n")) {
-        if (module !== "") await addFile(join(kernelFolder, module), `modules/${module}`);
-      }
+    addModules: async (kernelFolder, ...orders) => {
+      const lists = orders.map((order) => readFile(join(kernelFolder, order), "utf8"));
+      const modules = new Set((await Promise.all(lists)).flatMap((list) => list.split("\n")));
+      modules.delete("");
+      await put(tree, "modules/order", `${[...modules].join("\n")}\n`);
+      for (const module of modules) await addFile(join(kernelFolder, module), `modules/${module}`);
     },
     pack: async () => {
       const found = await runProgram(["sh", "-c", "command -v cpio"]);

@@ -32,8 +32,14 @@ export interface GuestWish {
   readonly interfaceXml?: string;
   /** More elements for `<domain>`, such as `<metadata>`. */
   readonly domainXml?: string;
+  /** The bridge of the nic, in place of a network. */
+  readonly bridge?: string;
   /** An address and its prefix length, such as `192.168.124.10/24`, in place of what DHCP would give. */
   readonly address?: string;
+  /** By whom it goes to the world, where its address is given: by default the first of that network. */
+  readonly gateway?: string;
+  /** A script that sets up the nics in place of all else; it has nft. */
+  readonly firewall?: string;
   /** Runs QEMU's guest agent on libvirt's channel for it. */
   readonly hasAgent?: boolean;
   /** Sends frames without end from the moment it has a nic. */
@@ -82,8 +88,10 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
   // Handled where a guest is started; until then a failure must not end the process.
   image.catch(() => undefined);
   let agentImage: Promise<GuestImage> | undefined;
-  const imageOf = ({ hasAgent = false }: GuestWish): Promise<GuestImage> =>
-    hasAgent ? (agentImage ??= guestImage(world.folder, { hasAgent })) : image;
+  const imageOf = ({ hasAgent = false, firewall }: GuestWish): Promise<GuestImage> => {
+    if (firewall !== undefined) return guestImage(world.folder, { firewall });
+    return hasAgent ? (agentImage ??= guestImage(world.folder, { hasAgent })) : image;
+  };
 
   const virsh = (...words: readonly string[]) =>
     world.must(["virsh", "--quiet", ...words], { timeoutMs: 60_000 });
@@ -202,10 +210,11 @@ function consoleFile(folder: string, guest: string): string {
 const agentChannel =
   "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
 
-function commandLine({ name, address, floods }: GuestWish): string {
+function commandLine({ name, address, gateway, floods }: GuestWish): string {
   const words = ["console=ttyS0 quiet panic=1 rdinit=/init random.trust_cpu=on tsc=reliable"];
   words.push(`guest=${name}`);
   if (address !== undefined) words.push(`address=${address}`);
+  if (gateway !== undefined) words.push(`gateway=${gateway}`);
   if (floods === true) words.push("flood");
   return words.join(" ");
 }
@@ -227,9 +236,9 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <interface type='network'>
+    <interface type='${guest.bridge === undefined ? "network" : "bridge"}'>
       <mac address='${guest.mac}'/>
-      <source network='${guest.network ?? "default"}'/>
+      ${sourceXml(guest)}
       <model type='virtio'/>
       ${guest.interfaceXml ?? ""}
     </interface>
@@ -239,6 +248,10 @@ function guestXml(guest: GuestWish, image: GuestImage, folder: string): string {
   </devices>
 </domain>
 `;
+}
+
+function sourceXml({ bridge, network = "default" }: GuestWish): string {
+  return bridge === undefined ? `<source network='${network}'/>` : `<source bridge='${bridge}'/>`;
 }
 
 function pause(ms: number): Promise<void> {

@@ -14,7 +14,7 @@ export function operatorName(): string {
  * The connection by which this command came, as sshd tells it (ssh(1), SSH_CONNECTION: client, its port, server, its port). Undefined
  * at the console, and behind a sudo that does not keep it.
  */
-function operatorConnection(
+export function operatorConnection(
   text: string | undefined = process.env["SSH_CONNECTION"],
 ): OperatorConnection | undefined {
   const [client = "", , server = "", port = ""] = (text ?? "").split(" ");

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { Builder } from "./builder.ts";
+import { addCommand, type Builder } from "./builder.ts";
 import { UsageError } from "./exit-status.ts";
 import type { TopologyFormat } from "./topology.ts";
 
@@ -38,19 +38,35 @@ function readPositive(text: string): number {
 const formats: readonly TopologyFormat[] = ["text", "mermaid", "svg"];
 
 function addTopology({ add, run, output }: Builder): void {
+  const topology = add(
+    "topology",
+    "draw uplinks, networks, guests and publications",
+    "virtwall topology --format svg >topology.svg",
+  ).addOption(
+    new Option("--format <name>", "kind of picture").choices([...formats]).default("text"),
+  );
   run(
-    add(
-      "topology",
-      "draw uplinks, networks, guests and publications",
-      "virtwall topology --format svg >topology.svg",
-    ).addOption(
-      new Option("--format <name>", "kind of picture").choices([...formats]).default("text"),
+    addCommand(topology, output, {
+      line: "check",
+      description: "prove that this host is as a firewall in a guest needs it",
+      example: "virtwall topology check --json",
+    }),
+    async ({ settings }) =>
+      (await import("./topology-check.ts")).runTopologyCheck(settings, output),
+  );
+  run(
+    addCommand(topology, output, {
+      line: "plan",
+      description: "print the files and steps that bring this host to a firewall in a guest",
+      example: "virtwall topology plan",
+    }),
+    async ({ settings }) => (await import("./topology-plan.ts")).runTopologyPlan(settings, output),
+  );
+  run(topology, async ({ settings, own }) =>
+    (await import("./topology.ts")).runTopology(
+      settings,
+      output,
+      formats.find((format) => format === own["format"]) ?? "text",
     ),
-    async ({ settings, own }) =>
-      (await import("./topology.ts")).runTopology(
-        settings,
-        output,
-        formats.find((format) => format === own["format"]) ?? "text",
-      ),
   );
 }

@@ -1,4 +1,6 @@
 import type { Ground } from "../explain/walk.ts";
+import type { Address } from "../base/address.ts";
+import type { Mac } from "../base/mac.ts";
 import type { Problem } from "../model/problem.ts";
 import type { HostFacts } from "../ports/host-facts.ts";
 import type { Ownership } from "../ports/kernel.ts";
@@ -14,6 +16,19 @@ export interface Facts extends HostFacts {
   readonly ground: Ground;
   /** What is wrong with what is written. */
   readonly problems: readonly Problem[];
+  /** How the kernel differs from what is desired, a change each. */
+  readonly drift: readonly string[];
+  /** Who answers for the firewall guest's addresses behind the WAN. */
+  readonly answers: readonly InnerAnswer[];
+}
+
+export interface InnerAnswer {
+  readonly bridge: string;
+  readonly address: Address;
+  /** The firewall guest's. */
+  readonly mac: Mac;
+  /** Whose answer came; absent: nobody's. */
+  readonly answered?: string;
 }
 
 export type FactName = keyof Facts;

@@ -60,6 +60,8 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
     saves: [libvirtSave],
     firewalld: undefined,
     libvirt: { version: [11, 3, 0], backend: "iptables", networkBackends: [], tables: [] },
+    autostart: { guests: [], networks: [] },
+    dhcpServers: [],
     hooks: { own: [], others: [] },
     units: { isBooted: true, units: new Map() },
     rulesetFiles: [],
@@ -68,6 +70,8 @@ export function soundHost(changes: Partial<Facts> = {}): Facts {
     ground: groundOf(),
     desired: desiredOf(),
     problems: [],
+    drift: [],
+    answers: [],
     ...changes,
   };
 }

@@ -27,6 +27,9 @@ export interface HostFacts {
   readonly firewalld: FirewalldFacts | undefined;
   /** Undefined where it is not installed. */
   readonly libvirt: LibvirtFacts | undefined;
+  readonly autostart: AutostartFacts;
+  /** The configurations of libvirt's DHCP servers, `NETWORK.conf` each. */
+  readonly dhcpServers: readonly SourceText[];
   readonly hooks: HookFacts;
   readonly units: UnitFacts;
   /** Files that firewalls of the host load at their start; those that there are. */
@@ -36,6 +39,15 @@ export interface HostFacts {
 
 export interface HostLink {
   readonly name: string;
+  readonly isUp?: true;
+  /** rtnl_link_ops kind: `tun`, `veth`, `bridge`; absent for hardware. */
+  readonly kind?: string;
+  /** The bridge, or whatever else, that it is a port of. */
+  readonly master?: string;
+  /** The other end of a pair, where that is on this host too. */
+  readonly peer?: string;
+  /** A bridge of which frames meet the rules of IP whatever br_netfilter is set to elsewhere. */
+  readonly filtersBridged?: true;
   readonly addresses: readonly LinkAddress[];
 }
 
@@ -52,6 +64,8 @@ export interface HostRoute {
   readonly prefix?: Prefix;
   /** More than one where it has several next hops; none where it leads nowhere. */
   readonly devices: readonly string[];
+  /** The next hop, where there is one. */
+  readonly via?: string;
   /** `main` is the kernel's 254. */
   readonly table: string;
   readonly metric: number;
@@ -101,6 +115,18 @@ export interface LibvirtFacts {
   readonly networkBackends: readonly string[];
   /** What its nftables backend keeps in the kernel. */
   readonly tables: readonly Table[];
+}
+
+/** Who brings an interface up, and from which file, where that is known. */
+export interface LinkManager {
+  readonly kind: "systemd-networkd" | "NetworkManager" | "ifupdown";
+  readonly file?: string;
+}
+
+/** What libvirt starts with the host, by name. */
+export interface AutostartFacts {
+  readonly guests: readonly string[];
+  readonly networks: readonly string[];
 }
 
 export interface HookFacts {

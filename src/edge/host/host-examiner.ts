@@ -7,6 +7,7 @@ import { FirewalldBus } from "../firewalld/firewalld-bus.ts";
 import { defaultHooksFolder } from "../hooks/hook-files.ts";
 import type { HookPaths } from "../hooks/hook-script.ts";
 import { readHooks } from "../hooks/read-hooks.ts";
+import { readAutostart } from "../libvirt/read-autostart.ts";
 import { readLibvirtFacts } from "../libvirt/read-libvirt-facts.ts";
 import { readKernelFeatures } from "../nft/kernel-features.ts";
 import { listTables } from "../nft/list.ts";
@@ -42,6 +43,8 @@ export class ThisHost implements HostExaminer {
       saves: () => xtables.list(),
       firewalld: readFirewalld,
       libvirt: readLibvirtFacts,
+      autostart: readAutostart,
+      dhcpServers: () => readFolder("/var/lib/libvirt/dnsmasq", ".conf"),
       hooks: () => readHooks(defaultHooksFolder, own.hooks),
       units: () => readUnits(unitNames),
       rulesetFiles: readRulesetFiles,
@@ -75,6 +78,7 @@ const generalSettings = [
   "net/ipv4/ip_local_reserved_ports",
   "net/bridge/bridge-nf-call-iptables",
   "net/bridge/bridge-nf-call-ip6tables",
+  "net/bridge/bridge-nf-call-arptables",
   "net/netfilter/nf_conntrack_count",
   "net/netfilter/nf_conntrack_max",
   "net/netfilter/nf_conntrack_buckets",
@@ -87,7 +91,7 @@ async function readAllSettings(): Promise<HostFacts["settings"]> {
     readdir("/proc/sys/net/ipv6/conf").catch(() => []),
   ]);
   const ofIpv4 = names4.flatMap((name) =>
-    ["forwarding", "rp_filter"].map((key) => `net/ipv4/conf/${name}/${key}`),
+    ["forwarding", "rp_filter", "arp_ignore"].map((key) => `net/ipv4/conf/${name}/${key}`),
   );
   const ofIpv6 = names6.flatMap((name) =>
     ["forwarding", "accept_ra", "disable_ipv6"].map((key) => `net/ipv6/conf/${name}/${key}`),

@@ -6,6 +6,13 @@ import { runIp } from "./run-ip.ts";
 /** The parts of what `ip -j` prints (iproute2 6.1) that are used. */
 interface LinkRow {
   readonly ifname: string;
+  readonly flags?: readonly string[];
+  readonly master?: string;
+  readonly link?: string;
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_data?: Readonly<Record<string, unknown>>;
+  };
   readonly addr_info?: readonly AddressRow[];
 }
 
@@ -21,6 +28,7 @@ interface RouteRow {
   readonly type?: string;
   readonly dst?: string;
   readonly dev?: string;
+  readonly gateway?: string;
   readonly nexthops?: readonly { readonly dev?: string }[];
   readonly table?: string;
   readonly metric?: number;
@@ -35,11 +43,18 @@ interface RuleRow {
 
 /** Those with their global addresses; the loopback has none. */
 export async function readLinks(): Promise<readonly HostLink[]> {
-  const rows = await runIp<LinkRow>(["addr", "show"]);
-  return rows.map(({ ifname, addr_info = [] }) => ({
-    name: ifname,
-    addresses: addr_info.flatMap(readAddress),
-  }));
+  const rows = await runIp<LinkRow>(["-d", "addr", "show"]);
+  return rows.map(({ ifname, flags, master, link, linkinfo, addr_info = [] }) => {
+    const { info_kind: kind, info_data: data = {} } = linkinfo ?? {};
+    const filters = ["nf_call_iptables", "nf_call_ip6tables", "nf_call_arptables"];
+    return {
+      name: ifname,
+      addresses: addr_info.flatMap(readAddress),
+      ...defined({ kind, master, peer: kind === "veth" ? link : undefined }),
+      ...(flags?.includes("UP") === true && { isUp: true as const }),
+      ...(filters.some((key) => data[key] === 1) && { filtersBridged: true as const }),
+    };
+  });
 }
 
 function readAddress({ local, prefixlen, scope, protocol, dynamic }: AddressRow): LinkAddress[] {
@@ -73,7 +88,8 @@ function readRoute(row: RouteRow, family: Family): HostRoute[] {
   const whole = family === 4 ? 32 : 128;
   const prefix = address === undefined ? undefined : prefixOf(address, Number(length ?? whole));
   const devices = [dev, ...nexthops.map((hop) => hop.dev)].filter((name) => name !== undefined);
-  return [defined({ family, prefix, devices, table, metric, protocol: row.protocol })];
+  const { protocol, gateway: via } = row;
+  return [defined({ family, prefix, devices, via, table, metric, protocol })];
 }
 
 export async function readRoutingRules(): Promise<readonly RoutingRule[]> {

@@ -1,0 +1,48 @@
+import { escapeControls } from "../base/quote.ts";
+import { readLinkManager } from "../edge/host/read-link-manager.ts";
+import { readLinks, readRoutes } from "../edge/host/read-network.ts";
+import { readAutostart } from "../edge/libvirt/read-autostart.ts";
+import type { LinkManager } from "../ports/host-facts.ts";
+import { outsideOf, planFirewallVm, type FirewallVmPlan } from "../reconcile/plan-firewall-vm.ts";
+import { collect } from "./collect.ts";
+import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import { operatorConnection } from "./operator.ts";
+import { printJson, type Output } from "./output.ts";
+import type { Settings } from "./settings.ts";
+
+/** Only prints: whoever changes the links of a host has to sit where he is not cut off by it. */
+export async function runTopologyPlan(settings: Settings, output: Output): Promise<ExitStatus> {
+  const { written } = await collect(settings);
+  const { firewallVm: firewall } = written.policy.host;
+  if (firewall === undefined) {
+    throw new UsageError(
+      "the policy names none: host: { firewallVm: { guest: NAME, wan: BRIDGE } }",
+    );
+  }
+  const [links, routes, autostart] = await Promise.all([
+    readLinks(),
+    readRoutes(),
+    readAutostart(),
+  ]);
+  const session = operatorConnection();
+  const { inventory } = written;
+  const host = { firewall, inventory, links, routes, autostart, ...(session && { session }) };
+  const outside = outsideOf(host);
+  const manager = outside && (await readLinkManager(outside.holder.name));
+  const plan = planFirewallVm(host, outside, manager);
+  if (settings.json) printJson(output, { manager: manager ?? null, ...plan });
+  else output.out(printPlan(plan, manager));
+  return exitStatus.ok;
+}
+
+function printPlan({ warnings, files, steps }: FirewallVmPlan, manager: LinkManager | undefined) {
+  const head = manager === undefined ? [] : [`links are made by ${manager.kind}`];
+  const lines = [
+    ...head,
+    ...warnings.map((warning) => `warning: ${warning}`),
+    ...files.flatMap(({ path, text }) => [``, `==> ${path}`, ...text.trimEnd().split("\n")]),
+    "",
+    ...steps.map((step, index) => `${index + 1}. ${step}`),
+  ];
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+}
