@@ -93,15 +93,32 @@ interface PublicationElements {
 
 /** Remembered: of ten thousand publications few change at a time. */
 const elementsOf = remembered((publication: PublicationIntent): PublicationElements => {
-  const isRange = keepsRange(publication);
-  const singles = singlePorts(publication);
+  const data = admission(publication);
+  if (keepsRange(publication)) {
+    const { publish, admit } = bothElements(publication, value(publication.guestAddress), data);
+    return { publish: [], publishRanges: [publish], admit: [], admitRanges: [admit] };
+  }
+  const singles = singlePorts(publication).map((single) =>
+    bothElements(single, guestPort(single), data),
+  );
   return {
-    publish: singles.map(toGuestPort).map(keyed),
-    publishRanges: isRange ? [keyed(toGuestAddress(publication))] : [],
-    admit: singles.map(admission).map(keyed),
-    admitRanges: isRange ? [keyed(admission(publication))] : [],
+    publish: singles.map(({ publish }) => publish),
+    publishRanges: [],
+    admit: singles.map(({ admit }) => admit),
+    admitRanges: [],
   };
 });
+
+/** Those of the two maps share their key: there are ten thousand of them. */
+function bothElements(
+  publication: PublicationIntent,
+  target: Expression,
+  verdict: Verdict,
+): { readonly publish: KeyedElement; readonly admit: KeyedElement } {
+  const publish = keyed({ key: publicKey(publication), data: target });
+  const { text, element } = publish;
+  return { publish, admit: { text, element: { key: element.key, data: verdict } } };
+}
 
 /** For each family, since publications of both stand in one list. */
 const gatherers = { 4: gatherersOf(4), 6: gatherersOf(6) };
@@ -140,6 +157,7 @@ function keepsRange({ public: published, guestPorts }: PublicationIntent): boole
 function singlePorts(publication: PublicationIntent): PublicationIntent[] {
   if (keepsRange(publication)) return [];
   const { public: published, guestPorts } = publication;
+  if (published.first === published.last) return [publication];
   return Array.from({ length: published.last - published.first + 1 }, (_, i) => ({
     ...publication,
     public: { first: published.first + i, last: published.first + i },
@@ -151,22 +169,12 @@ function publicKey({ address, protocol, public: published }: PublicationIntent) 
   return concat(value(address), value(protocol), portExpression(published));
 }
 
-function toGuestPort(publication: PublicationIntent): Element {
-  const { guestAddress, guestPorts } = publication;
-  return {
-    key: publicKey(publication),
-    data: concat(value(guestAddress), portExpression(guestPorts)),
-  };
+function guestPort({ guestAddress, guestPorts }: PublicationIntent): Expression {
+  return concat(value(guestAddress), portExpression(guestPorts));
 }
 
-function toGuestAddress(publication: PublicationIntent): Element {
-  return { key: publicKey(publication), data: value(publication.guestAddress) };
-}
-
-function admission(publication: PublicationIntent): Element {
-  const { from } = publication;
-  const data: Verdict = goto(from.length === 0 ? "published" : fromChain(peersText(from)));
-  return { key: publicKey(publication), data };
+function admission({ from }: PublicationIntent): Verdict {
+  return goto(from.length === 0 ? "published" : fromChain(peersText(from)));
 }
 
 function fromChains(intent: Intent): Chain[] {

@@ -114,9 +114,10 @@ export class Upkeep {
     this.#written = undefined;
     const { tables } = desired.compiled;
     const before = actual ?? (await (why.listing ?? kernel.readTables()));
-    this.#former ??= formerOf(before);
     if (actual === undefined) this.#learned.note(before, secondsNow());
     const plan = planTables(before, this.#learned.fill(tables, before, secondsNow()));
+    // Where nothing differs, what was admitted is what is desired.
+    this.#former ??= plan.script === "" ? desired : formerOf(before);
     if (plan.script !== "") await this.#commit(plan.script);
     this.#written = tables;
     if (plan.script === "") return [];
