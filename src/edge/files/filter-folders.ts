@@ -28,7 +28,7 @@ export class FilterFolders implements FilterSource {
 
   async read(): Promise<FilterTexts> {
     const [ownFilters, filters] = await Promise.all([
-      readFolder(this.#own, ".xml", "name"),
+      readFolder(this.#own, ".xml", { others: "name" }),
       this.#readLibvirt(),
     ]);
     return { ownFilters, filters };

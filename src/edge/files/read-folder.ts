@@ -16,14 +16,21 @@ import { SourceError, type SourceText } from "../../ports/sources.ts";
 const limitBytes = 64 << 20;
 const notRegular = "not a regular file";
 
-/**
- * All files of one kind in a folder, by name. A folder that is not there holds none. With `name`, what has such a name and is no file,
- * or a link to nothing, is there without a text; else that is thrown, and this passed over.
- */
+interface FolderReading {
+  /**
+   * With `name`, what has such a name and is no file, or a link to nothing, is there without a text; else that is thrown, and this
+   * passed over.
+   */
+  readonly others?: "throw" | "name";
+  /** {@link readText} by default. */
+  readonly read?: typeof readText;
+}
+
+/** All files of one kind in a folder, by name. A folder that is not there holds none. */
 export async function readFolder(
   folder: string,
   extension: string,
-  others: "throw" | "name" = "throw",
+  { others = "throw", read = readText }: FolderReading = {},
 ): Promise<SourceText[]> {
   let names: string[];
   try {
@@ -37,7 +44,7 @@ export async function readFolder(
     .toSorted()
     .map((name) => {
       const file = join(folder, name);
-      return (others === "name" && unreadText(file)) || readText(file);
+      return (others === "name" && unreadText(file)) || read(file);
     });
   return texts.filter((text) => text !== undefined);
 }
