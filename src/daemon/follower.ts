@@ -1,16 +1,15 @@
-import { defined } from "../base/defined.ts";
 import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
-import type { SavedState, StateStore } from "../ports/state.ts";
+import type { StateStore } from "../ports/state.ts";
 import type { Desired } from "../reconcile/decide.ts";
-import { bootScript } from "../reconcile/boot-ruleset.ts";
 import { listTaps } from "../reconcile/list-taps.ts";
-import { isOwnTable, printTables } from "../reconcile/plan-tables.ts";
+import { isOwnTable } from "../reconcile/plan-tables.ts";
 import { askAgents } from "./ask-agents.ts";
 import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { describeDecision } from "./describe-decision.ts";
 import { Interruptible } from "./interruptible.ts";
 import { Refusals } from "./refusals.ts";
+import { StateKeeper } from "./state-keeper.ts";
 import { passSettingsOf, Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
 
 export interface FollowerPorts extends UpkeepPorts {
@@ -59,6 +58,7 @@ export class Follower {
   readonly #stops: (() => void)[] = [];
   readonly beliefs: Beliefs;
   readonly upkeep: Upkeep;
+  readonly #state: StateKeeper;
   /** Kept from the first round after which the kernel holds what is desired. */
   readonly converged: Promise<void>;
   #tellConverged: () => void = () => undefined;
@@ -79,15 +79,13 @@ export class Follower {
   /** With what the pass rules were put last. */
   #passed = "";
   #told = "";
-  #saved: string | undefined;
-  #savedRequired: string | undefined;
-  #savedBoot: { readonly of: Desired; readonly script: string } | undefined;
 
   constructor(ports: FollowerPorts) {
     this.#ports = ports;
     this.#refusals = new Refusals(ports.journal, ["state", "required"]);
     this.beliefs = new Beliefs(ports.sources);
     this.upkeep = new Upkeep(ports);
+    this.#state = new StateKeeper(ports.state);
     this.converged = new Promise((resolve) => (this.#tellConverged = resolve));
   }
 
@@ -103,10 +101,8 @@ export class Follower {
   /** Starts to watch, and answers what the first round came to. */
   async start(): Promise<Outcome> {
     await this.#refusals.attempt("state", async () => {
-      const saved = await this.#ports.state.load();
-      if (saved === undefined) return;
-      this.beliefs.remember(saved);
-      this.#saved = keyOf(saved);
+      const saved = await this.#state.load();
+      if (saved !== undefined) this.beliefs.remember(saved);
     });
     const { sources, kernel } = this.#ports;
     for (const name of sourceNames) {
@@ -264,7 +260,7 @@ export class Follower {
     if (!desired) return [];
     const isNew = desired !== this.#held;
     const changes = isNew || listing ? await this.#holdTables(desired, listing) : [];
-    await this.#refusals.attempt("required", () => this.#saveRequired(desired));
+    await this.#refusals.attempt("required", () => this.#state.saveRequired(desired));
     serve();
     const cut = await this.#endFlows(desired);
     const passed = JSON.stringify(passSettingsOf(desired));
@@ -278,7 +274,7 @@ export class Follower {
       this.#passed = passed;
     }
     await this.#holdLinks(desired, { isNew, dirty });
-    await this.#refusals.attempt("state", () => this.#save());
+    await this.#refusals.attempt("state", () => this.#state.save(this.beliefs));
     return [...changes, ...cut];
   }
 
@@ -371,39 +367,4 @@ export class Follower {
     this.#told = key;
     this.#ports.journal.add(event.level, event.name, event.message);
   }
-
-  /** Before any hook is answered: it looks there, where the answer is not what it hoped for. */
-  async #saveRequired({ policy }: Desired): Promise<void> {
-    const required = [...policy.guests.values()].filter((guest) => guest.required);
-    const names = required.map(({ name }) => name).toSorted();
-    if (JSON.stringify(names) === this.#savedRequired) return;
-    await this.#ports.state.saveRequired(names);
-    this.#savedRequired = JSON.stringify(names);
-  }
-
-  /** What the next boot begins with: guests are not in it. */
-  async #saveBoot(desired: Desired): Promise<void> {
-    if (desired === this.#savedBoot?.of) return;
-    const script = bootScript(desired);
-    if (script !== this.#savedBoot?.script) await this.#ports.state.saveBoot(script);
-    this.#savedBoot = { of: desired, script };
-  }
-
-  /** Only where policy or filters have changed: what guests do is in libvirt. */
-  async #save(): Promise<void> {
-    const { policyTexts: policy, filterTexts: filters, decision } = this.beliefs;
-    if (decision?.inForce !== "current" || !decision.desired) return;
-    await this.#saveBoot(decision.desired);
-    const key = keyOf({ policy, filters });
-    const parsed = this.beliefs.printParsed();
-    if (key === this.#saved && parsed === undefined) return;
-    const ruleset = printTables(decision.desired.compiled.tables);
-    await this.#ports.state.save(defined({ policy, filters, parsed, ruleset }));
-    this.beliefs.parsedIsSaved();
-    this.#saved = key;
-  }
-}
-
-function keyOf({ policy, filters }: Pick<SavedState, "policy" | "filters">): string {
-  return JSON.stringify([policy, filters]);
 }

@@ -1,0 +1,60 @@
+import { defined } from "../base/defined.ts";
+import type { SavedState, StateStore } from "../ports/state.ts";
+import { bootScript } from "../reconcile/boot-ruleset.ts";
+import type { Desired } from "../reconcile/decide.ts";
+import { printTables } from "../reconcile/plan-tables.ts";
+import type { Beliefs } from "./beliefs.ts";
+
+/** What outlives the daemon, written only where it has changed. */
+export class StateKeeper {
+  readonly #store: StateStore;
+  #saved: string | undefined;
+  #required: string | undefined;
+  #boot: { readonly of: Desired; readonly script: string } | undefined;
+
+  constructor(store: StateStore) {
+    this.#store = store;
+  }
+
+  /** What was in force before this process. */
+  async load(): Promise<SavedState | undefined> {
+    const saved = await this.#store.load();
+    if (saved !== undefined) this.#saved = keyOf(saved);
+    return saved;
+  }
+
+  /** Before any hook is answered: it looks there, where the answer is not what it hoped for. */
+  async saveRequired({ policy }: Desired): Promise<void> {
+    const required = [...policy.guests.values()].filter((guest) => guest.required);
+    const names = required.map(({ name }) => name).toSorted();
+    if (JSON.stringify(names) === this.#required) return;
+    await this.#store.saveRequired(names);
+    this.#required = JSON.stringify(names);
+  }
+
+  /** Only where policy or filters have changed: what guests do is in libvirt. */
+  async save(beliefs: Beliefs): Promise<void> {
+    const { policyTexts: policy, filterTexts: filters, decision } = beliefs;
+    if (decision?.inForce !== "current" || !decision.desired) return;
+    await this.#saveBoot(decision.desired);
+    const key = keyOf({ policy, filters });
+    const parsed = beliefs.printParsed();
+    if (key === this.#saved && parsed === undefined) return;
+    const ruleset = printTables(decision.desired.compiled.tables);
+    await this.#store.save(defined({ policy, filters, parsed, ruleset }));
+    beliefs.parsedIsSaved();
+    this.#saved = key;
+  }
+
+  /** What the next boot begins with: guests are not in it. */
+  async #saveBoot(desired: Desired): Promise<void> {
+    if (desired === this.#boot?.of) return;
+    const script = bootScript(desired);
+    if (script !== this.#boot?.script) await this.#store.saveBoot(script);
+    this.#boot = { of: desired, script };
+  }
+}
+
+function keyOf({ policy, filters }: Pick<SavedState, "policy" | "filters">): string {
+  return JSON.stringify([policy, filters]);
+}
