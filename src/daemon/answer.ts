@@ -1,4 +1,4 @@
-import type { DaemonAnswer, RequestHandler } from "../edge/socket/daemon-server.ts";
+import type { DaemonAnswer, RequestHandler } from "../edge/socket/serve-client.ts";
 import type { Decision } from "../reconcile/decide.ts";
 import type { DaemonStatus, StatusPart, StatusParts } from "../wire/daemon-status.ts";
 import type {
@@ -28,10 +28,12 @@ export function answerRequests(parts: AnswerParts): RequestHandler {
   return (request, reply) => {
     switch (request.request) {
       case "status":
-        void readStatus().then((status) => reply({ kind: "status", status }));
+        void answered(readStatus(), (status) => ({ kind: "status", status })).then(reply);
         return undefined;
       case "parts":
-        void readParts(request.parts).then((named) => reply({ kind: "parts", parts: named }));
+        void answered(readParts(request.parts), (read) => ({ kind: "parts", parts: read })).then(
+          reply,
+        );
         return undefined;
       case "reload":
         void reload(follower, request).then((told) => reply({ kind: "reload", ...told }));
@@ -51,6 +53,17 @@ export function answerRequests(parts: AnswerParts): RequestHandler {
           : undefined;
     }
   };
+}
+
+/** What cannot be read is for the asker to know, who may be anybody of the group, and does not end the daemon. */
+function answered<Read>(
+  reading: Promise<Read>,
+  answerOf: (read: Read) => DaemonAnswer,
+): Promise<DaemonAnswer> {
+  return reading.then(answerOf, (error: unknown) => ({
+    kind: "refused",
+    message: error instanceof Error ? error.message : String(error),
+  }));
 }
 
 /** Whoever asked for it may hang. */

@@ -7,12 +7,9 @@ import { tellSystemd } from "../edge/host/tell-systemd.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openSources } from "../edge/libvirt/open-sources.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
-import {
-  serveDaemon,
-  SocketInUseError,
-  type RequestHandler,
-} from "../edge/socket/daemon-server.ts";
+import { serveDaemon, SocketInUseError } from "../edge/socket/daemon-server.ts";
 import { readersGroupId } from "../edge/socket/readers-socket.ts";
+import type { RequestHandler } from "../edge/socket/serve-client.ts";
 import { readGatePid, watchGate } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
 import { KernelError } from "../ports/kernel.ts";

@@ -49,6 +49,11 @@ export interface ReloadRequest {
   readonly guest?: string;
 }
 
+/** Until the client closes. */
+export function isLasting(request: DaemonRequest): boolean {
+  return request.request === "hold" || (request.request === "events" && request.follow);
+}
+
 export type NumberedDaemonRequest = DaemonRequest & {
   readonly version: number;
   readonly id: number;

@@ -92,9 +92,9 @@ export function isAtLeast(version: readonly number[], floor: readonly number[]):
   return index < 0 || (version[index] ?? 0) > (floor[index] ?? 0);
 }
 
-function start(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
-  return new Promise((resolve, reject) => {
-    const output = openOutput();
+async function start(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
+  const output = openOutput();
+  return await new Promise((resolve, reject) => {
     const child = spawn("nft", args, {
       stdio: ["pipe", output.writeEnd, "pipe"],
       env: nftEnvironment(),
@@ -125,7 +125,14 @@ function start(args: readonly string[], options: NftRun = {}): Promise<NftResult
  * the first 200 kB. `take` gives what was written and lets go of the file.
  */
 function openOutput(): { readonly writeEnd: number; readonly take: () => string } {
-  const folder = mkdtempSync(join(tmpdir(), "virtwall-"));
+  try {
+    return openUnnamed(mkdtempSync(join(tmpdir(), "virtwall-")));
+  } catch (cause) {
+    throw new KernelError(`no room for what nft prints: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function openUnnamed(folder: string): ReturnType<typeof openOutput> {
   try {
     const file = join(folder, "output");
     const writeEnd = openSync(file, "wx", 0o600);

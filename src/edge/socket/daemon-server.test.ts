@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -5,7 +6,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DaemonEvent, DaemonRequest } from "../../wire/daemon-protocol.ts";
 import { askDaemon, askParts, callDaemon, DaemonError } from "./daemon-client.ts";
-import { serveDaemon, SocketInUseError, type RequestHandler } from "./daemon-server.ts";
+import { serveDaemon, SocketInUseError } from "./daemon-server.ts";
+import { readersSocketOf } from "./readers-socket.ts";
+import type { RequestHandler } from "./serve-client.ts";
 
 let folder: string;
 let socket: string;
@@ -29,6 +32,17 @@ const event = (message: string): DaemonEvent => {
   return { at: "2026-01-01T00:00:00.000Z", level: "info", event: "applied", message };
 };
 
+/** Over the socket of the readers, until there are so many. */
+async function countReplies(requests: string, wanted: number): Promise<number> {
+  const client = connect(readersSocketOf(socket), () => client.write(requests));
+  let count = 0;
+  for await (const chunk of client) {
+    count += String(chunk).split("\n").length - 1;
+    if (count >= wanted) break;
+  }
+  return count;
+}
+
 test("a request is answered, and the socket is root's alone", async () => {
   await serve((request, reply) => {
     reply({ kind: "refused", message: request.request });
@@ -49,6 +63,60 @@ test("parts of the status are asked for by name, and no others than there are", 
     const request = { request: "parts", parts: [name] } as unknown as DaemonRequest;
     await expect(askDaemon(socket, request)).rejects.toThrow("not understood");
   }
+});
+
+test("many requests of many readers at once are answered one after the other", async () => {
+  let [running, most] = [0, 0];
+  const handle: RequestHandler = (_request, reply) => {
+    running++;
+    most = Math.max(most, running);
+    setTimeout(() => {
+      running--;
+      reply({ kind: "parts", parts: {} });
+    }, 1);
+    return undefined;
+  };
+  ends.push(await serveDaemon(socket, handle, process.getgid?.() ?? 0));
+  const request = `${JSON.stringify({ version: 1, id: 1, request: "status" })}\n`;
+  const answered = await Promise.all(
+    Array.from({ length: 3 }, () => countReplies(request.repeat(100), 100)),
+  );
+  expect(answered).toEqual([100, 100, 100]);
+  expect(most).toBe(1);
+});
+
+test("a reader that leaves gives its turn to the next", async () => {
+  const replies: (() => void)[] = [];
+  const handle: RequestHandler = (_request, reply) => {
+    replies.push(() => reply({ kind: "parts", parts: {} }));
+    return undefined;
+  };
+  ends.push(await serveDaemon(socket, handle, process.getgid?.() ?? 0));
+  const request = `${JSON.stringify({ version: 1, id: 1, request: "status" })}\n`;
+  const gone = connect(readersSocketOf(socket), () => gone.write(request));
+  await expect.poll(() => replies.length).toBe(1);
+  gone.destroy();
+  const staying = countReplies(request, 1);
+  replies[0]?.();
+  await expect.poll(() => replies.length).toBe(2);
+  replies[1]?.();
+  expect(await staying).toBe(1);
+});
+
+test("a client that follows is heard no more, however much it asks", async () => {
+  let followed = 0;
+  await serve((_request, reply) => {
+    followed++;
+    reply({ kind: "events", events: [] });
+    return () => undefined;
+  });
+  const request = `${JSON.stringify({ version: 1, id: 1, request: "events", follow: true })}\n`;
+  const client = connect(socket, () => client.write(request.repeat(50)));
+  await once(client, "data");
+  client.write(request);
+  await expect(askDaemon(socket, { request: "events", follow: false })).resolves.toBeDefined();
+  expect(followed).toBe(2);
+  client.destroy();
 });
 
 test("where nobody listens there is no answer, and that is no error", async () => {

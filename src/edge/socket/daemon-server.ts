@@ -1,17 +1,12 @@
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import {
-  daemonProtocol,
-  isReading,
-  readDaemonRequest,
-  type DaemonReply,
-  type DaemonRequest,
-} from "../../wire/daemon-protocol.ts";
-import { FrameReader, printFrame } from "../../wire/frame.ts";
+import { isReading } from "../../wire/daemon-protocol.ts";
 import { hookXmlLimitBytes } from "../../wire/hook-call.ts";
 import { claimPath } from "./claim-path.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { readersSocketOf } from "./readers-socket.ts";
+import { serveClient, type RequestHandler } from "./serve-client.ts";
 
 /** A request is a few words, or a hook's XML in hex, or a policy's text. */
 const requestLimitBytes = 2 * hookXmlLimitBytes + 64 * 1024;
@@ -19,22 +14,12 @@ const requestLimitBytes = 2 * hookXmlLimitBytes + 64 * 1024;
 const readersLimitBytes = 4 * 1024;
 /** So that no reader takes all descriptors of the daemon. */
 const mostReaders = 64;
-/** A client that follows and does not read is cut off here, before it fills the daemon's memory. */
-const backlogLimitBytes = 8 * 1024 * 1024;
+/** A reader that asks nothing makes room for another. */
+const readersIdleMs = 30_000;
 
 export class SocketInUseError extends Error {
   override readonly name = "SocketInUseError";
 }
-
-/** A reply without its envelope. */
-type Bare<Reply> = Reply extends DaemonReply ? Omit<Reply, "version" | "id"> : never;
-export type DaemonAnswer = Bare<DaemonReply>;
-
-/** Answers a request by any number of replies. What it returns is called when the client leaves. */
-export type RequestHandler = (
-  request: DaemonRequest,
-  reply: (answer: DaemonAnswer) => void,
-) => (() => void) | undefined;
 
 /**
  * Listens on the path, for root only, and beside it for the group of readers if one is given, who are answered and change nothing. A
@@ -69,11 +54,13 @@ async function serveReaders(
   groupId: number,
 ): Promise<() => Promise<void>> {
   const path = readersSocketOf(daemonSocket);
+  const inTurn = oneAtATime(handle);
   const end = await serveSocket(path, {
     limitBytes: readersLimitBytes,
     mostClients: mostReaders,
+    idleMs: readersIdleMs,
     handle: (request, reply) => {
-      if (isReading(request)) return handle(request, reply);
+      if (isReading(request)) return inTurn(request, reply);
       reply({ kind: "refused", message: `${request.request}: root alone may change anything` });
       return undefined;
     },
@@ -87,19 +74,20 @@ async function serveReaders(
 interface Serving {
   readonly handle: RequestHandler;
   readonly limitBytes: number;
+  readonly idleMs?: number;
   readonly mostClients?: number;
 }
 
 async function serveSocket(
   path: string,
-  { handle, limitBytes, mostClients }: Serving,
+  { mostClients, ...serving }: Serving,
 ): Promise<() => Promise<void>> {
   await rm(path, { force: true });
   const clients = new Set<Socket>();
   const server = createServer((socket) => {
     clients.add(socket);
     socket.once("close", () => clients.delete(socket));
-    serveClient(socket, handle, limitBytes);
+    serveClient(socket, serving);
   });
   if (mostClients !== undefined) server.maxConnections = mostClients;
   await listen(server, path);
@@ -108,41 +96,6 @@ async function serveSocket(
     for (const client of clients) client.destroy();
     await closed;
   };
-}
-
-function serveClient(socket: Socket, handle: RequestHandler, limitBytes: number): void {
-  const reader = new FrameReader(limitBytes);
-  const leave: (() => void)[] = [];
-  socket.on("error", () => socket.destroy());
-  socket.once("close", () => {
-    for (const callback of leave) callback();
-  });
-  socket.on("data", (chunk) => {
-    let values: readonly unknown[];
-    try {
-      values = reader.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
-    } catch {
-      socket.destroy();
-      return;
-    }
-    for (const value of values) {
-      const end = answer(socket, value, handle);
-      if (end) leave.push(end);
-    }
-  });
-}
-
-function answer(socket: Socket, value: unknown, handle: RequestHandler): (() => void) | undefined {
-  const request = readDaemonRequest(value);
-  const id = request?.id ?? 0;
-  const reply = (body: DaemonAnswer): void => {
-    if (socket.destroyed) return;
-    socket.write(printFrame({ version: daemonProtocol, id, ...body }));
-    if (socket.writableLength > backlogLimitBytes) socket.destroy();
-  };
-  if (request) return handle(request, reply);
-  reply({ kind: "refused", message: "the request is not understood: is this the same version?" });
-  return undefined;
 }
 
 function listen(server: Server, path: string): Promise<void> {
