@@ -1,6 +1,7 @@
 import { userInfo } from "node:os";
 import { parseAddress } from "../base/address.ts";
 import { operatorAccess, type OperatorConnection } from "../check/operator-access.ts";
+import { inheritedVariable } from "../edge/host/inherited-variable.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Collected } from "./collect.ts";
 import { hasErrors } from "./print-problems.ts";
@@ -12,20 +13,15 @@ export function operatorName(): string {
 
 /**
  * The connection by which this command came, as sshd tells it (ssh(1), SSH_CONNECTION: client, its port, server, its port). Undefined
- * at the console, and behind a sudo that does not keep it.
+ * at the console.
  */
 export function operatorConnection(
-  text: string | undefined = process.env["SSH_CONNECTION"],
+  text: string | undefined = inheritedVariable("SSH_CONNECTION"),
 ): OperatorConnection | undefined {
   const [client = "", , server = "", port = ""] = (text ?? "").split(" ");
   const [from, to] = [client, server].map((word) => parseAddress(word.replace(/%.*/, "")));
   if (!from || !to || !/^[0-9]{1,5}$/.test(port)) return undefined;
   return { client: from, server: to, port: Number(port) };
-}
-
-/** Of this host, by which the operator came. */
-export function operatorPort(): number | undefined {
-  return operatorConnection()?.port;
 }
 
 /** What would keep the operator from connecting once more. What has errors is not applied, and keeps nobody out. */

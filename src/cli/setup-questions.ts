@@ -1,7 +1,7 @@
 import { escapeControls } from "../base/quote.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Collected } from "./collect.ts";
-import { operatorCuts, operatorPort } from "./operator.ts";
+import { operatorConnection, operatorCuts } from "./operator.ts";
 import type { Output } from "./output.ts";
 import type { Settings } from "./settings.ts";
 import { printSetupPolicy, readWords, type SetupAnswers } from "./setup-policy.ts";
@@ -47,7 +47,7 @@ export async function judge({ settings, site }: Setup, text: string): Promise<Ju
 
 /** What is taken where nobody says otherwise. */
 export function usual({ options, site }: Setup): Chosen {
-  const port = operatorPort();
+  const port = operatorConnection()?.port;
   return {
     hooks: options.hooks !== false,
     answers: {

@@ -93,6 +93,12 @@ async function setUpAsking(setup: Setup, terminal: Terminal): Promise<ExitStatus
     );
     if (!(await isYes(terminal, "Write another one?", "no"))) return declined(output);
   }
+  // What is wrong elsewhere no answer mends.
+  const first = await judge(setup, printSetupPolicy({ ...usual(setup).answers, imported: "" }));
+  if (hasErrors(first.problems)) {
+    output.out(`${await printOutlook(setup, first)}nothing was changed\n`);
+    return exitStatus.problems;
+  }
   const chosen = await askAll(setup, terminal);
   const text = printSetupPolicy(chosen.answers);
   output.out(`\n${settings.policyFile} will say:\n\n${text}\n`);
@@ -103,8 +109,8 @@ async function setUpAsking(setup: Setup, terminal: Terminal): Promise<ExitStatus
   if (!(await isYes(terminal, question, "yes"))) return declined(output);
   const status = await runApply(settings, output, { text, confirmSeconds });
   if (status !== exitStatus.ok) return status;
-  const still = "Can you still reach this host, from a new connection too? yes keeps it:";
-  if ((await terminal.askWithin(still, confirmSeconds)) !== "yes") {
+  const still = "Can you still reach this host, from a new connection too? Then type:";
+  if (!(await terminal.isConfirmedWithin(still, confirmSeconds))) {
     output.out(`\nnot confirmed: it is taken back when its ${confirmSeconds} s are over\n`);
     return exitStatus.problems;
   }

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { RefusedError } from "./exit-status.ts";
@@ -6,8 +7,11 @@ import { RefusedError } from "./exit-status.ts";
 export interface Terminal {
   /** An empty answer is the usual one. Throws {@link RefusedError} where nobody answers any more. */
   ask(question: string, usual: string): Promise<string>;
-  /** Undefined where the time has passed without an answer. */
-  askWithin(question: string, seconds: number): Promise<string | undefined>;
+  /**
+   * Whether somebody has read this and typed the word that it ends with, in that time. The word is of this moment: what was typed
+   * ahead, or pasted, is no answer.
+   */
+  isConfirmedWithin(question: string, seconds: number): Promise<boolean>;
   close(): void;
 }
 
@@ -25,9 +29,16 @@ export function openTerminal(): Terminal | undefined {
   };
   return {
     ask: async (question, usual) => (await next(`${question} [${usual}] `)) || usual,
-    askWithin: (question, seconds) => {
-      const late = setTimeout(seconds * 1000, undefined, { ref: false });
-      return Promise.race([next(`${question} `), late]);
+    isConfirmedWithin: (question, seconds) => {
+      const word = `keep-${randomInt(1000, 10_000)}`;
+      const isRead = async (): Promise<boolean> => {
+        for (let shown = `${question} ${word}\n`; ; shown = "") {
+          const line = await next(`${shown}> `);
+          if (line === word) return true;
+          if (line === "no") return false;
+        }
+      };
+      return Promise.race([isRead(), setTimeout(seconds * 1000, false, { ref: false })]);
     },
     close: () => reader.close(),
   };

@@ -87,8 +87,9 @@ make_virtwall() {
   put 644 "$native/linux_$node_arch/koffi.node" "$lib/$native/linux_$node_arch/koffi.node"
 
   for file in system/units/*.service; do put 644 "$file" "usr/lib/systemd/system/${file##*/}"; done
-  put 644 "$here/policy.yaml" etc/virtwall/policy.yaml
-  write 644 DEBIAN/conffiles <<</etc/virtwall/policy.yaml
+  # No file of dpkg's: the program itself writes the policy (Debian policy 10.7.3). Without one, it says nothing.
+  mkdir -p "$root/etc/virtwall"
+  put 644 "$here/policy.yaml" usr/share/doc/virtwall/examples/policy.yaml
   for file in schema/*; do put 644 "$file" "usr/share/virtwall/${file##*/}"; done
   put 644 dist/man/virtwall.1 usr/share/man/man1/virtwall.1
   put 644 dist/man/virtwall-policy.5 usr/share/man/man5/virtwall-policy.5

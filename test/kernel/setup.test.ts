@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -31,7 +31,7 @@ fi
 
 /** Setup at a terminal, by script(1): each answer is typed once its question is there. Answers what was shown. */
 async function atTerminal(
-  answers: readonly (readonly [question: string, answer: string])[],
+  answers: readonly (readonly [question: string, answer: string | ((shown: string) => string)])[],
   words: readonly string[] = [],
 ): Promise<{ readonly status: number | null; readonly shown: string }> {
   const quoted = [...site.options, "setup", "--hooks-dir", hooks, ...words].map(
@@ -53,7 +53,11 @@ async function atTerminal(
     );
     expect(shown.slice(from)).toContain(question);
     from = shown.indexOf(question, from) + question.length;
-    child.stdin.write(answer);
+    if (typeof answer === "string") child.stdin.write(answer);
+    else {
+      await until(() => /\n> /.test(shown.slice(from)));
+      child.stdin.write(answer(shown.slice(from)));
+    }
   }
   const status = await ended;
   return { status, shown };
@@ -65,6 +69,31 @@ test("without a terminal it says what it would do, does nothing, and ends with 2
   expect(asked.stdout).toContain("  input:\n    - { allow: [tcp/22] }\n");
   expect(asked.stdout).toContain("this host");
   expect(asked.stderr).toContain("--yes");
+  expect(isUntouched()).toBe(true);
+});
+
+test("an error that stands elsewhere ends it before the first question", async () => {
+  mkdirSync(join(site.folder, "policy.d"));
+  writeFileSync(join(site.folder, "policy.d/other.yaml"), "frob: 1\n");
+  const { status, shown } = await atTerminal([]);
+  expect(status, shown).toBe(1);
+  expect(shown).toContain("other.yaml:1");
+  expect(shown).not.toContain("Pass rules in their chains");
+});
+
+test("who came by ssh and calls it by a sudo that keeps no variables is not locked out", () => {
+  const words = [...site.options, "setup", "--yes", "--services", "tcp/22", "--hooks-dir", hooks];
+  const program = [process.execPath, join(builtPrograms, "bin/virtwall"), ...words];
+  const { status, stderr } = spawnSync(
+    "sh",
+    ["-c", 'env -i PATH="$PATH" "$@"; exit $?', "sh", ...program],
+    {
+      encoding: "utf8",
+      env: { ...process.env, SSH_CONNECTION: "198.51.100.9 50000 198.51.100.1 2222" },
+    },
+  );
+  expect(status, stderr).toBe(1);
+  expect(stderr).toContain("tcp/2222");
   expect(isUntouched()).toBe(true);
 });
 
@@ -124,7 +153,7 @@ test("at a terminal it asks, asks again where an answer is wrong, and is confirm
     ["Install them?", "\n"],
     ["Publish the same by the policy?", "\n"],
     ["Apply it?", "\n"],
-    ["yes keeps it:", "yes\n"],
+    ["Then type:", (shown) => `yes\n${/keep-[0-9]+/.exec(shown)?.[0]}\n`],
   ]);
   expect(status, shown).toBe(0);
   expect(shown).toContain("web1 tcp/80 (publication 198.51.100.1:8080) opens");
@@ -155,7 +184,7 @@ test("who does not confirm is told that it is taken back, and no hook is install
     [
       ["Install them?", "yes\n"],
       ["Apply it?", "yes\n"],
-      ["yes keeps it:", "no\n"],
+      ["Then type:", "yes\nno\n"],
     ],
     [...all, "--no-import"],
   );

@@ -92,10 +92,14 @@ describe.each([
     expect((await run("pgrep", "-f", "virtwall")).stdout).toBe("");
   });
 
-  test("the policy that comes with it has nothing wrong", async () => {
-    expect(await must("virtwall", "--inventory", `${world.folder}/inventory`, "check")).toContain(
-      "no problems",
-    );
+  test("without a policy, and with the example, nothing is wrong", async () => {
+    const example = ["--policy", "/usr/share/doc/virtwall/examples/policy.yaml"];
+    for (const policy of [[], example]) {
+      const inventory = ["--inventory", `${world.folder}/inventory`];
+      expect(await must("virtwall", ...policy, ...inventory, "check")).toContain("no problems");
+    }
+    // The program writes the policy, so dpkg must not ask about it.
+    expect(await must("dpkg-query", "-W", "-f", "${Conffiles}", "virtwall")).toBe("");
   });
 
   test("the pages are there and have no faults", async () => {
