@@ -81,10 +81,12 @@ const fields: Readonly<Record<string, { kind: number; offset: number; length: nu
   "timestamp tsecr": { kind: 8, offset: 48, length: 32 },
 };
 
+/** Whether the option is there; `absent` for what is not TCP. */
 export function loadTcpOption(packet: Packet, kind: number): Loaded {
   const found = findTcpOption(packet, kind);
   if (found === "unknown") return found;
-  return found === "none" ? 0n : 1n;
+  if (found !== "none") return 1n;
+  return packet.protocol === tcp.protocol ? 0n : "absent";
 }
 
 const tcp = { protocol: 6, headerBytes: 20 } as const;

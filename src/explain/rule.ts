@@ -140,7 +140,7 @@ function match({ op, left, right }: Match, scope: Scope): Answer {
   const types = typesOf(left);
   if (op === "in") return matchFlags(left, right, scope);
   const fields = evaluate(left, types, scope);
-  if (fields.includes("absent")) return "no";
+  if (fields.includes("absent")) return isOptionMissing(left, right) ? "maybe" : "no";
   if (op === "==" || op === "!=") {
     const isEqual = equals({ left, right, fields }, types, scope);
     return op === "==" ? isEqual : opposite(isEqual);
@@ -203,6 +203,11 @@ function equals(
       : "maybe";
   }
   return some([matchesKey(right, fields, types)]);
+}
+
+/** nft 1.0.6 does not list that such a rule asks for TCP first, nor that it does not. */
+function isOptionMissing(left: Expression, right: Expression): boolean {
+  return left.kind === "tcp option" && right.kind === "value" && right.value === "missing";
 }
 
 type Value = Extract<Expression, { kind: "value" }>;
