@@ -1,6 +1,7 @@
 import { rmSync, readFileSync, writeFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../../world/case-folders.ts";
 import { readWorldSpec } from "../../world/inventory-world.ts";
 import { parsePacketLines, type PacketLine } from "../../world/packet-lines.ts";
@@ -245,36 +246,67 @@ const pains: readonly Pain[] = [
   },
 ];
 
-const { inventory } = caseFolder("beside-firewalls");
+/** A guest is the router, and the host stands behind it. */
+const firewallPains: readonly Pain[] = [
+  {
+    title: "the host is managed from outside, past the guest that is its firewall",
+    packet: "tcp4 world -> host:9999 => delivered",
+    cause: /inet virtwall host_rules/,
+    fix: /^host: \{ input: \[\{ allow: tcp\/9999 \}\] \}$/,
+  },
+];
+
+const sites = [
+  {
+    name: "beside-firewalls",
+    ownPains: pains,
+    usualPolicy: usual,
+    // The host learns where those are who would not speak to it else.
+    learned: "tcp4 lan1 -> host:22 => delivered\ntcp4 lan2 -> host:22 => delivered",
+  },
+  {
+    name: "firewall-vm",
+    ownPains: firewallPains,
+    usualPolicy: readFileSync(join(caseFolder("firewall-vm").folder, "policy.yaml"), "utf8"),
+    learned: "tcp4 world@198.51.100.60 -> host:22 => delivered",
+  },
+] as const;
+
+let inventory: string;
 let world: World;
 let runner: PacketRunner;
 let virtwall: VirtwallOnHost;
 
 const linesOf = ({ packet, asked }: Pain) => parsePacketLines([asked ?? packet, packet].join("\n"));
 
-beforeAll(async () => {
-  await buildPrograms();
-  const spec = await readWorldSpec(inventory);
-  world = await createWorld(spec);
-  runner = new PacketRunner(world, spec);
-  // The host learns where those are who would not speak to it else.
-  const learned = parsePacketLines(
-    "tcp4 lan1 -> host:22 => delivered\ntcp4 lan2 -> host:22 => delivered",
-  );
-  await runner.listen(learned);
-  expect(await runner.run(learned)).toEqual(learned.map(({ text }) => text));
-});
-afterAll(() => world?.close());
+beforeAll(buildPrograms);
 
-afterEach(async () => {
-  await world.onHost(["nft", "flush", "ruleset"]);
-  rmSync(virtwall.folder, { recursive: true, force: true });
+describe.each(sites)("on the host of $name", ({ name, ownPains, usualPolicy, learned }) => {
+  beforeAll(async () => {
+    ({ inventory } = caseFolder(name));
+    const spec = await readWorldSpec(inventory);
+    world = await createWorld(spec);
+    runner = new PacketRunner(world, spec);
+    const lines = parsePacketLines(learned);
+    await runner.listen(lines);
+    expect(await runner.run(lines)).toEqual(lines.map(({ text }) => text));
+  });
+  afterAll(() => world?.close());
+
+  afterEach(async () => {
+    await world.onHost(["nft", "flush", "ruleset"]);
+    rmSync(virtwall.folder, { recursive: true, force: true });
+  });
+
+  test.each(ownPains)("$title: explain says why, and what mends it", (pain) =>
+    mendPain({ policy: usualPolicy, ...pain }),
+  );
 });
 
 const shell = (script: string) => world.onHost(["sh", "-c", script]);
 
-test.each(pains)("$title: explain says why, and what mends it", async (pain) => {
-  const { policy = usual, wrong, undo, later, inside, options = [] } = pain;
+async function mendPain(pain: Pain & { readonly policy: string }): Promise<void> {
+  const { policy, wrong, undo, later, inside, options = [] } = pain;
   virtwall = new VirtwallOnHost(world, { policy, inventory });
   const lines = linesOf(pain);
   if (pain.listens === undefined) await runner.listen(lines);
@@ -303,7 +335,7 @@ test.each(pains)("$title: explain says why, and what mends it", async (pain) => 
     await shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
     await shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0");
   }
-});
+}
 
 function wordsOf(line: PacketLine): string[] {
   const { from, to } = runner.ends(line);
