@@ -1,6 +1,7 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import { nearest } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { bridgeOf, firewallOf } from "../model/firewall-vm.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
@@ -59,7 +60,7 @@ function guestProblems({ guest, wan }: Firewall, inventory: Inventory, at: Place
     const names = inventory.guests.map(({ name }) => name);
     const message = `no guest ${quote(guest)} runs: nobody forwards, and guests reach nobody outside`;
     const meant = didYouMean(nearest(guest, names));
-    const hint = meant ?? `virsh start ${quote(guest)}`;
+    const hint = meant ?? `virsh start ${shellWord(guest)}`;
     return [breach("warning", "FIREWALL_VM_ABSENT", { at, message, hint })];
   }
   const bridges = found.nics.map((nic) => bridgeOf(nic, inventory));
@@ -71,7 +72,7 @@ function guestProblems({ guest, wan }: Firewall, inventory: Inventory, at: Place
   ];
   return missing.map((what) => {
     const message = `guest ${quote(guest)} has ${what}: it cannot forward`;
-    const hint = `virsh attach-interface ${quote(guest)} bridge BRIDGE --model virtio --config --live`;
+    const hint = `virsh attach-interface ${shellWord(guest)} bridge BRIDGE --model virtio --config --live`;
     return breach("warning", "FIREWALL_VM_NIC", { at, message, hint });
   });
 }
@@ -95,7 +96,7 @@ function forwardingNetworks(wan: InterfaceName, { networks }: Inventory): Proble
     .filter(({ forward, bridge }) => bridge !== wan && /^(nat|route|open)$/.test(forward))
     .map(({ name, forward, at }) => {
       const message = `libvirt turns on forwarding for network ${quote(name)} (${forward}); in topology firewall-vm it reaches nobody by that`;
-      const hint = `virsh net-edit ${quote(name)}: remove <forward>`;
+      const hint = `virsh net-edit ${shellWord(name)}: remove <forward>`;
       return breach("warning", "NETWORK_FORWARDS", { at, message, hint });
     });
 }

@@ -117,7 +117,7 @@ describe("what the topology names and is not there is told", () => {
       withHost(eth0, { ...wan, addresses: [address("203.0.113.1")] }),
       "1:32 warning WAN_HAS_ADDRESS | virtwall topology plan shows how the host has its address elsewhere",
     ],
-    ["no guest", withGuests(guest(1, "lan")), "1:32 warning FIREWALL_VM_ABSENT | virsh start 'fw'"],
+    ["no guest", withGuests(guest(1, "lan")), "1:32 warning FIREWALL_VM_ABSENT | virsh start fw"],
     [
       "a guest of almost that name",
       withGuests(guestOn("fw1", "br-wan", "br-lan")),
@@ -126,12 +126,12 @@ describe("what the topology names and is not there is told", () => {
     [
       "a guest with the inner nic alone",
       withGuests(guestOn("fw", "br-lan")),
-      "1:32 warning FIREWALL_VM_NIC | virsh attach-interface 'fw' bridge BRIDGE --model virtio --config --live",
+      "1:32 warning FIREWALL_VM_NIC | virsh attach-interface fw bridge BRIDGE --model virtio --config --live",
     ],
     [
       "a guest with the outer nic alone",
       withGuests(guestOn("fw", "br-wan")),
-      "1:32 warning FIREWALL_VM_NIC | virsh attach-interface 'fw' bridge BRIDGE --model virtio --config --live",
+      "1:32 warning FIREWALL_VM_NIC | virsh attach-interface fw bridge BRIDGE --model virtio --config --live",
     ],
     [
       "another guest's nic on the bridge of the WAN",
@@ -141,7 +141,7 @@ describe("what the topology names and is not there is told", () => {
     [
       "a network that libvirt forwards for",
       { ...sound, networks: [network("lan", { at: nowhere })] },
-      "libvirt:guest/x.xml warning NETWORK_FORWARDS | virsh net-edit 'lan': remove <forward>",
+      "libvirt:guest/x.xml warning NETWORK_FORWARDS | virsh net-edit lan: remove <forward>",
     ],
   ])("%s", (_what, actual, expected) => {
     expect(tell(soundText, actual)).toContain(expected);

@@ -1,7 +1,7 @@
 import { readForwards } from "../import/read-forwards.ts";
 import type { SourceText } from "../model/source-text.ts";
 import type { Examination, Finding } from "./examination.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /**
  * Scripts in libvirt's hooks that forward ports by themselves: beside our publications they are a second, older truth. libvirt refuses to

@@ -3,7 +3,7 @@ import type { NetworkIntent } from "../model/intent.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 import { failed, inFirewallVm } from "./firewall-vm-links.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** libvirt starts the firewall guest with the host, and leaves the others to what waits for it. */
 export const autostart: Examination<"autostart" | "desired"> = {

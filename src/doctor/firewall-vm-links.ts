@@ -4,7 +4,7 @@ import type { Nic } from "../model/inventory.ts";
 import type { HostLink } from "../ports/host-facts.ts";
 import type { Examination, Finding, Skipped } from "./examination.ts";
 import type { Facts } from "./facts.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** Findings of a host whose topology has a firewall guest. */
 export function inFirewallVm(

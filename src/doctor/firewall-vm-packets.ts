@@ -9,7 +9,7 @@ import type { Desired } from "../reconcile/decide.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { InnerAnswer } from "./facts.ts";
 import { failed, inFirewallVm } from "./firewall-vm-links.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** The kernel holds what the policy asks for, to the last element. */
 export const rulesAsDesired: Examination<"drift" | "desired"> = {

@@ -9,7 +9,7 @@ import type { Step } from "../explain/state.ts";
 import type { Ground, Way } from "../explain/walk.ts";
 import type { NicIntent, PublicationIntent } from "../model/intent.ts";
 import type { Examination, Finding } from "./examination.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /**
  * Rules of others that lead a published port elsewhere. Of two rules that rewrite a connection the first one counts: what stands ahead of

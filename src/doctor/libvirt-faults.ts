@@ -3,7 +3,7 @@ import type { LibvirtFacts } from "../ports/host-facts.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 import { backendOf, isBefore, noLibvirt, versionText } from "./libvirt-version.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** Faults of this libvirt's version that can strike on this host. */
 export const libvirtFaults: Examination<Names> = {

@@ -3,7 +3,7 @@ import { quote } from "../base/quote.ts";
 import type { Network, Subnet } from "../model/inventory.ts";
 import type { HostLink } from "../ports/host-facts.ts";
 import type { Examination, Finding } from "./examination.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** The host is the router of a network: its bridge is there and holds the addresses by which guests reach the host and the world. */
 export const networkBridges: Examination<"links" | "desired"> = {

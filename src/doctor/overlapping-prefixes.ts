@@ -3,7 +3,7 @@ import { quote } from "../base/quote.ts";
 import type { Network } from "../model/inventory.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** The same addresses behind two interfaces: the host reaches one of them, and the other is cut off. */
 export const overlappingPrefixes: Examination<"routes" | "links" | "desired"> = {

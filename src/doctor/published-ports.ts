@@ -5,7 +5,7 @@ import type { PublicationState } from "../model/state.ts";
 import type { Listener } from "../ports/host-facts.ts";
 import type { Examination, Finding } from "./examination.ts";
 import { uplinksOf } from "./routed-networks.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 /** A publication takes a port on which a program of the host itself waits: from outside only the guest is reached. */
 export const publishedPorts: Examination<"listeners" | "desired"> = {

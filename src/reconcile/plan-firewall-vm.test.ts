@@ -111,10 +111,13 @@ test("whoever would saw off his own branch is told, and the undo comes first", (
     /^you came from 198\.51\.100\.7 to 203\.0\.113\.1, which is on eth0\./,
   );
   expect(steps.slice(0, 2)).toEqual([
-    "cp -a /etc/network /etc/network.before",
-    "systemd-run --unit=undo-firewall-vm --on-active=10min sh -c 'rm -rf /etc/network && cp -a /etc/network.before /etc/network && systemctl reboot'",
+    "test ! -e /etc/network.before && cp -a /etc/network /etc/network.before",
+    "systemd-run --unit=undo-firewall-vm --on-active=10min sh -c 'test -d /etc/network.before && mv /etc/network /etc/network.failed && mv /etc/network.before /etc/network; rm -f /etc/sysctl.d/60-firewall-vm.conf; systemctl reboot'",
   ]);
-  expect(steps.at(-1)).toBe("systemctl stop undo-firewall-vm.timer");
+  const end = steps.findIndex((step) => step.endsWith("systemctl stop undo-firewall-vm.timer"));
+  const lasting = steps.findIndex((step) => /^(virsh|virtwall|echo) /.test(step));
+  expect(end).toBeGreaterThan(1);
+  expect(end).toBeLessThan(lasting);
 });
 
 test("links that are as they should be stay as they are", () => {
@@ -138,9 +141,18 @@ test("an address on the bridge itself moves to a leg, and the nic that is its po
 
 test("others start after the firewall guest, whatever they are called", () => {
   const unit = fileOf("ifupdown", "/etc/systemd/system/guests-behind-firewall.service");
-  expect(unit).toContain('ExecStart=-/usr/bin/virsh start "web 1"\n');
-  expect(unit).toContain('ExecStart=-/usr/bin/virsh start "db%%1"\n');
-  expect(unit).not.toContain('virsh start "fw"');
+  expect(unit).toContain('ExecStart=-/usr/bin/virsh start -- "web 1"\n');
+  expect(unit).toContain('ExecStart=-/usr/bin/virsh start -- "db%%1"\n');
+  expect(unit).not.toContain('virsh start -- "fw"');
+});
+
+test("a name that is a command of its own is one word, and none is cut or an option", () => {
+  const long = "a".repeat(80);
+  const guests = ["x'; reboot; '", "--all", long];
+  const { steps } = planOf("ifupdown", { autostart: { guests, networks: [] } });
+  expect(steps).toContain(String.raw`virsh autostart --disable 'x'\''; reboot; '\'''`);
+  expect(steps).toContain("virsh autostart --disable -- --all");
+  expect(steps).toContain(`virsh autostart --disable ${long}`);
 });
 
 test("libvirt is told of what is missing, and no more", () => {

@@ -1,5 +1,5 @@
 import type { Address, Family } from "../base/address.ts";
-import { quote } from "../base/quote.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { bridgeOf } from "../model/firewall-vm.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { HostPolicy } from "../model/policy.ts";
@@ -69,6 +69,7 @@ export function planFirewallVm(
       `write the files: ${files.map(({ path }) => path).join(", ")}`,
       ...(links === undefined ? [] : linkSteps(links, manager)),
       "sysctl --system",
+      ...(links === undefined ? [] : [backIn]),
       ...inventory.networks.flatMap((network) => networkSteps(network, firewall.wan)),
       ...guestSteps(firewall, inventory, autostart),
       ...others.map((name) => `virsh autostart --disable ${word(name)}`),
@@ -76,7 +77,6 @@ export function planFirewallVm(
       "in the policy: host: { topology: firewall-vm, input: [{ allow: tcp/22, from: [ADDRESSES] }] }",
       "virtwall apply --confirm 60, and from another terminal: virtwall confirm",
       "virtwall topology check",
-      ...(links === undefined ? [] : [`systemctl stop ${undoUnit}.timer`]),
     ],
   };
 }
@@ -102,7 +102,7 @@ function sessionWarning({ session }: HostAsItIs, { nic, holder }: Outside): stri
   const what = `${nic} becomes a port of the bridge, and the host's addresses leave ${holder.name}: connections over it stand still until they are on ${leg.own}`;
   return [
     isBy
-      ? `you came from ${session?.client} to ${session?.server}, which is on ${holder.name}. ${what}. Sit at the console, or begin with the undo below: it takes all back after ten minutes`
+      ? `you came from ${session?.client} to ${session?.server}, which is on ${holder.name}. ${what}. Sit at the console, or begin with the undo below: it takes links and settings back after ten minutes, and starts the host anew`
       : what,
   ];
 }
@@ -110,6 +110,10 @@ function sessionWarning({ session }: HostAsItIs, { nic, holder }: Outside): stri
 const macWarning = `${leg.own} sends under a MAC address of its own. Where the provider lets through only those that it knows, give it that one: ip link set ${leg.own} address MAC, after the nic has another`;
 
 const undoUnit = "undo-firewall-vm";
+const settingsPath = "/etc/sysctl.d/60-firewall-vm.conf";
+
+/** Before anything is changed that the undo does not take back. */
+const backIn = `connect to the host anew, and only if you get in: systemctl stop ${undoUnit}.timer`;
 
 const folders: Readonly<Record<LinkManager["kind"], string>> = {
   "systemd-networkd": "/etc/systemd/network",
@@ -124,9 +128,10 @@ function undoSteps(manager: LinkManager | undefined): string[] {
   }
   const folder = folders[manager.kind];
   const before = `${folder}.before`;
-  const undo = `rm -rf ${folder} && cp -a ${before} ${folder} && systemctl reboot`;
+  // What is not there, or cannot be put back, is not taken away first.
+  const undo = `test -d ${before} && mv ${folder} ${folder}.failed && mv ${before} ${folder}; rm -f ${settingsPath}; systemctl reboot`;
   return [
-    `cp -a ${folder} ${before}`,
+    `test ! -e ${before} && cp -a ${folder} ${before}`,
     `systemd-run --unit=${undoUnit} --on-active=10min sh -c '${undo}'`,
   ];
 }
@@ -182,7 +187,7 @@ function settingsFile(wan: string): PlannedFile {
       (name) => `-net.bridge.bridge-nf-call-${name} = 0`,
     ),
   ];
-  return { path: "/etc/sysctl.d/60-firewall-vm.conf", text: `${lines.join("\n")}\n` };
+  return { path: settingsPath, text: `${lines.join("\n")}\n` };
 }
 
 const unitName = "guests-behind-firewall.service";
@@ -199,8 +204,8 @@ function guestsUnit(firewall: string, others: readonly string[]): PlannedFile {
     "Type=oneshot",
     "RemainAfterExit=yes",
     "TimeoutStartSec=10min",
-    `ExecStart=/bin/sh -c 'until virsh domstate "$$0" | grep -qx running; do sleep 1; done' ${unitWord(firewall)}`,
-    ...others.map((name) => `ExecStart=-/usr/bin/virsh start ${unitWord(name)}`),
+    `ExecStart=/bin/sh -c 'until virsh domstate -- "$$0" | grep -qx running; do sleep 1; done' ${unitWord(firewall)}`,
+    ...others.map((name) => `ExecStart=-/usr/bin/virsh start -- ${unitWord(name)}`),
     "",
     "[Install]",
     "WantedBy=multi-user.target",
@@ -233,7 +238,7 @@ function guestSteps(
   const source = inner === undefined ? "<source bridge='BRIDGE'/>" : innerSource(inner.name);
   const own = word(guest);
   const attach = (xml: string) =>
-    `echo "${xml}" | virsh attach-device ${own} /dev/stdin --config --live`;
+    `echo "${xml}" | virsh attach-device --file /dev/stdin --config --live ${own}`;
   const type = inner === undefined ? "bridge" : "network";
   return [
     ...(bridges.includes(wan)
@@ -255,7 +260,7 @@ function innerSource(name: string): string {
   return `<source network='${/^[\w.-]+$/.test(name) ? name : "NETWORK"}'/>`;
 }
 
-/** A name of others as one word of a shell. */
+/** A name of others, as virsh takes it for none of its options. */
 function word(name: string): string {
-  return /^[\w@%+=:,./-]+$/.test(name) ? name : quote(name);
+  return name.startsWith("-") ? `-- ${shellWord(name)}` : shellWord(name);
 }
