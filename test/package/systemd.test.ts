@@ -1,0 +1,91 @@
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bareRoot } from "../../lab/bare-debian.ts";
+import { projectRoot } from "../../lab/project-root.ts";
+import { startSystemd, type Systemd } from "../../lab/systemd.ts";
+import { startWorld, type World } from "../../lab/world.ts";
+import { buildPackages, packageEnv as env } from "./build-packages.ts";
+
+const [first, second] = ["1.0", "1.1"];
+const units = ["virtwall-gate", "virtwall-early", "virtwall"];
+
+let packages: string;
+let world: World;
+let systemd: Systemd;
+
+const run = (...argv: readonly string[]) =>
+  world.run([...systemd.inside, ...argv], { env, timeoutMs: 120_000 });
+const must = (...argv: readonly string[]) =>
+  world.must([...systemd.inside, ...argv], { env, timeoutMs: 120_000 });
+const install = (version: string) => must("sh", "-c", `dpkg -i /srv/virtwall_${version}_*.deb`);
+
+beforeAll(async () => {
+  packages = await mkdtemp(join(tmpdir(), "virtwall-packages-"));
+  for (const version of [first, second]) {
+    await buildPackages(packages, "--version", version, "--without-node");
+  }
+  world = await startWorld({ root: await bareRoot("trixie"), isBare: true });
+  // systemd puts a /tmp of its own over the world's.
+  await cp(packages, world.pathOf("/srv"), { recursive: true });
+  await cp(join(projectRoot(), "test/inventories/open"), world.pathOf("/srv/inventory"), {
+    recursive: true,
+  });
+  // Services may be started here.
+  await rm(world.pathOf("/usr/sbin/policy-rc.d"));
+  // No libvirt runs: a folder stands for it.
+  const dropIn = world.pathOf("/etc/systemd/system/virtwall.service.d");
+  await mkdir(dropIn, { recursive: true });
+  const daemon = `/usr/bin/virtwall daemon --inventory /srv/inventory`;
+  await writeFile(join(dropIn, "inventory.conf"), `[Service]\nExecStart=\nExecStart=${daemon}\n`);
+  systemd = await startSystemd(world, { env });
+});
+
+afterAll(async () => {
+  await systemd.stop();
+  await world.stop();
+  await rm(packages, { recursive: true, force: true });
+});
+
+const mainPid = (unit: string) => must("systemctl", "show", "-P", "MainPID", `${unit}.service`);
+/** With handles: who makes a table anew gives it others. */
+const tables = () => must("nft", "-a", "-s", "list", "ruleset");
+
+test("installed, its units are there, and none is enabled or runs", async () => {
+  await install(first);
+  for (const unit of units) {
+    expect((await run("systemctl", "is-enabled", unit)).stdout).toBe("disabled\n");
+    expect((await run("systemctl", "is-active", unit)).stdout).toBe("inactive\n");
+  }
+});
+
+test("enabled, it runs, and the group is answered through the unit's walls", async () => {
+  await must("systemctl", "enable", "--now", ...units);
+  const { stdout } = await run("virtwall", "status");
+  expect(stdout).toContain("owner");
+  const group = (await must("getent", "group", "virtwall")).split(":")[2] ?? "";
+  const member = ["setpriv", "--reuid=4711", "--regid=4711", `--groups=${group}`];
+  expect(await must(...member, "virtwall", "status")).toBe(stdout);
+});
+
+test("an upgrade restarts the daemon, and neither the gate nor a table is touched", async () => {
+  const [gate, daemon, held] = [
+    await mainPid("virtwall-gate"),
+    await mainPid("virtwall"),
+    await tables(),
+  ];
+  expect(held).toContain("table inet virtwall");
+  await install(second);
+  expect((await run("systemctl", "is-active", "virtwall")).stdout).toBe("active\n");
+  expect(await mainPid("virtwall")).not.toBe(daemon);
+  expect(await mainPid("virtwall-gate")).toBe(gate);
+  expect(await tables()).toBe(held);
+});
+
+test("removed, nothing of it runs, is enabled, or is in the kernel", async () => {
+  await must("dpkg", "-r", "virtwall");
+  expect(await must("nft", "list", "ruleset")).toBe("");
+  expect(await must("sh", "-c", "find /etc/systemd/system -name 'virtwall*.service'")).toBe("");
+  expect((await run("pgrep", "-f", "virtwall/bin")).stdout).toBe("");
+});
