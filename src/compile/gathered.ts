@@ -32,6 +32,8 @@ export function gatheredByKind<Source, Kind>(
   let before: readonly Source[] = [];
   let last: ReadonlyMap<Kind, Gathering> = new Map();
   return (sources, kind) => {
+    // Asked of a host without guests in between: what is known of the others stays.
+    if (sources.length === 0) return [];
     if (sources !== before || last.size === 0) {
       const [gone, come] = withoutCommonEnds(before, sources);
       const isFew = gone.length + come.length <= Math.max(few, sources.length / 4);

@@ -26,6 +26,7 @@ interface Known {
 export function intendPublications(given: Given, known: Known): (readonly IntendedPublication[])[] {
   const uplinks = uplinkAddresses(given);
   const addresses = addressesByGuest(known);
+  if (given.policy.guests.size === 0) return [];
   const before = last;
   last = new Map(
     [...given.policy.guests.values()].map((guest) => {

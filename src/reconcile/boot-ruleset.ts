@@ -12,9 +12,10 @@ import { planTables } from "./plan-tables.ts";
 export function bootScript({ policy, inventory }: Pick<Desired, "policy" | "inventory">): string {
   const { networks, host } = inventory;
   const interfaces = host.interfaces.filter(({ kind }) => kind !== "tun" && kind !== "macvtap");
-  return scriptOf(
-    compile(policy, { networks, guests: [], leases: [], host: { ...host, interfaces } }).tables,
-  );
+  // What the policy says of guests is left out too: nothing follows from it, and what was made of it is remembered by the last question.
+  const unpeopled = { ...policy, guests: new Map() };
+  const inventoryOfNone = { networks, guests: [], leases: [], host: { ...host, interfaces } };
+  return scriptOf(compile(unpeopled, inventoryOfNone).tables);
 }
 
 /**
