@@ -2,6 +2,7 @@ import { BootRuleset } from "../edge/files/boot-ruleset.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { Unconfirmed } from "../edge/files/unconfirmed.ts";
+import { NftKernel } from "../edge/nft/kernel.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { KernelError, type Kernel } from "../ports/kernel.ts";
@@ -29,7 +30,7 @@ const words = {
 /** What a system runs before its networks: puts in force what was in force last, without guests, who are not known yet. */
 export async function runBoot(settings: Settings, output: Output): Promise<ExitStatus> {
   demandRoot("boot");
-  const kernel = await openKernel({ gate: "transient", socket: settings.gateSocket });
+  const kernel = await openAnyhow(settings.gateSocket);
   try {
     const result = await loadLast(kernel, settings);
     if (settings.json) printJson(output, result);
@@ -42,6 +43,16 @@ export async function runBoot(settings: Settings, output: Output): Promise<ExitS
   }
 }
 
+/** Whatever is wrong with the gate: nft itself can load rules too. */
+async function openAnyhow(socket: string): Promise<NftKernel> {
+  try {
+    return await openKernel({ gate: "transient", socket });
+  } catch (error) {
+    if (error instanceof KernelError) return new NftKernel(error.message);
+    throw error;
+  }
+}
+
 const closedWords =
   "guests pass nothing, and of what host.input opens only the failsafe services are open, until the daemon has read the policy";
 
@@ -50,26 +61,26 @@ function criticalPrefix(): string {
   return process.env["JOURNAL_STREAM"] === undefined ? "" : "<2>";
 }
 
+/** Whatever goes wrong, a bug of ours too, leaves the host closed and not open. */
 async function loadLast(kernel: Kernel, settings: Settings): Promise<BootResult> {
-  const tables = await kernel.readTables();
-  if (tables.some(({ chains }) => chains.length > 0)) return { state: "kept" };
   try {
+    const tables = await kernel.readTables();
+    if (tables.some(({ chains }) => chains.length > 0)) return { state: "kept" };
     const script = await readScript(settings.stateFolder);
     if (script === undefined) return { state: "nothing" };
     await kernel.commit(script);
     return { state: "loaded" };
   } catch (error) {
-    if (!(error instanceof StateError || error instanceof KernelError)) throw error;
     await kernel.commit(await closedFor(settings));
-    return { state: "closed", reason: error.message };
+    return { state: "closed", reason: error instanceof Error ? error.message : String(error) };
   }
 }
 
 /** Undefined where nothing was in force. Throws {@link StateError}. */
 async function readScript(stateFolder: string): Promise<string | undefined> {
   const ruleset = new BootRuleset(stateFolder);
-  const waiting = await new Unconfirmed(stateFolder).load();
-  const script = await ruleset.load({ isBefore: waiting !== undefined });
+  const waiting = await new Unconfirmed(stateFolder).loadAny();
+  const script = await (waiting ? ruleset.loadKept() : ruleset.load());
   if (script !== undefined) return script;
   const wasInForce = waiting ? waiting.before : await new StateFolder(stateFolder).load();
   if (wasInForce === undefined) return undefined;
@@ -79,13 +90,15 @@ async function readScript(stateFolder: string): Promise<string | undefined> {
 /** By the policy that was in force last, or else by the one that is written now. */
 async function closedFor({ stateFolder, policyFile }: Settings): Promise<string> {
   const saved =
-    (await new Unconfirmed(stateFolder).load().catch(asNothing))?.before ??
+    (await new Unconfirmed(stateFolder).loadAny().catch(asNothing))?.before ??
     (await new StateFolder(stateFolder).load().catch(asNothing));
   const texts = saved?.policy ?? (await new PolicyFiles(policyFile).read().catch(asNothing)) ?? [];
   const { policy, problems } = parsePolicy(texts);
   // That there is no file means nothing here: it may be on the disk that cannot be read.
   const isWhole = texts.length > 0 && !problems.some(({ severity }) => severity === "error");
-  return isWhole ? closedScript(policy) : closedScript(parsePolicy([]).policy, "everybody");
+  if (isWhole) return closedScript(policy);
+  // Of what could be read, that alone: the failsafe services.
+  return closedScript({ ...parsePolicy([]).policy, host: policy.host }, "everybody");
 }
 
 function asNothing(error: unknown): undefined {

@@ -1,6 +1,6 @@
 import { defined } from "../base/defined.ts";
 import type { SavedState, StateStore } from "../ports/state.ts";
-import { bootScript } from "../reconcile/boot-ruleset.ts";
+import { bootKeyOf, bootScript } from "../reconcile/boot-ruleset.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import { printTables } from "../reconcile/plan-tables.ts";
 import type { Beliefs } from "./beliefs.ts";
@@ -10,7 +10,7 @@ export class StateKeeper {
   readonly #store: StateStore;
   #saved: string | undefined;
   #required: string | undefined;
-  #boot: { readonly of: Desired; readonly script: string } | undefined;
+  #boot: { readonly policy: Desired["policy"]; readonly of: string } | undefined;
 
   constructor(store: StateStore) {
     this.#store = store;
@@ -48,10 +48,10 @@ export class StateKeeper {
 
   /** What the next boot begins with: guests are not in it. */
   async #saveBoot(desired: Desired): Promise<void> {
-    if (desired === this.#boot?.of) return;
-    const script = bootScript(desired);
-    if (script !== this.#boot?.script) await this.#store.saveBoot(script);
-    this.#boot = { of: desired, script };
+    const of = bootKeyOf(desired);
+    if (desired.policy === this.#boot?.policy && of === this.#boot.of) return;
+    await this.#store.saveBoot(bootScript(desired));
+    this.#boot = { policy: desired.policy, of };
   }
 }
 

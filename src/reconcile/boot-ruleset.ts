@@ -1,5 +1,6 @@
 import { defined } from "../base/defined.ts";
 import { compile } from "../compile/compile.ts";
+import type { Inventory } from "../model/inventory.ts";
 import type { HostRule, Policy, Service } from "../model/policy.ts";
 import type { Table } from "../nft/ast.ts";
 import type { Desired } from "./decide.ts";
@@ -10,12 +11,19 @@ import { planTables } from "./plan-tables.ts";
  * One transaction, for tables that are empty or not there.
  */
 export function bootScript({ policy, inventory }: Pick<Desired, "policy" | "inventory">): string {
-  const { networks, host } = inventory;
-  const interfaces = host.interfaces.filter(({ kind }) => kind !== "tun" && kind !== "macvtap");
   // What the policy says of guests is left out too: nothing follows from it, and what was made of it is remembered by the last question.
   const unpeopled = { ...policy, guests: new Map() };
-  const inventoryOfNone = { networks, guests: [], leases: [], host: { ...host, interfaces } };
-  return scriptOf(compile(unpeopled, inventoryOfNone).tables);
+  return scriptOf(compile(unpeopled, withoutGuests(inventory)).tables);
+}
+
+/** Two inventories with the same key, and the same policy, have the same script: no guest and no tap is in it. */
+export function bootKeyOf({ inventory }: Pick<Desired, "inventory">): string {
+  return JSON.stringify(withoutGuests(inventory));
+}
+
+function withoutGuests({ networks, host }: Inventory): Inventory {
+  const interfaces = host.interfaces.filter(({ kind }) => kind !== "tun" && kind !== "macvtap");
+  return { networks, guests: [], leases: [], host: { ...host, interfaces } };
 }
 
 /**

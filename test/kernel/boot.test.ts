@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildPrograms, builtPrograms, holds, nft, Site, until } from "./daemon-program.ts";
@@ -74,6 +75,29 @@ test.each([
     expect(inForce()).toEqual({ accepted: [accept("22")], taps: false });
   },
 );
+
+test("where the kernel cannot be asked, the host is closed and not open", () => {
+  expect(site.run(["apply"]).status).toBe(0);
+  nft("flush", "ruleset");
+  // The gate has nft as a library.
+  const booted = site.run(["boot"], { env: { PATH: "/nowhere" } });
+  expect(booted.status).toBe(1);
+  expect(booted.stderr).toContain("nft is not installed");
+  expect(inForce()).toEqual({ accepted: [accept("22")], taps: false });
+});
+
+test("a gate that takes connections and never answers keeps no boot from its rules", async () => {
+  expect(site.run(["apply"]).status).toBe(0);
+  mkdirSync(join(site.folder, "run"), { recursive: true });
+  const gate = createServer();
+  await new Promise<void>((resolve) => gate.listen(join(site.folder, "run/gate.sock"), resolve));
+  try {
+    expect(boot()).toMatchObject({ status: 0, stderr: "" });
+    expect(inForce()).toEqual({ accepted: [accept("{ 22, 443 }")], taps: false });
+  } finally {
+    gate.close();
+  }
+});
 
 test("where no policy can be read either, the failsafe port is open all the same", () => {
   expect(site.run(["apply"]).status).toBe(0);

@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-const load = () => ruleset.load({ isBefore: false });
+const load = () => ruleset.load();
 
 test("what was saved is loaded", async () => {
   expect(await load()).toBeUndefined();
@@ -49,7 +49,7 @@ test("while a change waits for its confirmation, what it follows is kept; confir
   const unconfirmed = new Unconfirmed(folder);
   await unconfirmed.save({ id: "a", seconds: 60, before: texts });
   await ruleset.save(fresh);
-  expect(await ruleset.load({ isBefore: true })).toBe(old);
+  expect(await ruleset.loadKept()).toBe(old);
   await unconfirmed.confirm();
   expect(await readdir(folder)).toEqual(["boot.nft"]);
   expect(await load()).toBe(fresh);
@@ -64,6 +64,10 @@ test("what a change that is taken back follows counts again from the moment on a
   expect(await load()).toBe(fresh);
   await unconfirmed.take("a");
   expect(await load()).toBe(old);
+  // The power fails, and it is taken back anew.
+  await unconfirmed.take("a");
+  expect(await load()).toBe(old);
+  expect(await ruleset.loadKept()).toBe(old);
   await unconfirmed.clear();
   expect(await load()).toBe(old);
 });
@@ -72,6 +76,7 @@ test("where nothing was in force before a change that is taken back, nothing is 
   const unconfirmed = new Unconfirmed(folder);
   await unconfirmed.save({ id: "a", seconds: 60 });
   await ruleset.save(fresh);
+  expect(await ruleset.loadKept()).toBeUndefined();
   await unconfirmed.take("a");
   expect(await load()).toBeUndefined();
 });

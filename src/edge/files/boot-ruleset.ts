@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StateError } from "../../ports/state.ts";
 import { writeAtomically } from "./write-atomically.ts";
@@ -27,31 +27,36 @@ export class BootRuleset {
     await writeAtomically(this.#file, text);
   }
 
-  /** `isBefore`: what was kept. Undefined where nothing is there. Throws {@link StateError} for what is not whole as it was saved. */
-  async load({ isBefore }: { readonly isBefore: boolean }): Promise<string | undefined> {
-    const file = isBefore ? this.#before : this.#file;
-    let text: string;
-    try {
-      text = await readFile(file, "utf8");
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw new StateError(`${file} is not readable: ${(cause as Error).message}`, { cause });
-    }
+  /** Undefined where nothing is there. Throws {@link StateError} for what is not whole as it was saved. */
+  load(): Promise<string | undefined> {
+    return this.#load(this.#file);
+  }
+
+  /** What was kept, or where nothing is kept any more, what counts again. */
+  async loadKept(): Promise<string | undefined> {
+    return this.#load((await sizeOf(this.#before)) === undefined ? this.#file : this.#before);
+  }
+
+  async #load(file: string): Promise<string | undefined> {
+    const text = await textOf(file);
+    if (text === undefined || (text === "" && file === this.#before)) return undefined;
     const [head = "", digest] = heading.exec(text) ?? [];
     const script = text.slice(head.length);
     if (digestOf(script) === digest) return script;
     throw new StateError(`${file} is not as it was saved`);
   }
 
+  /** Where there is nothing, an empty file says so. */
   async keep(): Promise<void> {
-    await rm(this.#before, { force: true });
-    await ignoringMissing(copyFile(this.#file, this.#before));
+    await writeAtomically(this.#before, (await textOf(this.#file)) ?? "");
   }
 
-  /** What was kept counts again; where nothing was, nothing does. */
+  /** What was kept counts again, once: whoever does it anew after a power loss changes nothing. */
   async putBack(): Promise<void> {
-    await rm(this.#file, { force: true });
-    await ignoringMissing(rename(this.#before, this.#file));
+    const size = await sizeOf(this.#before);
+    if (size === undefined) return;
+    if (size === 0) await this.clear();
+    else await rename(this.#before, this.#file);
   }
 
   async forgetKept(): Promise<void> {
@@ -67,10 +72,19 @@ function digestOf(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-async function ignoringMissing(action: Promise<void>): Promise<void> {
+async function textOf(file: string): Promise<string | undefined> {
+  return unlessMissing(file, readFile(file, "utf8"));
+}
+
+async function sizeOf(file: string): Promise<number | undefined> {
+  return (await unlessMissing(file, stat(file)))?.size;
+}
+
+async function unlessMissing<T>(file: string, action: Promise<T>): Promise<T | undefined> {
   try {
-    await action;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return await action;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new StateError(`${file} is not readable: ${(cause as Error).message}`, { cause });
   }
 }

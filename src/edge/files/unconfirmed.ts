@@ -51,6 +51,11 @@ export class Unconfirmed {
     return this.#read(this.#file);
   }
 
+  /** What waits, or is being taken back. */
+  async loadAny(): Promise<UnconfirmedChange | undefined> {
+    return (await this.#read(this.#file)) ?? this.#read(this.#taken);
+  }
+
   /** Waiting, or being taken back. */
   isThere(): boolean {
     return [this.#file, this.#taken].some((file) => existsSync(file));
@@ -109,8 +114,9 @@ export class Unconfirmed {
     let text: string;
     try {
       text = await readFile(file, "utf8");
-    } catch {
-      return undefined;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw new StateError(`${file} is not readable: ${(cause as Error).message}`, { cause });
     }
     const change = parseChange(text);
     if (change === undefined) throw new StateError(`${file} is nothing that virtwall has saved`);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KernelError } from "../../ports/kernel.ts";
@@ -120,13 +120,17 @@ async function start(args: readonly string[], options: NftRun = {}): Promise<Nft
   });
 }
 
+/** A full disk cuts no listing short there, and a service may write to it before /tmp is mounted. */
+const memoryFolder = "/dev/shm";
+
 /**
  * A file without a name: nft writes megabytes into it while this process has other things to do, where a pipe would have it wait after
  * the first 200 kB. `take` gives what was written and lets go of the file.
  */
 function openOutput(): { readonly writeEnd: number; readonly take: () => string } {
   try {
-    return openUnnamed(mkdtempSync(join(tmpdir(), "virtwall-")));
+    const folder = existsSync(memoryFolder) ? memoryFolder : tmpdir();
+    return openUnnamed(mkdtempSync(join(folder, "virtwall-")));
   } catch (cause) {
     throw new KernelError(`no room for what nft prints: ${(cause as Error).message}`, { cause });
   }
