@@ -1,0 +1,104 @@
+import { createSocket, type Socket } from "node:dgram";
+import { connect } from "node:net";
+
+/** What came back for one packet that was sent at a machine, or what it sent by itself. */
+export interface Answer {
+  readonly probe: string;
+  /** On the clock of `performance.now`. */
+  readonly sentAt: number;
+  /** Absent: nothing came back. */
+  readonly answeredAt?: number;
+  /** `refused`: an RST, or an ICMP error. Whatever it is, the packet has passed. */
+  readonly by?: "answer" | "refused";
+}
+
+/** Sends at a machine without a pause from its making on, and writes down what comes back. */
+export class Probes {
+  readonly #answers: Answer[] = [];
+  readonly #stops: (() => void)[] = [];
+  readonly #open = new Set<Promise<void>>();
+  readonly startedAt = performance.now();
+
+  /** Of the probes of this name, oldest first. Those still open are not among them. */
+  of(probe: string): readonly Answer[] {
+    return this.#answers.filter((answer) => answer.probe === probe);
+  }
+
+  answered(probe: string): readonly Answer[] {
+    return this.of(probe).filter(({ answeredAt }) => answeredAt !== undefined);
+  }
+
+  /** A datagram every 50 ms. */
+  datagrams(probe: string, address: string, port: number): void {
+    const socket = createSocket("udp4");
+    const sent = new Map<string, number>();
+    const note = (sentAt: number, by: "answer" | "refused") =>
+      this.#answers.push({ probe, sentAt, answeredAt: performance.now(), by });
+    socket.on("message", (data) => note(sent.get(data.toString()) ?? 0, "answer"));
+    socket.on("error", () => note(performance.now(), "refused"));
+    let count = 0;
+    socket.connect(port, address);
+    socket.once("connect", () => {
+      const timer = setInterval(() => {
+        const name = String(++count);
+        sent.set(name, performance.now());
+        socket.send(name, (error) => {
+          if (error && "code" in error && error.code === "ECONNREFUSED") {
+            note(performance.now(), "refused");
+          }
+        });
+      }, 50);
+      this.#stops.push(() => clearInterval(timer));
+    });
+    this.#stops.push(() => socket.close());
+  }
+
+  /** A connection every 200 ms. One that nobody answers within 20 s is written down as such. */
+  connections(probe: string, host: string, port: number): void {
+    const begin = (): void => {
+      const attempt = tryConnection(host, port).then((outcome) => {
+        this.#answers.push({ probe, ...outcome });
+        this.#open.delete(attempt);
+      });
+      this.#open.add(attempt);
+    };
+    const timer = setInterval(begin, 200);
+    this.#stops.push(() => clearInterval(timer));
+  }
+
+  /** What arrives at this port of ours, whoever sends it. */
+  listen(probe: string, address: string, port: number): void {
+    const socket: Socket = createSocket("udp4");
+    socket.on("message", () => {
+      const now = performance.now();
+      this.#answers.push({ probe, sentAt: now, answeredAt: now, by: "answer" });
+    });
+    socket.bind(port, address);
+    this.#stops.push(() => socket.close());
+  }
+
+  /** Sends nothing more, and waits for what is open. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop();
+    await Promise.all(this.#open);
+  }
+}
+
+const longestMs = 20_000;
+
+function tryConnection(host: string, port: number): Promise<Omit<Answer, "probe">> {
+  const sentAt = performance.now();
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const end = (by?: "answer" | "refused"): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ sentAt, ...(by && { by, answeredAt: performance.now() }) });
+    };
+    const timer = setTimeout(end, longestMs);
+    socket.once("connect", () => end("answer"));
+    socket.once("error", (error: NodeJS.ErrnoException) =>
+      end(error.code === "ECONNREFUSED" ? "refused" : undefined),
+    );
+  });
+}
