@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { ProgramError, runApart } from "./run-apart.ts";
 
 /** A process does not end, or a service does not start, in the words of whoever was to see to it. */
 export class ProcessError extends Error {
@@ -7,14 +7,13 @@ export class ProcessError extends Error {
 }
 
 /** Throws {@link ProcessError}. */
-export function systemctl(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile("systemctl", args, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      const words = stderr.trim() || error.message;
-      reject(new ProcessError(`systemctl ${args.join(" ")}: ${words}`, { cause: error }));
-    });
-  });
+export async function systemctl(args: readonly string[]): Promise<string> {
+  try {
+    return await runApart("systemctl", args);
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    throw new ProcessError(`systemctl ${args.join(" ")}: ${error.message}`, { cause: error });
+  }
 }
 
 /** Whether systemd runs this machine (sd_booted(3)), and knows the unit. */

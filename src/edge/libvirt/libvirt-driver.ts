@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile, rm, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
@@ -6,6 +5,7 @@ import type { DriverSettings, NetworkDriver } from "../../ports/network-driver.t
 import { NetworkError } from "../../ports/networks.ts";
 import { writeAtomically } from "../files/write-atomically.ts";
 import { findProcesses, type FoundProcess } from "../host/find-processes.ts";
+import { ProgramError, runApart } from "../host/run-apart.ts";
 
 const settingsFile = "/etc/libvirt/network.conf";
 /** As sd_booted(3) tells. */
@@ -113,13 +113,12 @@ async function writing(write: () => Promise<void>): Promise<void> {
   }
 }
 
-function run(program: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, LC_ALL: "C" };
-    execFile(program, args, { timeout: timeoutMs, env }, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      const words = stderr.trim().replaceAll(/^error: /gm, "") || error.message;
-      reject(new NetworkError(`${program} ${args.at(-1) ?? ""}: ${words}`, { cause: error }));
-    });
-  });
+async function run(program: string, args: readonly string[]): Promise<string> {
+  try {
+    return await runApart(program, args, { timeoutMs });
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    const words = error.message.replaceAll(/^error: /gm, "");
+    throw new NetworkError(`${program} ${args.at(-1) ?? ""}: ${words}`, { cause: error });
+  }
 }

@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DefinedGuest, GuestControl, GuestSide } from "../../ports/guests.ts";
 import { SourceError } from "../../ports/sources.ts";
+import { ProgramError, runApart } from "../host/run-apart.ts";
 import { startError } from "./virsh-session.ts";
 
 const timeoutMs = 60_000;
@@ -68,16 +68,14 @@ export class VirshGuests implements GuestControl {
     return ["metadata", uuid, "--uri", this.#namespace];
   }
 
-  #run(words: readonly string[]): Promise<string> {
-    const env = { ...process.env, LC_ALL: "C" };
-    const options = { env, timeout: timeoutMs, maxBuffer: 16 << 20 };
-    return new Promise((resolve, reject) => {
-      execFile("virsh", ["-q", "-c", this.#uri, ...words], options, (error, stdout, stderr) => {
-        if (!error) return resolve(stdout);
-        if (typeof error.code === "string") return reject(startError(error));
-        const said = stderr.trim().replaceAll(/^error: /gm, "") || error.message;
-        reject(new SourceError(`virsh ${words[0] ?? ""}: ${said}`, { cause: error }));
-      });
-    });
+  async #run(words: readonly string[]): Promise<string> {
+    try {
+      return await runApart("virsh", ["-q", "-c", this.#uri, ...words], { timeoutMs });
+    } catch (error) {
+      if (!(error instanceof ProgramError)) throw error;
+      if (error.code !== undefined) throw startError(error);
+      const said = error.message.replaceAll(/^error: /gm, "");
+      throw new SourceError(`virsh ${words[0] ?? ""}: ${said}`, { cause: error });
+    }
   }
 }

@@ -1,8 +1,8 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NetworkError, type NetworkControl } from "../../ports/networks.ts";
+import { ProgramError, runApart } from "../host/run-apart.ts";
 
 const timeoutMs = 60_000;
 
@@ -40,18 +40,13 @@ export class VirshNetworks implements NetworkControl {
     if (/^Active:\s+yes$/m.test(info)) await this.#run(["net-destroy", `--network=${name}`]);
   }
 
-  #run(args: readonly string[]): Promise<string> {
-    return new Promise((resolve, reject) => {
-      execFile(
-        "virsh",
-        ["--quiet", "--connect", this.#uri, ...args],
-        { timeout: timeoutMs, env: { ...process.env, LC_ALL: "C" } },
-        (error, stdout, stderr) => {
-          if (error === null) return resolve(stdout);
-          const words = stderr.trim().replaceAll(/^error: /gm, "") || error.message;
-          reject(new NetworkError(`virsh ${args[0] ?? ""}: ${words}`, { cause: error }));
-        },
-      );
-    });
+  async #run(args: readonly string[]): Promise<string> {
+    try {
+      return await runApart("virsh", ["--quiet", "--connect", this.#uri, ...args], { timeoutMs });
+    } catch (error) {
+      if (!(error instanceof ProgramError)) throw error;
+      const words = error.message.replaceAll(/^error: /gm, "");
+      throw new NetworkError(`virsh ${args[0] ?? ""}: ${words}`, { cause: error });
+    }
   }
 }

@@ -95,7 +95,9 @@ export function isAtLeast(version: readonly number[], floor: readonly number[]):
 async function start(args: readonly string[], options: NftRun = {}): Promise<NftResult> {
   const output = openOutput();
   return await new Promise((resolve, reject) => {
+    // In a session of its own, as of runApart: a step that is begun ends, whoever says ^C.
     const child = spawn("nft", args, {
+      detached: true,
       stdio: ["pipe", output.writeEnd, "pipe"],
       env: nftEnvironment(),
       timeout: options.timeoutMs,

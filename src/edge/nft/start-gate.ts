@@ -51,7 +51,8 @@ async function startLastingGate(socket: string, command: readonly string[]): Pro
 /** A gate for this process alone: it ends with it, and the tables persist without an owner. */
 export function openTransientGate(command: readonly string[] = gateCommand): Promise<GateStream> {
   const [program = "", ...args] = command;
-  const child = spawn(program, [...args, "gate", "--once"], { stdio: ["pipe", "pipe", "pipe"] });
+  // In a session of its own: it is needed to undo what ^C has stopped.
+  const child = spawn(program, [...args, "gate", "--once"], { detached: true });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     words += text;

@@ -1,6 +1,4 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-
 import {
   XtablesError,
   type Xtables,
@@ -10,6 +8,7 @@ import {
   type XtablesRules,
 } from "../../ports/xtables.ts";
 import { readIpsets, type SavedSet } from "../../xtables/ipset.ts";
+import { ProgramError, runApart } from "../host/run-apart.ts";
 import { printPassRules, printRemoval, readChains } from "../../xtables/pass-rule.ts";
 import { readSave, readUnlisted } from "../../xtables/save.ts";
 
@@ -195,27 +194,15 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-function run(program: string, args: readonly string[], input?: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(
-      program,
-      args,
-      { maxBuffer: 256 * 1024 * 1024, env: { ...process.env, LC_ALL: "C" } },
-      (error, stdout, stderr) => {
-        if (error === null) return resolve(stdout);
-        const message = stderr.trim() === "" ? error.message : stderr.trim();
-        const evidence = { command: program, cause: error };
-        reject(
-          new XtablesError(
-            `${program}: ${message}`,
-            input === undefined ? evidence : { ...evidence, script: input },
-          ),
-        );
-      },
+async function run(program: string, args: readonly string[], input?: string): Promise<string> {
+  try {
+    return await runApart(program, args, input === undefined ? {} : { input });
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    const evidence = { command: program, cause: error };
+    throw new XtablesError(
+      `${program}: ${error.message}`,
+      input === undefined ? evidence : { ...evidence, script: input },
     );
-    child.stdin?.on("error", () => {
-      // The program ended before it read its input; its exit status tells why.
-    });
-    child.stdin?.end(input ?? "");
-  });
+  }
 }
