@@ -47,3 +47,30 @@ test("beside nftables.service, on a kernel that knows none", async () => {
   await expectRightFromTheFirstSecond(booted);
   expect(await booted.machine.must("nft list tables")).toContain("table inet filter");
 });
+
+test("beside firewalld", async () => {
+  const wants = { "multi-user.target": ["firewalld.service"] };
+  const booted = await start({ number: 3, kernel: "new", wants });
+  await expectRightFromTheFirstSecond(booted);
+  expect(await booted.machine.must("firewall-cmd --state")).toContain("running");
+});
+
+test("beside no other firewall, with a full disk", async () => {
+  const tiny = `[Unit]
+DefaultDependencies=no
+After=local-fs.target
+Before=virtwall-early.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -ec 'cp -a /var/lib/virtwall /run/kept; mount -t tmpfs -o size=64k tmpfs /var/lib/virtwall; \\
+  cp /run/kept/boot.nft /run/kept/last-good-policy.json /var/lib/virtwall; \\
+  dd if=/dev/zero of=/var/lib/virtwall/full bs=1k || :'
+`;
+  const files = { "etc/systemd/system/lab-full.service": tiny };
+  const wants = { "sysinit.target": ["lab-full.service"] };
+  const booted = await start({ number: 4, kernel: "new", files, wants });
+  await expectRightFromTheFirstSecond(booted);
+  const journal = await booted.machine.must("journalctl -b --no-pager -u virtwall.service");
+  expect(journal).toContain("no space left on the disk");
+});
