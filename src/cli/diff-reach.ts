@@ -79,9 +79,11 @@ export async function reachOfHistory(
   settings: Settings,
   held: readonly HeldTexts[],
 ): Promise<readonly (readonly string[] | null)[]> {
-  const isUntold = held.slice(0, -1).some(({ reach }) => reach === undefined);
-  const host = isUntold ? await collect(settings) : undefined;
-  const decided = held.map((texts) => host && decideAnew(host, texts));
+  const untold = held.slice(0, -1).map(({ reach }) => reach === undefined);
+  const host = untold.includes(true) ? await collect(settings) : undefined;
+  const decided = held.map((texts, at) =>
+    host && (untold[at] === true || untold[at - 1] === true) ? decideAnew(host, texts) : undefined,
+  );
   return held.map(({ reach }, at) => {
     if (reach !== undefined) return reach;
     const [after, before] = [decided[at], decided[at + 1]];

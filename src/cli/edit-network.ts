@@ -4,6 +4,7 @@ import {
   afterLastItem,
   clearEmpty,
   insertLine,
+  openDocument,
   print,
   sameOr,
   withoutLines,
@@ -22,7 +23,7 @@ export function namesNetwork(text: string, network: string): boolean {
 
 /** Adds keys that are not there yet; comments and layout elsewhere stay. Expects YAML that parses to a mapping or nothing. */
 export function addNetworkKeys(text: string, network: string, edit: NetworkEdit): string {
-  const document = open(text);
+  const document = openDocument(text);
   const path = ["networks", network];
   clearEmpty(document, path);
   if (edit.mode !== undefined) document.setIn([...path, "mode"], edit.mode);
@@ -122,9 +123,4 @@ function entryLine(key: string, value: unknown): string {
 function pairOf(map: unknown, name: string): Pair | undefined {
   if (!isMap(map)) return undefined;
   return map.items.find(({ key }) => isScalar(key) && key.value === name);
-}
-
-function open(text: string): Document {
-  const document = parseDocument(text);
-  return document.contents === null ? new Document({}) : document;
 }

@@ -1,19 +1,11 @@
-import {
-  Document,
-  isMap,
-  isScalar,
-  isSeq,
-  parseDocument,
-  type Node,
-  type YAMLMap,
-  type YAMLSeq,
-} from "yaml";
+import { isMap, isScalar, isSeq, parseDocument, type Node, type YAMLMap, type YAMLSeq } from "yaml";
 
 import { editOwnLines, tellsOfGuest } from "./guest-lines.ts";
 import {
   afterLastItem,
   clearEmpty,
   insertLine,
+  openDocument,
   print,
   sameOr,
   withoutLines,
@@ -34,7 +26,7 @@ export function addPublication(text: string, edit: PublicationEdit): string {
 }
 
 function addTo(text: string, edit: PublicationEdit): string {
-  const document = open(text);
+  const document = openDocument(text);
   const data = {
     ...(edit.address !== undefined && { address: edit.address }),
     ports: edit.ports,
@@ -67,7 +59,7 @@ export function removePublication(text: string, edit: PublicationEdit): string |
 }
 
 function removeFrom(text: string, edit: PublicationEdit): string | undefined {
-  const document = open(text);
+  const document = openDocument(text);
   const list = document.getIn(["guests", edit.guest, "publish"]);
   if (!isSeq(list)) return undefined;
   let count = 0;
@@ -88,20 +80,6 @@ function removeFrom(text: string, edit: PublicationEdit): string | undefined {
 /** Whether the text says anything of the guest. */
 export function namesGuest(text: string, guest: string): boolean {
   return tellsOfGuest(text, guest) ?? parseDocument(text).hasIn(["guests", guest]);
-}
-
-function open(text: string): Document {
-  const document = parseDocument(text);
-  return document.contents === null ? withComments(document) : document;
-}
-
-/** A file of comments alone has no node to add to. */
-function withComments(empty: Document): Document {
-  const document = new Document({});
-  const comment = [empty.commentBefore, empty.comment].filter(Boolean).join("\n");
-  if (comment !== "") document.commentBefore = comment;
-  if (isMap(document.contents)) document.contents.flow = false;
-  return document;
 }
 
 function hasAddress(entry: YAMLMap, address: string | undefined): boolean {

@@ -4,7 +4,7 @@ import type { FactName, Facts, Looked, LookedFacts } from "../doctor/facts.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { ThisHost } from "../edge/host/host-examiner.ts";
 import { askNeighbours } from "../edge/host/ask-neighbours.ts";
-import { askDaemon, DaemonError } from "../edge/socket/daemon-client.ts";
+import { askParts, DaemonError } from "../edge/socket/daemon-client.ts";
 import { HookFileError } from "../edge/hooks/hook-files.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { FirewalldError } from "../ports/firewalld.ts";
@@ -103,10 +103,10 @@ async function lookAtAnswers({ compiled: { intent } }: Desired): Promise<Facts["
 }
 
 async function askOwnership(socket: string): Promise<Looked<Facts["ownership"]>> {
-  const reply = await attempt(() => askDaemon(socket, { request: "status" }));
-  if ("reason" in reply) return reply;
-  if (reply.seen?.kind !== "status") return { seen: undefined };
-  const { protection } = reply.seen.status;
+  const parts = await attempt(() => askParts(socket, "protection"));
+  if ("reason" in parts) return parts;
+  if (parts.seen === undefined) return { seen: undefined };
+  const { protection } = parts.seen;
   if (protection.mode === "owner" || protection.mode === "restore") return { seen: protection };
   return { reason: protection.reason };
 }

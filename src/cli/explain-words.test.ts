@@ -1,27 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "./exit-status.ts";
-import { outsiderOf } from "../explain/outsider.ts";
+import { plainHost } from "../explain/host.fake.ts";
 import { readQuestion } from "./explain-words.ts";
 
 const ground = {
   tables: [],
-  host: {
-    interfaces: new Map(),
-    fib: () => "unknown" as const,
-    route: () => ({ kind: "none" as const, reason: "no route" }),
-    forwards: () => true,
-    refuses: () => undefined,
-    outsider: (family: 4 | 6) => outsiderOf(family, []),
-    behind: () => undefined,
-    isSilent: () => false,
-    hears: () => true,
-    detached: () => undefined,
-    filtersBridged: () => false,
-    bridgeOf: () => undefined,
-    segmentOf: () => undefined,
-    portTo: () => undefined,
-    neighbour: () => undefined,
-  },
+  host: { ...plainHost, route: () => ({ kind: "none" as const, reason: "no route" }) },
 };
 const nics = [{ guest: "web1", mac: "52:54:00:00:00:01", addresses: ["10.0.0.5", "fd00::5"] }];
 

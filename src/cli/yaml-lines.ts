@@ -67,6 +67,21 @@ export function clearEmpty(document: Document, path: readonly string[]): void {
   }
 }
 
+/** What a text says, to be edited: a text that says nothing as an empty mapping. */
+export function openDocument(text: string): Document {
+  const document = parseDocument(text);
+  return document.contents === null ? withComments(document) : document;
+}
+
+/** A file of comments alone has no node to add to. */
+function withComments(empty: Document): Document {
+  const document = new Document({});
+  const comment = [empty.commentBefore, empty.comment].filter(Boolean).join("\n");
+  if (comment !== "") document.commentBefore = comment;
+  if (isMap(document.contents)) document.contents.flow = false;
+  return document;
+}
+
 export function print(document: Document): string {
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
