@@ -17,11 +17,11 @@ import {
   strictNft,
 } from "../world/foreign/rulesets.ts";
 import { ufw } from "../world/foreign/ufw.ts";
-import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines, type PacketLine } from "../world/packet-lines.ts";
-import { PacketRunner } from "../world/packet-runner.ts";
+import type { PacketRunner } from "../world/packet-runner.ts";
+import { openPacketWorld } from "../world/packet-world.ts";
 import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
-import { createWorld, type World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
 import { buildPrograms } from "./daemon-program.ts";
 
 /*
@@ -37,9 +37,7 @@ let runner: PacketRunner;
 
 beforeAll(async () => {
   await buildPrograms();
-  const spec = await readWorldSpec(inventory);
-  world = await createWorld(spec);
-  runner = new PacketRunner(world, spec);
+  ({ world, runner } = await openPacketWorld(inventory));
   await runner.listen(lines);
 });
 afterAll(() => world?.close());

@@ -6,11 +6,11 @@ import { caseFolder } from "../world/case-folders.ts";
 import { ForeignFirewalld } from "../world/foreign/firewalld.ts";
 import { ForeignRoot } from "../world/foreign/foreign-root.ts";
 import { ufw } from "../world/foreign/ufw.ts";
-import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines } from "../world/packet-lines.ts";
-import { PacketRunner } from "../world/packet-runner.ts";
+import type { PacketRunner } from "../world/packet-runner.ts";
+import { openPacketWorld } from "../world/packet-world.ts";
 import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
-import { createWorld, type World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
 import { buildPrograms, until } from "./daemon-program.ts";
 
 const { folder, inventory } = caseFolder("libvirt-modes");
@@ -30,9 +30,7 @@ describe("firewalld, which owns its table", () => {
   let before: string;
 
   beforeAll(async () => {
-    const spec = await readWorldSpec(inventory);
-    world = await createWorld(spec);
-    runner = new PacketRunner(world, spec);
+    ({ world, runner } = await openPacketWorld(inventory));
     await runner.listen(lines);
     root = await ForeignRoot.mount(world.hostNamespace);
     firewalld = await ForeignFirewalld.on(root);

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
-import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines } from "../world/packet-lines.ts";
-import { PacketRunner } from "../world/packet-runner.ts";
+import type { PacketRunner } from "../world/packet-runner.ts";
+import { openPacketWorld } from "../world/packet-world.ts";
 import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
-import { createWorld, type World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
 import { buildPrograms } from "./daemon-program.ts";
 
 /* What other programs forward is made by their own means, imported, and taken away; then virtwall has to forward the same. */
@@ -25,14 +25,13 @@ let hook: string;
 
 beforeAll(async () => {
   await buildPrograms();
-  const spec = await readWorldSpec(inventory);
-  world = await createWorld(spec);
+  const place = await openPacketWorld(inventory);
+  ({ world, runner } = place);
   await world.setBridgeNetfilter(false);
-  runner = new PacketRunner(world, spec);
   await runner.listen(lines);
   const first = (addresses: readonly string[] = []) => (addresses[0] ?? "").replace(/\/.*/, "");
-  publicAddress = first(spec.uplink.addresses);
-  guestAddress = first(spec.guests.find(({ name }) => name === "nat1")?.nics[0]?.addresses);
+  publicAddress = first(place.spec.uplink.addresses);
+  guestAddress = first(place.spec.guests.find(({ name }) => name === "nat1")?.nics[0]?.addresses);
   const template = fileURLToPath(new URL("../../lab/classic-hook.sh", import.meta.url));
   hook = readFileSync(template, "utf8")
     .replace("@GUEST@", "nat1")

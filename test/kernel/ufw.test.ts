@@ -6,11 +6,11 @@ import { caseFolder } from "../world/case-folders.ts";
 import { ForeignRoot } from "../world/foreign/foreign-root.ts";
 import type { ForeignFirewall } from "../world/foreign/foreign-firewall.ts";
 import { ufw } from "../world/foreign/ufw.ts";
-import { readWorldSpec } from "../world/inventory-world.ts";
 import { parsePacketLines } from "../world/packet-lines.ts";
-import { PacketRunner } from "../world/packet-runner.ts";
+import type { PacketRunner } from "../world/packet-runner.ts";
+import { openPacketWorld } from "../world/packet-world.ts";
 import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
-import { createWorld, type World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
 import { buildPrograms } from "./daemon-program.ts";
 
 /* What the matrix beside other firewalls leaves out of ufw: switched off and on, MANAGE_BUILTINS, and integration by the admin's own hand. */
@@ -27,10 +27,8 @@ let before: string;
 
 beforeAll(async () => {
   await buildPrograms();
-  const spec = await readWorldSpec(inventory);
-  world = await createWorld(spec);
+  ({ world, runner } = await openPacketWorld(inventory));
   await world.setBridgeNetfilter(false);
-  runner = new PacketRunner(world, spec);
   await runner.listen(lines);
   root = await ForeignRoot.mount(world.hostNamespace);
   const file = "etc/default/ufw";

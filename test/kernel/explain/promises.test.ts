@@ -1,49 +1,35 @@
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toBits } from "../../../src/base/address.ts";
 import { answer, type Answer } from "../../../src/explain/answer.ts";
 import { readHost, settingsOf, type LinkRow } from "../../../src/explain/read-host.ts";
 import type { Ground } from "../../../src/explain/walk.ts";
 import { readTables } from "../../../src/nft/read.ts";
-import { byInventory, caseFolders } from "../../world/case-folders.ts";
-import { soundCase } from "../../world/compile-case.ts";
-import { loadRuleset, readHostFirewall } from "../../world/host-firewall.ts";
-import { readWorldSpec } from "../../world/inventory-world.ts";
-import { parsePacketLines, type PacketLine } from "../../world/packet-lines.ts";
-import { PacketRunner } from "../../world/packet-runner.ts";
-import { createWorld, type World } from "../../world/world.ts";
-
-const worlds = [...byInventory(caseFolders("packets.txt"))].map(([folder, cases]) => {
-  return [basename(folder), folder, cases.map((one) => [one.name, one.folder] as const)] as const;
-});
+import type { PacketLine } from "../../world/packet-lines.ts";
+import type { PacketRunner } from "../../world/packet-runner.ts";
+import {
+  enforceCase,
+  openPacketWorld,
+  packetCases,
+  type PacketWorld,
+} from "../../world/packet-world.ts";
+import type { World } from "../../world/world.ts";
 
 const total = { asked: 0, unknown: 0 };
 
 /*
  * What each packets.txt promises, and the kernel keeps, asked of explain: its answer is the promise, or that it does not know.
  */
-describe.each(worlds)("in the world of %s", (_, folder, cases) => {
-  let world: World;
-  let runner: PacketRunner;
+describe.each(packetCases)("in the world of %s", (_, inventory, cases) => {
+  let place: PacketWorld;
   beforeAll(async () => {
-    const spec = await readWorldSpec(folder);
-    world = await createWorld(spec);
-    runner = new PacketRunner(world, spec);
+    place = await openPacketWorld(inventory);
   });
-  afterAll(() => world?.close());
+  afterAll(() => place?.world.close());
 
   describe.each(cases)("%s", (_name, caseFolder) => {
-    test.each(["0", "1"])("explain agrees, bridge-nf-call-iptables=%s", async (value) => {
-      const text = await readFile(join(caseFolder, "packets.txt"), "utf8");
-      const lines = parsePacketLines(text).filter(({ condition }) => {
-        return condition === "always" || condition === `bridge-nf-call-iptables=${value}`;
-      });
-      await runner.listen(lines);
-      const { tables, hairpinTaps } = await soundCase(caseFolder);
-      await world.setHairpin(hairpinTaps);
-      await loadRuleset(world, await readHostFirewall(caseFolder), tables);
-      await world.setBridgeNetfilter(value === "1");
+    test.each(["0", "1"] as const)("explain agrees, bridge-nf-call-iptables=%s", async (value) => {
+      const { world, runner } = place;
+      const lines = await enforceCase(place, caseFolder, value);
       // Neighbours and bridges learn who is where.
       await runner.run(lines);
       const ground = await readGround(world);
