@@ -1,5 +1,6 @@
 import { readRuleFiles } from "../edge/files/rule-files.ts";
 import { readTrackedFlowsFile } from "../edge/host/read-tracked-flows.ts";
+import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { follow, type Followed } from "../explain/answer.ts";
 import { fixOf } from "../explain/fix.ts";
 import { originOf } from "../explain/origin.ts";
@@ -10,14 +11,15 @@ import {
   type TrackedFlow,
   wordsOfLeftover,
 } from "../explain/tracked-flows.ts";
-import { exitStatus, type ExitStatus, UsageError } from "./exit-status.ts";
+import { noDaemon } from "./events.ts";
+import { exitStatus, RefusedError, type ExitStatus, UsageError } from "./exit-status.ts";
 import { type MissingGuest, readQuestion, type Words } from "./explain-words.ts";
 import { doubtLegacy, readGround, type ReadGround } from "./ground.ts";
 import { printJson, type Output } from "./output.ts";
 import { type FixedAnswer, printAnswer } from "./print-answer.ts";
 
 import { type ReadKnowledge, readKnowledge } from "./read-knowledge.ts";
-import { demandRoot, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 export interface Asked {
   readonly words: Words;
@@ -40,7 +42,7 @@ export async function runExplain(
   output: Output,
   asked: Asked,
 ): Promise<ExitStatus> {
-  demandRoot("explain");
+  if (process.getuid?.() !== 0) return askRootsAnswer(settings, output, asked);
   const { words, ...how } = asked;
   const namesGuest = [words.from, words.to].some((end) => end.startsWith("guest:"));
   const reading = readKnowledge(settings, namesGuest);
@@ -53,6 +55,23 @@ export async function runExplain(
   if (settings.json) printJson(output, { question, ...rest, rule, origin });
   else output.out(printAnswer({ ...answer, ...(origin && { origin }) }, words));
   return answer.verdict === "delivered" ? exitStatus.ok : exitStatus.problems;
+}
+
+/** Rules are root's to list; the daemon answers whoever may ask it. */
+async function askRootsAnswer(
+  { daemonSocket, json }: Settings,
+  output: Output,
+  { words, iif, state }: Asked,
+): Promise<ExitStatus> {
+  const call = { ...words, state: state ?? "new", json, ...(iif !== undefined && { iif }) };
+  const reply = await askDaemon(daemonSocket, { request: "explain", call });
+  if (reply?.kind !== "explained") {
+    throw new RefusedError(`${noDaemon(daemonSocket)}, or run explain as root`);
+  }
+  const { status, out, err } = reply.result;
+  output.out(out);
+  output.err(err);
+  return status as ExitStatus;
 }
 
 async function answerWords(

@@ -10,7 +10,7 @@ export function printTopology({ uplinks, networks, elsewhere, firewalls }: Topol
     ...networks.map((network) => section(titleOf(network), network.guests.flatMap(guestRows))),
     ...(others.length === 0 ? [] : [section("in no network", others)]),
     firewalls === null
-      ? "other firewalls: not looked at\n"
+      ? "other firewalls: for root and the group virtwall to see\n"
       : section(
           "other firewalls",
           firewalls.map(({ name, state }) => [name, state]),

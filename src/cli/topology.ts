@@ -1,5 +1,5 @@
 import { openKernel } from "../edge/nft/open-kernel.ts";
-import { askParts } from "../edge/socket/daemon-client.ts";
+import { askParts, DaemonError } from "../edge/socket/daemon-client.ts";
 import type { IntegrationStatus } from "../wire/daemon-status.ts";
 import { collect, type Collected } from "./collect.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
@@ -16,7 +16,7 @@ const printers = { text: printTopology, mermaid: printMermaid, svg: printSvg } a
 
 export type TopologyFormat = keyof typeof printers;
 
-/** The picture of what is to be in force. Whoever is not root sees all but other firewalls. */
+/** The picture of what is to be in force. Whoever may neither ask the daemon nor the kernel sees all but other firewalls. */
 export async function runTopology(
   settings: Settings,
   output: Output,
@@ -29,8 +29,7 @@ export async function runTopology(
     else output.err(`${printProblems(problems, collected.texts)}${verdictOf(problems)}\n`);
     return exitStatus.problems;
   }
-  const isRoot = process.getuid?.() === 0;
-  const integration = isRoot ? await integrationOf(settings, collected) : undefined;
+  const integration = await integrationOf(settings, collected);
   const topology = viewTopology(desired, integration);
   if (settings.json) printJson(output, { problems, topology });
   else output.out(printers[format](topology));
@@ -40,9 +39,15 @@ export async function runTopology(
 async function integrationOf(
   settings: Settings,
   { written }: Collected,
-): Promise<IntegrationStatus> {
-  const told = await askParts(settings.daemonSocket, "integration");
-  if (told !== undefined) return told.integration;
+): Promise<IntegrationStatus | undefined> {
+  const isRoot = process.getuid?.() === 0;
+  try {
+    const told = await askParts(settings.daemonSocket, "integration");
+    if (told !== undefined) return told.integration;
+  } catch (error) {
+    if (isRoot || !(error instanceof DaemonError)) throw error;
+  }
+  if (!isRoot) return undefined;
   const kernel = await openKernel({ gate: "none", socket: settings.gateSocket });
   try {
     return await readIntegration(kernel, written.policy);

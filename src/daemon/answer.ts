@@ -1,5 +1,6 @@
 import type { DaemonAnswer, RequestHandler } from "../edge/socket/serve-client.ts";
 import type { Decision } from "../reconcile/decide.ts";
+import type { ExplainCall, ExplainResult } from "../wire/explain-call.ts";
 import type { DaemonStatus, StatusPart, StatusParts } from "../wire/daemon-status.ts";
 import type {
   DaemonRequest,
@@ -19,11 +20,12 @@ export interface AnswerParts {
   readonly sources: HeldSources;
   readonly readStatus: () => Promise<DaemonStatus>;
   readonly readParts: (names: readonly StatusPart[]) => Promise<Partial<StatusParts>>;
+  readonly explain: (call: ExplainCall) => Promise<ExplainResult>;
 }
 
 /** What the daemon does for those who ask on its socket. */
 export function answerRequests(parts: AnswerParts): RequestHandler {
-  const { follower, journal, sources, readStatus, readParts } = parts;
+  const { follower, journal, sources, readStatus, readParts, explain } = parts;
   const hooks = new HookIntake(follower, journal);
   return (request, reply) => {
     switch (request.request) {
@@ -40,6 +42,11 @@ export function answerRequests(parts: AnswerParts): RequestHandler {
         return undefined;
       case "examine":
         reply({ kind: "examined", examined: examine(follower.beliefs, request) });
+        return undefined;
+      case "explain":
+        void answered(explain(request.call), (result) => ({ kind: "explained", result })).then(
+          reply,
+        );
         return undefined;
       case "hook":
         void hooks.take(request.call).then((result) => reply({ kind: "hook", result }));

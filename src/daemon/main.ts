@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import packageFile from "../../package.json" with { type: "json" };
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
+import { runExplain } from "../edge/host/run-explain.ts";
 import { tellSystemd } from "../edge/host/tell-systemd.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openSources } from "../edge/libvirt/open-sources.ts";
@@ -74,6 +75,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     sources,
     readStatus: () => readStatus(input),
     readParts: (names) => readParts(input, names),
+    explain: (call) => runExplain(call, optionsOf(settings)),
   });
   tellReady();
   await tellSystemd((why) => journal.add("error", "refused", `systemd is not told: ${why}`));
@@ -94,6 +96,15 @@ async function follow(settings: DaemonSettings): Promise<void> {
   process.on("SIGHUP", () => void follower.converge());
   await follower.converged;
   process.stdout.write("ready\n");
+}
+
+/** For a command that is to be about the same. */
+function optionsOf(settings: DaemonSettings): readonly string[] {
+  const { policyFile, isPolicyNamed, inventoryFolder, connectUri, daemonSocket } = settings;
+  const options = [`--connect=${connectUri}`, `--socket=${daemonSocket}`];
+  if (isPolicyNamed === true) options.push(`--policy=${policyFile}`);
+  if (inventoryFolder !== undefined) options.push(`--inventory=${inventoryFolder}`);
+  return options;
 }
 
 function identityOf(settings: DaemonSettings): NonNullable<DaemonStatus["daemon"]> {

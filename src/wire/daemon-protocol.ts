@@ -2,6 +2,7 @@ import type { Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
 import type { PublicationState } from "../model/state.ts";
 import type { DaemonStatus, StatusPart, StatusParts } from "./daemon-status.ts";
+import { readExplainCall, type ExplainCall, type ExplainResult } from "./explain-call.ts";
 import { readHookCall, type HookCall, type HookResult } from "./hook-call.ts";
 
 /**
@@ -20,6 +21,8 @@ export type DaemonRequest =
   /** What would be wrong if the text stood in place of a policy file, or beside them. Nothing is changed. */
   | { readonly request: "examine"; readonly text: SourceText; readonly guest: string }
   | { readonly request: "events"; readonly follow: boolean }
+  /** What `virtwall explain` tells root. */
+  | { readonly request: "explain"; readonly call: ExplainCall }
   /** Until the client closes, for half a minute at most, networks, guests and links count as they were last. */
   | { readonly request: "hold" }
   /** libvirt called a hook and waits: answered when the kernel holds what follows, or when that takes too long. */
@@ -30,6 +33,7 @@ const isRead: Readonly<Record<DaemonRequest["request"], boolean>> = {
   status: true,
   parts: true,
   events: true,
+  explain: true,
   examine: false,
   reload: false,
   hold: false,
@@ -74,6 +78,7 @@ export type DaemonReply = { readonly version: number; readonly id: number } & (
   | { readonly kind: "events"; readonly events: readonly DaemonEvent[] }
   /** One more, to a client that follows. */
   | { readonly kind: "event"; readonly event: DaemonEvent }
+  | { readonly kind: "explained"; readonly result: ExplainResult }
   | { readonly kind: "hook"; readonly result: HookResult }
   | { readonly kind: "held" }
   /** The request was not understood. */
@@ -124,6 +129,8 @@ export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undef
       return isParts(more["parts"]) ? { version, id, request, parts: more["parts"] } : undefined;
     case "events":
       return { version, id, request, follow: more["follow"] === true };
+    case "explain":
+      return readExplain(version, id, more);
     case "hook": {
       const call = readHookCall(value);
       return call && { version, id, request, call };
@@ -148,6 +155,15 @@ function readExamine(
 ): NumberedDaemonRequest | undefined {
   const isWhole = isText(text) && typeof guest === "string";
   return isWhole ? { version, id, request: "examine", text, guest } : undefined;
+}
+
+function readExplain(
+  version: number,
+  id: number,
+  { call: given }: Partial<Record<string, unknown>>,
+): NumberedDaemonRequest | undefined {
+  const call = readExplainCall(given);
+  return call && { version, id, request: "explain", call };
 }
 
 function isText(value: unknown): value is SourceText {

@@ -3,7 +3,14 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildPrograms, programsWithoutKoffi, Site, until, type Ended } from "./daemon-program.ts";
+import {
+  buildPrograms,
+  nft,
+  programsWithoutKoffi,
+  Site,
+  until,
+  type Ended,
+} from "./daemon-program.ts";
 
 const groupId = 64_750;
 const [member, stranger] = [64_751, 64_752];
@@ -70,17 +77,71 @@ test.each([[["status"]], [["events"]], [["publish", "list"]]])(
   },
 );
 
+const question = ["tcp", "world", "198.51.100.1:80"];
+
 test.each([
-  ["apply", ["apply"]],
-  ["stop", ["stop"]],
-  ["explain", ["explain", "tcp", "world", "198.51.100.1:80"]],
-  ["publish add", ["publish", "add", "web1", "tcp/80"]],
-])("a member who says %s is told that it is root's, and nothing changes", (_name, args) => {
-  const before = site.run(["status", "--json"]).stdout;
+  ["explain", [...question]],
+  ["explain", [...question, "--json"]],
+  ["explain", ["udp", "host", "guest:web1:53", "--state", "established"]],
+  ["explain", ["icmp", "10.20.0.11", "203.0.113.9", "--in", "front"]],
+  ["explain", ["tcp", "host", "guest:nobody:80"]],
+  ["explain", ["tcp", "--", "--yes", "-h:80"]],
+  ["topology", []],
+  ["topology", ["--json"]],
+  ["nwfilter", ["bindings"]],
+])("a member who says %s %s hears what root hears", (command, words) => {
+  const [told, root] = [
+    runAs(member, [groupId], [command, ...words]),
+    site.run([command, ...words]),
+  ];
+  expect(told).toEqual(root);
+  expect(root.stdout + root.stderr).not.toBe("");
+});
+
+test("which flows two policies tell apart is anybody's to ask", () => {
+  const [old, wanted] = [join(site.folder, "old.yaml"), join(site.folder, "new.yaml")];
+  writeFileSync(old, policy);
+  writeFileSync(wanted, "networks:\n  front: { mode: isolated }\n");
+  const told = runAs(stranger, [], ["diff", "--reach", old, wanted]);
+  expect(told).toMatchObject({ status: 4, stderr: "" });
+  expect(told.stdout).toContain("closes");
+});
+
+test.each([
+  ["check"],
+  ["compile"],
+  ["nwfilter", "list"],
+  ["nwfilter", "check"],
+  ["nwfilter", "dumpxml", "clean-traffic"],
+  ["completion", "bash"],
+])("what reads files alone is anybody's: %s %s", (...args) => {
+  const told = runAs(stranger, [], args);
+  expect(told).toEqual(site.run(args));
+  expect(told).toMatchObject({ status: 0, stderr: "" });
+});
+
+test.each([
+  [["apply"]],
+  [["apply", "--dry-run"]],
+  [["confirm"]],
+  [["rollback"]],
+  [["rollback", "--list"]],
+  [["stop"]],
+  [["setup"]],
+  [["diff"]],
+  [["doctor"]],
+  [["trace", "guest:web1"]],
+  [["topology", "check"]],
+  [["migrate", "--to", "nftables"]],
+  [["integrate", "--dry-run"]],
+  [["hook", "install"]],
+  [["publish", "add", "web1", "tcp/80"]],
+])("a member who says %s is told that it is root's, and nothing changes", (args) => {
+  const before = nft("-s", "list", "ruleset");
   const refused = runAs(member, [groupId], args);
   expect(refused.status).toBe(3);
   expect(refused.stderr).toMatch(/must run as root|permission denied|EACCES/);
-  expect(site.run(["status", "--json"]).stdout).toBe(before);
+  expect(nft("-s", "list", "ruleset")).toBe(before);
 });
 
 /** Sent as it is, past what our own command would say. */
@@ -106,11 +167,21 @@ test.each([["reload"], ["hold"], ["hook"]])(
   },
 );
 
+test.each([
+  ["a word that no program can be given", { protocol: "tcp", from: "world", to: "a\0b:80" }],
+  ["a state that is none", { protocol: "tcp", from: "world", to: "198.51.100.1:80", state: "x" }],
+])("a question with %s is not understood", async (_name, words) => {
+  const reply = await send({ request: "explain", call: { state: "new", ...words } });
+  expect(reply).toContain("not understood");
+});
+
 test("where the daemon has been killed, a member hears that none runs", async () => {
   const { daemon } = site.status();
   process.kill(daemon?.pid ?? 0, "SIGKILL");
   await until(() => site.status().daemon === null);
-  const { status, stderr } = runAs(member, [groupId], ["events"]);
-  expect(status).toBe(3);
-  expect(stderr).toContain("no daemon answers");
+  for (const args of [["events"], ["explain", ...question]]) {
+    const { status, stderr } = runAs(member, [groupId], args);
+    expect(status).toBe(3);
+    expect(stderr).toContain("no daemon answers");
+  }
 });
