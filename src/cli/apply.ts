@@ -10,7 +10,7 @@ import type { ReachDiff } from "../reconcile/diff-reach.ts";
 import { applyNow, printApply, type Applied } from "./apply-now.ts";
 import { replaceText } from "../model/source-text.ts";
 import { imagine, type Collected } from "./collect.ts";
-import { beginUnconfirmed } from "./confirm.ts";
+import { beginUnconfirmed, type WaitedFor } from "./confirm.ts";
 import { authorship, printReach, reachInForce } from "./diff-reach.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, loadHistory, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
@@ -71,11 +71,11 @@ async function applyGuarded(
   const wanted = candidate
     ? { ...present, policy: replaceText(present.policy, candidate) }
     : present;
-  const callOff =
+  const waiting =
     confirmSeconds === undefined ? undefined : await beginWaiting(settings, wanted, confirmSeconds);
   await historyOf(settings).announce(wanted, authorship(operatorName(), reach));
   const texts = { wanted: textOf(wanted, candidate), former: textOf(present, candidate) };
-  const applied = await writeAndApply(settings, { ...texts, callOff });
+  const applied = await writeAndApply(settings, { ...texts, waiting });
   return { ...applied, result: { ...applied.result, ...(reach && { reach }) } };
 }
 
@@ -83,7 +83,7 @@ async function beginWaiting(
   settings: Settings,
   wanted: OperatorTexts,
   seconds: number,
-): Promise<() => Promise<void>> {
+): Promise<WaitedFor> {
   const before = await textsBefore(settings, wanted);
   return beginUnconfirmed(settings, { seconds, ...(before && { before }) });
 }
@@ -92,25 +92,26 @@ interface Writing {
   readonly wanted: OperatorTexts;
   readonly former: OperatorTexts;
   /** Where somebody waits to take it back. */
-  readonly callOff: (() => Promise<void>) | undefined;
+  readonly waiting: WaitedFor | undefined;
 }
 
 async function writeAndApply(
   settings: Settings,
-  { wanted, former, callOff }: Writing,
+  { wanted, former, waiting }: Writing,
 ): Promise<Applied> {
   await putBack(wanted, former);
-  try {
-    const applied = await applyNow(settings);
-    if (applied.result.state !== "refused") return applied;
-    await callOff?.();
-    await putBack(former, wanted);
-    return applied;
-  } catch (error) {
+  const applied = await applyNow(settings).catch(async (error: unknown) => {
     // Some of it may be in force: who waits takes it back.
-    if (callOff === undefined) await putBack(former, wanted);
+    if (waiting === undefined) await putBack(former, wanted);
     throw error;
+  });
+  if (applied.result.state === "refused") {
+    await waiting?.callOff();
+    await putBack(former, wanted);
+  } else if (await waiting?.takeBackLate()) {
+    throw new RefusedError("the time was over before it was in force: it is taken back");
   }
+  return applied;
 }
 
 /** The one file that is replaced: others may be written meanwhile. */

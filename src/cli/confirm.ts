@@ -23,26 +23,48 @@ export function readSeconds(word: string): number {
   throw new UsageError(`--confirm ${word}: seconds, 1 to ${longestSeconds}`);
 }
 
-/** Somebody waits from now on, and takes back what comes unless it is confirmed. Answers how to call that off. */
+/** A change for which somebody waits. */
+export interface WaitedFor {
+  /** Nobody takes it back any more. */
+  callOff(): Promise<void>;
+  /** It is in force now. If its time was over before that, it is taken back once more; answers whether. */
+  takeBackLate(): Promise<boolean>;
+}
+
+/** Somebody waits from now on, and takes back what comes unless it is confirmed. */
 export async function beginUnconfirmed(
   settings: Settings,
-  change: Omit<UnconfirmedChange, "id">,
-): Promise<() => Promise<void>> {
+  described: Omit<UnconfirmedChange, "id">,
+): Promise<WaitedFor> {
   const unconfirmed = new Unconfirmed(settings.stateFolder);
-  if (unconfirmed.isThere()) {
+  const claim = unconfirmed.isThere() ? undefined : await unconfirmed.claim();
+  if (claim === undefined) {
     throw new RefusedError("a change waits for its confirmation: virtwall confirm");
   }
-  await unconfirmed.save({ id: randomUUID(), ...change });
+  const change = { id: randomUUID(), ...described };
   const callOff = async (): Promise<void> => void (await unconfirmed.confirm());
+  const end = performance.now() + change.seconds * 1000;
   try {
+    await unconfirmed.save(change);
     const program = [process.execPath, process.argv[1] ?? ""];
-    await startLasting([...program, "rollback", "--unless-confirmed", ...wordsOf(settings)]);
+    const words = ["rollback", "--unless-confirmed", ...wordsOf(settings)];
+    await startLasting([...program, ...words], claim.descriptor);
   } catch (error) {
     await callOff();
     if (!(error instanceof StartError)) throw error;
     throw new RefusedError(`nobody waits for confirmation: ${error.message}`);
+  } finally {
+    claim.letGo();
   }
-  return callOff;
+  return {
+    callOff,
+    takeBackLate: async () => {
+      // Earlier, it was confirmed.
+      const isOver = performance.now() >= end && (await unconfirmed.load())?.id !== change.id;
+      if (isOver) await takeBack(settings, change);
+      return isOver;
+    },
+  };
 }
 
 export async function runConfirm(settings: Settings, output: Output): Promise<ExitStatus> {
@@ -55,16 +77,17 @@ export async function runConfirm(settings: Settings, output: Output): Promise<Ex
   return isConfirmed ? exitStatus.ok : exitStatus.problems;
 }
 
-/** Waits, in a process of its own, for the confirmation or for its time to pass. Time does not pass while the machine sleeps. */
+/**
+ * Waits, in a process of its own that was given the claim, for the confirmation or for its time to pass. Time does not pass while the
+ * machine sleeps.
+ */
 export async function runUnlessConfirmed(settings: Settings, output: Output): Promise<ExitStatus> {
   const unconfirmed = new Unconfirmed(settings.stateFolder);
   const change = await unconfirmed.load();
   if (change === undefined) return exitStatus.ok;
-  const release = await unconfirmed.claim();
-  if (release === undefined) throw new RefusedError("another process waits for it already");
   const end = performance.now() + change.seconds * 1000;
-  // Who started this reads one word and goes.
-  process.stdout.on("error", () => undefined);
+  // Who started this reads one word and goes, or is gone already: that ends nobody who waits.
+  process.stdout.removeAllListeners("error").on("error", () => undefined);
   output.out("waiting\n");
   while (performance.now() < end) {
     await sleep(Math.min(lookEveryMs, Math.max(0, end - performance.now())));
@@ -73,7 +96,6 @@ export async function runUnlessConfirmed(settings: Settings, output: Output): Pr
   if ((await unconfirmed.take(change.id)) === undefined) return exitStatus.ok;
   while (unconfirmed.isThere() && !(await isTakenBack(settings, change))) await sleep(againAfterMs);
   await unconfirmed.clear();
-  release();
   return exitStatus.ok;
 }
 

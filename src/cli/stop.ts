@@ -1,6 +1,7 @@
 import { rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StateFolder } from "../edge/files/state-folder.ts";
+import { Unconfirmed } from "../edge/files/unconfirmed.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { defaultHooksFolder, HookFile, HookFileError } from "../edge/hooks/hook-files.ts";
 import { endProcess } from "../edge/host/end-process.ts";
@@ -47,23 +48,34 @@ export async function runStop(
   const daemon = told?.daemon?.pid ?? null;
   if (daemon !== null) await endProcess(daemon);
   const failures: string[] = [];
-  let gate: number | null = null;
-  if (options.isClean) {
-    const attempt = attempts(failures);
-    await cleanKernel(settings, attempt);
-    gate = (await readGatePid(settings.gateSocket)) ?? null;
-    const ending = gate;
-    if (ending !== null) await attempt(() => endProcess(ending));
-    await attempt(() => state.clear());
-    // libvirt's hooks are the machine's: they are those of the daemon at its usual place.
-    if (settings.daemonSocket === defaultDaemonSocket) await removeHooks(attempt);
-    await removeSockets(settings);
-  }
+  const gate = options.isClean ? await clean(settings, state, failures) : null;
   const isClean = options.isClean && failures.length === 0;
   const result: StopResult = { daemon, gate, isClean, failures };
   if (settings.json) printJson(output, result);
   else printStop(result, options.isClean, output);
   return failures.length > 0 ? exitStatus.refused : exitStatus.ok;
+}
+
+/** Answers the gate's process id. Who would write the rules anew is gone before they are taken away. */
+async function clean(
+  settings: Settings,
+  state: StateFolder,
+  failures: string[],
+): Promise<number | null> {
+  const claim = await new Unconfirmed(settings.stateFolder).end();
+  if (claim === undefined) {
+    throw new RefusedError("a change is being taken back, and that does not end: once more later");
+  }
+  const attempt = attempts(failures);
+  await cleanKernel(settings, attempt);
+  const gate = (await readGatePid(settings.gateSocket)) ?? null;
+  if (gate !== null) await attempt(() => endProcess(gate));
+  await attempt(() => state.clear());
+  claim.letGo();
+  // libvirt's hooks are the machine's: they are those of the daemon at its usual place.
+  if (settings.daemonSocket === defaultDaemonSocket) await removeHooks(attempt);
+  await removeSockets(settings);
+  return gate;
 }
 
 /** Without our tables nobody would judge adopted guests, and those of adopted networks, nor rewrite their sources. */

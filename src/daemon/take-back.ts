@@ -7,8 +7,6 @@ import type { Journal } from "./journal.ts";
 import { isRefusal } from "./refusal.ts";
 
 const lookEveryMs = 5_000;
-/** Who has just begun to wait may not hold the lock yet. */
-const looksWithoutWaiter = 3;
 
 export interface TakeBackParts {
   readonly stateFolder: string;
@@ -24,12 +22,12 @@ export async function takeBackUnconfirmed(parts: TakeBackParts): Promise<void> {
   const unconfirmed = new Unconfirmed(parts.stateFolder);
   if (!unconfirmed.isThere()) return;
   try {
-    const release = await unconfirmed.claim();
-    if (release === undefined) return;
+    const claim = await unconfirmed.claim();
+    if (claim === undefined) return;
     try {
       await takeBack(unconfirmed, parts);
     } finally {
-      release();
+      claim.letGo();
     }
   } catch (error) {
     if (!isRefusal(error)) throw error;
@@ -39,23 +37,9 @@ export async function takeBackUnconfirmed(parts: TakeBackParts): Promise<void> {
 
 /** The same while the daemon runs: who waited may have been ended. Answers how to end it. */
 export function watchUnconfirmed(parts: TakeBackParts): () => void {
-  const unconfirmed = new Unconfirmed(parts.stateFolder);
-  let looks = 0;
-  const timer = setInterval(() => {
-    void isLeft(unconfirmed).then((isLeftAlone) => {
-      looks = isLeftAlone ? looks + 1 : 0;
-      if (looks >= looksWithoutWaiter) void takeBackUnconfirmed(parts);
-    });
-  }, lookEveryMs);
+  const timer = setInterval(() => void takeBackUnconfirmed(parts), lookEveryMs);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-async function isLeft(unconfirmed: Unconfirmed): Promise<boolean> {
-  if (!unconfirmed.isThere()) return false;
-  const release = await unconfirmed.claim().catch(() => undefined);
-  release?.();
-  return release !== undefined;
 }
 
 async function takeBack(unconfirmed: Unconfirmed, parts: TakeBackParts): Promise<void> {

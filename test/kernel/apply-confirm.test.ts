@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -69,8 +68,7 @@ test("what is confirmed stays, and a second change has to wait until then", asyn
   expect(second.stderr).toContain("a change waits for its confirmation");
   expect(site.run(["confirm"]).stdout).toBe("confirmed: it stays in force\n");
   // Nobody is left who could take it back.
-  const waiter = ["-f", `unless-confirmed .*${site.state}`];
-  await until(() => spawnSync("pgrep", waiter).status === 1);
+  await until(() => site.waiters().length === 0);
   expect(holds(element(81))).toBe(true);
   expect(site.run(["confirm"]).status).toBe(1);
 });
@@ -116,9 +114,79 @@ test("nothing is taken back after stop --clean", async () => {
   expect(site.run(["apply", candidate, "--confirm", "60"]).status).toBe(0);
   expect(site.run(["stop", "--clean"]).status).toBe(0);
   expect(existsSync(site.state)).toBe(false);
-  const waiter = ["-f", `unless-confirmed .*${site.state}`];
-  await until(() => spawnSync("pgrep", waiter).status === 1);
+  await until(() => site.waiters().length === 0);
   expect(nft("list", "tables")).toBe("");
+});
+
+/**
+ * For programs that are started with it: the first nft since this file is in the folder of `--state` begins when `goOn` is called. What
+ * the files say has been read by then, and nothing is in the kernel yet.
+ */
+function holdUpNft(file: string) {
+  const folder = join(site.folder, "held-up");
+  mkdirSync(folder);
+  const [reached, go] = [join(folder, "reached"), join(folder, "go")];
+  const script = `#!/bin/sh
+if [ -e ${join(site.state, file)} ] && mkdir ${reached} 2>/dev/null; then
+  until [ -e ${go} ]; do sleep 0.05; done
+fi
+PATH=\${PATH#*:} exec nft "$@"
+`;
+  writeFileSync(join(folder, "nft"), script, { mode: 0o755 });
+  return {
+    env: { ...process.env, PATH: `${folder}:${process.env["PATH"]}` },
+    reached: () => until(() => existsSync(reached)),
+    goOn: () => writeFileSync(go, ""),
+  };
+}
+
+test("nothing is taken back after stop --clean that was being taken back when it began", async () => {
+  site.run(["apply"]);
+  const { env, reached, goOn } = holdUpNft("taking-back.json");
+  expect(site.run(["apply", candidate, "--confirm", "1"], { env }).status).toBe(0);
+  await reached();
+  const stopping = site.begin([...site.options, "stop", "--clean"]);
+  await until(() => !existsSync(join(site.state, "taking-back.json")));
+  goOn();
+  expect(await stopping.ended).toBe(0);
+  await until(() => site.waiters().length === 0);
+  expect(nft("list", "tables")).toBe("");
+  expect(existsSync(site.state)).toBe(false);
+});
+
+test("a change that is in force only after its time is taken back all the same", async () => {
+  site.run(["apply"]);
+  const { env, reached, goOn } = holdUpNft("unconfirmed.json");
+  const applying = site.begin([...site.options, "apply", candidate, "--confirm", "1"], env);
+  await reached();
+  await until(() => site.waiters().length === 0);
+  goOn();
+  expect(await applying.ended).toBe(3);
+  expect(applying.output).toContain("the time was over before it was in force");
+  expect(holds(element(80))).toBe(true);
+  expect(readFileSync(site.policyFile, "utf8")).toBe(publishing(80));
+});
+
+test("who is slow to begin waiting is waited for by a daemon that starts, though who began the change is gone", async () => {
+  site.run(["apply"]);
+  const [slow, go] = [join(site.folder, "slow.mjs"), join(site.folder, "go")];
+  writeFileSync(
+    slow,
+    `import { existsSync } from "node:fs";
+const pause = new Int32Array(new SharedArrayBuffer(4));
+if (process.argv.includes("--unless-confirmed"))
+  while (!existsSync(${JSON.stringify(go)})) Atomics.wait(pause, 0, 0, 20);
+`,
+  );
+  const env = { ...process.env, NODE_OPTIONS: `--import ${slow}` };
+  const applying = site.begin([...site.options, "apply", candidate, "--confirm", "1"], env);
+  await until(() => site.waiters().length > 0);
+  await applying.kill("SIGKILL");
+  await site.start();
+  expect(existsSync(join(site.state, "unconfirmed.json"))).toBe(true);
+  writeFileSync(go, "");
+  await until(() => site.waiters().length === 0);
+  expect(existsSync(join(site.state, "unconfirmed.json"))).toBe(false);
 });
 
 test("the daemon is killed while a change waits, and it is taken back all the same", async () => {

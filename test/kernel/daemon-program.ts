@@ -40,7 +40,7 @@ export class Site {
   readonly inventory = join(this.folder, "inventory");
   readonly state = join(this.folder, "state");
   readonly socket = join(this.folder, "run/virtwall.sock");
-  readonly #daemons: RunningDaemon[] = [];
+  readonly #running: RunningDaemon[] = [];
   readonly #programs: string;
 
   constructor(policy: string, programs = builtPrograms) {
@@ -89,16 +89,33 @@ export class Site {
   }
 
   launch(env: NodeJS.ProcessEnv = process.env, more: readonly string[] = []): RunningDaemon {
-    const args = [join(this.#programs, "bin/virtwall"), "daemon", ...this.options, ...more];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env });
-    const daemon = new RunningDaemon(child);
-    this.#daemons.push(daemon);
-    return daemon;
+    return this.begin(["daemon", ...this.options, ...more], env);
   }
 
-  /** Ends what this site started, its daemons and the gate that outlives them, and takes the rules away. */
+  /** Starts a command; {@link close} ends it. */
+  begin(words: readonly string[], env: NodeJS.ProcessEnv = process.env): RunningDaemon {
+    const args = [join(this.#programs, "bin/virtwall"), ...words];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env });
+    const begun = new RunningDaemon(child);
+    this.#running.push(begun);
+    return begun;
+  }
+
+  /** Processes that wait for a confirmation, or take back what was not confirmed. */
+  waiters(): readonly number[] {
+    const pattern = `unless-confirmed .*${this.state}`;
+    const { stdout } = spawnSync("pgrep", ["-f", pattern], { encoding: "utf8" });
+    return stdout.split("\n").filter(Boolean).map(Number);
+  }
+
+  /** Ends what this site started, its daemons and whoever outlives them, and takes the rules away. */
   async close(): Promise<void> {
-    for (const daemon of this.#daemons) await daemon.kill("SIGKILL");
+    for (const begun of this.#running) await begun.kill("SIGKILL");
+    // They would write their rules into another test's.
+    await until(() => {
+      for (const waiter of this.waiters()) spawnSync("kill", ["-KILL", String(waiter)]);
+      return this.waiters().length === 0;
+    });
     const gate = this.gatePid();
     if (gate !== undefined) process.kill(gate, "SIGKILL");
     // The kernel lets go of an owner's tables a moment after the owner is gone.

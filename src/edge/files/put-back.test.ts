@@ -59,11 +59,11 @@ test("a change that was confirmed, or is another's, cannot be taken", async () =
 test("a change that is being taken back can be confirmed by nobody", async () => {
   const unconfirmed = new Unconfirmed(folder);
   await unconfirmed.save({ id: "one", seconds: 60, before: saying("first") });
-  const release = await unconfirmed.claim();
+  const claim = await unconfirmed.claim();
   expect((await unconfirmed.take("one"))?.before).toEqual(saying("first"));
   expect(await unconfirmed.confirm()).toBe(false);
   expect(unconfirmed.isThere()).toBe(true);
-  release?.();
+  claim?.letGo();
   expect(await unconfirmed.confirm()).toBe(true);
   expect(unconfirmed.isThere()).toBe(false);
 });

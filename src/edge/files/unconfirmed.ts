@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { StateError } from "../../ports/state.ts";
-import { claimPath } from "../socket/claim-path.ts";
+import { claimPath, type Claim } from "../socket/claim-path.ts";
 import { BootRuleset } from "./boot-ruleset.ts";
 import { isOperatorTexts, type OperatorTexts } from "./policy-history.ts";
-import { writeAtomically } from "./write-atomically.ts";
+import { syncFolder, writeAtomically } from "./write-atomically.ts";
 
 /** A change that is taken back unless somebody confirms it. */
 export interface UnconfirmedChange {
@@ -16,9 +17,14 @@ export interface UnconfirmedChange {
   readonly before?: OperatorTexts;
 }
 
+const lookEveryMs = 100;
+/** Who takes something back may ask libvirt, which may take its time. */
+const patienceMs = 60_000;
+
 /**
  * A change that waits for its confirmation, as a file: there until it is confirmed or has been taken back, through the end of any
- * process and of the machine. Who waits holds a lock, so others see whether anybody does.
+ * process and of the machine. A lock is held from before the file is there until nobody waits any more, so others see whether anybody
+ * does. Who begins a change takes it and hands it on to who waits, however long that one takes to start.
  */
 export class Unconfirmed {
   readonly #folder: string;
@@ -40,7 +46,6 @@ export class Unconfirmed {
 
   async save(change: UnconfirmedChange): Promise<void> {
     await refusing("what is to be put back is not saved", async () => {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await this.#boot.keep();
       await writeAtomically(this.#file, JSON.stringify(change));
     });
@@ -62,12 +67,27 @@ export class Unconfirmed {
   }
 
   /** The right to take it back; undefined where another process waits. */
-  async claim(): Promise<(() => void) | undefined> {
-    let release: (() => void) | undefined;
+  async claim(): Promise<Claim | undefined> {
+    let claim: Claim | undefined;
     await refusing("nobody can wait for a confirmation", async () => {
-      release = claimPath(this.#file);
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      claim = claimPath(this.#file);
     });
-    return release;
+    return claim;
+  }
+
+  /**
+   * Nothing waits any more, nobody takes anything back, and no other change can begin while the claim is held. Undefined where
+   * somebody goes on taking back.
+   */
+  async end(): Promise<Claim | undefined> {
+    const deadline = performance.now() + patienceMs;
+    for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
+    for (;;) {
+      const claim = await this.claim();
+      if (claim !== undefined || performance.now() > deadline) return claim;
+      await setTimeout(lookEveryMs);
+    }
   }
 
   /** False where nothing waits, or somebody is taking it back. */
@@ -78,6 +98,8 @@ export class Unconfirmed {
     );
     if (!isWaiting && !(await this.#isLeft())) return false;
     await this.clear();
+    // A power loss must not bring back what was confirmed.
+    await refusing("the confirmation is not on the disk", () => syncFolder(this.#folder));
     return true;
   }
 
@@ -105,9 +127,9 @@ export class Unconfirmed {
   /** The taking back was broken off, and nobody is at it. */
   async #isLeft(): Promise<boolean> {
     if (!existsSync(this.#taken)) return false;
-    const release = await this.claim();
-    release?.();
-    return release !== undefined;
+    const claim = await this.claim();
+    claim?.letGo();
+    return claim !== undefined;
   }
 
   async #read(file: string): Promise<UnconfirmedChange | undefined> {

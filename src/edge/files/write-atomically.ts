@@ -20,8 +20,19 @@ export async function writeAtomically(file: string, text: string): Promise<void>
       await handle.close();
     }
     await rename(temporary, file);
+    await syncFolder(dirname(file));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Names are on the disk when this returns: those that are new, and those that are gone. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -33,10 +33,10 @@ export async function serveDaemon(
 ): Promise<() => Promise<void>> {
   // Each socket says by itself whose it is; in a folder that is root's alone a group would find none.
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  const letGo = claimPath(path);
-  if (!letGo) throw new SocketInUseError(`another daemon serves ${path}`);
+  const claim = claimPath(path);
+  if (!claim) throw new SocketInUseError(`another daemon serves ${path}`);
   if (await isServed(path)) {
-    letGo();
+    claim.letGo();
     throw new SocketInUseError(`another daemon serves ${path}`);
   }
   const endRoot = await serveSocket(path, { handle, limitBytes: requestLimitBytes });
@@ -44,7 +44,7 @@ export async function serveDaemon(
     readersGroupId === undefined ? undefined : await serveReaders(path, handle, readersGroupId);
   return async () => {
     await Promise.all([endRoot(), endReaders?.()]);
-    letGo();
+    claim.letGo();
   };
 }
 
