@@ -1,7 +1,7 @@
 import { familyOf, parseAddress, toBits, type Address, type Family } from "../base/address.ts";
 import { nearest } from "../base/nearest.ts";
 import { addressFacing, type Question } from "../explain/question.ts";
-import type { KnownNic } from "../explain/read-host.ts";
+import { type KnownNic, macBits } from "../explain/read-host.ts";
 import type { Ground } from "../explain/walk.ts";
 import { UsageError } from "./exit-status.ts";
 
@@ -10,6 +10,12 @@ export interface Words {
   readonly protocol: string;
   readonly from: string;
   readonly to: string;
+}
+
+/** What explain is asked. */
+export interface Asked extends Pick<Question, "iif" | "state"> {
+  readonly words: Words;
+  readonly mac?: string;
 }
 
 const protocols = ["tcp", "udp", "icmp"] as const;
@@ -29,7 +35,7 @@ export interface MissingGuest {
 
 /** What the words ask. Throws {@link UsageError} for those that ask nothing. */
 export function readQuestion(
-  { words, ...how }: { words: Words } & Pick<Question, "iif" | "state">,
+  { words, mac, ...how }: Asked,
   { ground, nics, guests }: { ground: Ground } & Inventory,
 ): Question | MissingGuest {
   const protocol = protocols.find((each) => each === words.protocol);
@@ -56,6 +62,7 @@ export function readQuestion(
     from: sender,
     ...(to.port !== undefined && { port: to.port }),
     ...(from.port !== undefined && { sourcePort: from.port }),
+    ...(mac !== undefined && { mac: readMac(mac) }),
     ...how,
   };
   const receiver = bitsOf(to, family);
@@ -63,6 +70,12 @@ export function readQuestion(
   const own = addressFacing(ground, rest);
   if (own === undefined) throw new UsageError("which of its addresses? name one in place of host");
   return { ...rest, to: own };
+}
+
+function readMac(text: string): bigint {
+  const bits = macBits(text);
+  if (bits === undefined) throw new UsageError(`${text} is no MAC address; say 52:54:00:12:34:56`);
+  return bits;
 }
 
 interface Inventory {

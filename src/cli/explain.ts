@@ -1,8 +1,10 @@
+import { defined } from "../base/defined.ts";
 import { readRuleFiles } from "../edge/files/rule-files.ts";
 import { readTrackedFlowsFile } from "../edge/host/read-tracked-flows.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { follow, type Followed } from "../explain/answer.ts";
 import { fixOf } from "../explain/fix.ts";
+import { hiddenBy, shadowOf } from "../explain/shadowed.ts";
 import { originOf } from "../explain/origin.ts";
 import type { FlowState, Question } from "../explain/question.ts";
 import {
@@ -13,19 +15,13 @@ import {
 } from "../explain/tracked-flows.ts";
 import { noDaemon } from "./events.ts";
 import { exitStatus, RefusedError, type ExitStatus, UsageError } from "./exit-status.ts";
-import { type MissingGuest, readQuestion, type Words } from "./explain-words.ts";
+import { type Asked, type MissingGuest, readQuestion } from "./explain-words.ts";
 import { doubtLegacy, readGround, type ReadGround } from "./ground.ts";
 import { printJson, type Output } from "./output.ts";
 import { type FixedAnswer, printAnswer } from "./print-answer.ts";
 
 import { type ReadKnowledge, readKnowledge } from "./read-knowledge.ts";
 import type { Settings } from "./settings.ts";
-
-export interface Asked {
-  readonly words: Words;
-  readonly iif?: string;
-  readonly state?: FlowState;
-}
 
 /** What `--state` says; a path is that of the state's folder, of which there is no need here. */
 export function readFlowState(word: string): FlowState {
@@ -61,9 +57,9 @@ export async function runExplain(
 async function askRootsAnswer(
   { daemonSocket, json }: Settings,
   output: Output,
-  { words, iif, state }: Asked,
+  { words, iif, mac, state }: Asked,
 ): Promise<ExitStatus> {
-  const call = { ...words, state: state ?? "new", json, ...(iif !== undefined && { iif }) };
+  const call = { ...words, state: state ?? "new", json, ...defined({ iif, mac }) };
   const reply = await askDaemon(daemonSocket, { request: "explain", call });
   if (reply?.kind !== "explained") {
     throw new RefusedError(`${noDaemon(daemonSocket)}, or run explain as root`);
@@ -90,14 +86,18 @@ async function answerWords(
   if (before !== undefined) {
     return { ...followed.answer, verdict: "lost", ...wordsOfLeftover(before, question) };
   }
-  const fix = fixOf(ground, question, { followed, knowledge });
+  const called = { ground, question, followed, knowledge };
   const { answer } = followed;
+  const shadow = shadowOf(called);
+  if (shadow !== undefined) return { ...answer, ...shadow };
+  const fix = fixOf(ground, question, { followed, knowledge });
+  const hidden = answer.verdict === "delivered" ? hiddenBy(called) : undefined;
   const guest = guestReached(followed, knowledge);
   const detail =
     guest === undefined
       ? answer.detail
       : `${answer.detail} to ${guest}; whether it listens there the host cannot see`;
-  return { ...answer, detail, ...(fix !== undefined && { fix }) };
+  return { ...answer, detail, ...defined({ fix, hidden }) };
 }
 
 /** Connections are read only where one could hide what the rules say. */

@@ -320,7 +320,9 @@ function addExplain({ add, run, output }: Builder): void {
     "explain <protocol> <from> <to>",
     "tell whether a flow arrives, which rule decides, and what to do",
     "virtwall explain tcp world 203.0.113.10:443",
-  ).option("--in <interface>", "the interface that receives it (default: that of its route)");
+  )
+    .option("--in <interface>", "the interface that receives it (default: that of its route)")
+    .option("--mac <address>", "the sender's MAC address, where it is not its guest's own");
   // It keeps nothing in the folder of that name.
   for (const option of command.options.filter(({ long }) => long === "--state")) {
     option.description = "of the flow: new, or established before (default: new)";
@@ -331,6 +333,7 @@ function addExplain({ add, run, output }: Builder): void {
     return runExplain(settings, output, {
       words: { protocol: protocol ?? "", from: from ?? "", to: to ?? "" },
       ...(typeof own["in"] === "string" && { iif: own["in"] }),
+      ...(typeof own["mac"] === "string" && { mac: own["mac"] }),
       state: readFlowState(settings.stateFolder),
     });
   });

@@ -62,13 +62,16 @@ function knowledgeOf({ networks, guests, published, integration }: Facts): ReadK
       guest.nics.map((nic) => describe(guest, nic, byBridge.get(nic.bridge ?? ""))),
     ),
     integration,
-    publications: published.map(({ guest, protocol, public: { first, last }, reason }) => ({
-      guest,
-      protocol,
-      first,
-      last,
-      ...(reason !== undefined && { reason }),
-    })),
+    publications: published.map(
+      ({ guest, protocol, address, public: { first, last }, reason }) => ({
+        guest,
+        protocol,
+        first,
+        last,
+        ...(address !== undefined && { address }),
+        ...(reason !== undefined && { reason }),
+      }),
+    ),
     guests: [...guests.map(({ name }) => name), ...published.map(({ guest }) => guest)],
   };
 }

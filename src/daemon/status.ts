@@ -99,8 +99,9 @@ function partsOf(input: StatusInput) {
   };
 }
 
-function inFewWords({ guest, protocol, public: ports, reason }: PublicationState): PublishedPorts {
-  return { guest, protocol, public: ports, ...defined({ reason }) };
+function inFewWords(publication: PublicationState): PublishedPorts {
+  const { guest, protocol, address, public: ports, reason } = publication;
+  return { guest, protocol, public: ports, ...defined({ address, reason }) };
 }
 
 async function askGate({

@@ -4,8 +4,9 @@ import { answerTo, withLink } from "./make-packet.ts";
 import { nameRule, nameStep, type NamedRule, type NamedStep, pathOf } from "./named-rule.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import { enter, type Question } from "./question.ts";
+import { leadsElsewhere } from "./nat.ts";
 import type { Loaded } from "./value.ts";
-import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
+import { type Fate, type Ground, silentOn, walkReceived, walkSent, type Way } from "./walk.ts";
 
 export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "nobody listens" | "unknown";
 
@@ -44,10 +45,13 @@ export function follow(ground: Ground, question: Question): Followed {
   const there = agreed(ways);
   const [way] = ways;
   const ended = way === undefined ? {} : { end: way };
-  if (way === undefined || there.verdict !== "delivered") {
-    return { answer: { ...there, way: "there" }, ...ended };
+  if (way === undefined) return { answer: { ...there, way: "there" } };
+  const rewritten = rewrittenBy(packet, way.state.packet);
+  if (there.verdict !== "delivered") {
+    const led = there.verdict === "lost" ? rewritten : {};
+    return { answer: { ...there, way: "there", ...led }, ...ended };
   }
-  const result = { ...there, way: "there" as const, ...rewrittenBy(packet, way.state.packet) };
+  const result = { ...there, way: "there" as const, ...rewritten };
   if (question.state !== "established" && !mayBeHeard(ground, way)) {
     return { answer: { ...result, verdict: "nobody listens" }, ...ended };
   }
@@ -122,11 +126,7 @@ function agreed(ways: readonly Way[]): Result {
   const path = pathOf(first.state.trail);
   const result = settled(first.fate);
   if (others.every(({ fate }) => settled(fate).verdict === result.verdict)) {
-    const isStopped = result.verdict === "dropped" || result.verdict === "rejected";
-    const last = first.state.trail.at(-1);
-    const doubt = result.verdict === "unknown" ? first.state.doubts.at(-1) : undefined;
-    const because =
-      isStopped && last !== undefined ? nameStep(last) : doubt && nameRule(doubt.place);
+    const because = decisive(first, result);
     return { ...result, path, ...(because !== undefined && { because }) };
   }
   const doubt = ways.flatMap(({ state }) => state.doubts)[0];
@@ -136,6 +136,21 @@ function agreed(ways: readonly Way[]): Result {
     path,
     ...(doubt !== undefined && { because: nameRule(doubt.place) }),
   };
+}
+
+/** The rule that stops it, that leads it to where nobody is, or of which nobody knows what it does. */
+function decisive(
+  { state: { trail, doubts } }: Way,
+  { verdict, detail }: Pick<Answer, "verdict" | "detail">,
+): NamedRule | undefined {
+  if (verdict === "unknown") {
+    const doubt = doubts.at(-1);
+    return doubt && nameRule(doubt.place);
+  }
+  const isStopped = verdict === "dropped" || verdict === "rejected";
+  const isMisled = verdict === "lost" && detail.includes(silentOn);
+  const step = isStopped ? trail.at(-1) : isMisled ? trail.find(leadsElsewhere) : undefined;
+  return step && nameStep(step);
 }
 
 function settled(fate: Fate): Pick<Answer, "verdict" | "detail"> & { path: [] } {

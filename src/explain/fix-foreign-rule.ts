@@ -101,7 +101,7 @@ function matchOf(stop: Stop): string {
 }
 
 /** What the chain that the hook calls says first counts for all that it calls. */
-function insertRule(stop: Stop): string {
+export function insertRule(stop: Stop): string {
   const { table, chain } = stop.last;
   const isIptables =
     table.name.endsWith(legacyMark) ||
@@ -129,9 +129,12 @@ function nftMatchOf(stop: Stop): string {
     : `${to}${stop.question.protocol} dport ${String(port)} `;
 }
 
-function baseOf({ last }: Stop): Chain | undefined {
-  const { table, chain, context } = last;
-  const own = table.chains.find(({ name }) => name === chain);
-  if (own?.base !== undefined) return own;
-  return table.chains.find(({ base }) => base?.hook === context?.hook && base?.type !== "nat");
+function baseOf({ last, trail }: Stop): Chain | undefined {
+  const bases = last.table.chains.filter(({ base }) => base !== undefined);
+  const entered = trail
+    .slice(0, trail.indexOf(last) + 1)
+    .findLast(
+      ({ table, chain }) => table === last.table && bases.some(({ name }) => name === chain),
+    );
+  return bases.find(({ name }) => name === entered?.chain);
 }

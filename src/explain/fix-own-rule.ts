@@ -1,6 +1,7 @@
 import type { Rule } from "../nft/ast.ts";
 import { printRule } from "../nft/print-statement.ts";
-import type { KnownNic } from "./read-host.ts";
+import { loadField } from "./load.ts";
+import { type KnownNic, macBits } from "./read-host.ts";
 import { addressOf, guestAt, portOf, publishCommand, serviceOf, type Stop } from "./stop.ts";
 
 /** The line of the policy that lets through what virtwall itself refuses. docs/nft.md has the names of the chains. */
@@ -55,9 +56,23 @@ function fixOnBridge(stop: Stop): string {
     return `virtwall publish add ${from?.guest ?? "GUEST"} ${serviceOf(stop)}`;
   const isFilter = /^(from|to)\//.test(chain) || chain === "unfiltered";
   const filter = (chain.startsWith("from/") ? from : (to ?? from))?.filter;
-  if (isFilter && filter !== undefined) return `virtwall nwfilter edit ${filter}`;
+  if (isFilter && filter !== undefined)
+    return fixFiltered(stop, from) ?? `virtwall nwfilter edit ${filter}`;
   // A tap that no guest's XML names.
   return "virtwall apply";
+}
+
+/** For a guest that goes by what its binding does not say. */
+function fixFiltered(stop: Stop, from: KnownNic | undefined): string | undefined {
+  if (from === undefined || !stop.last.chain.startsWith("from/")) return undefined;
+  const { guest, mac, addresses } = from;
+  const sender = loadField("ether", "saddr", stop);
+  if (typeof sender === "bigint" && sender !== macBits(mac)) {
+    return `in ${guest}: ip link set dev IFACE address ${mac}`;
+  }
+  const address = addressOf(stop, "saddr");
+  if (address === undefined || addresses.includes(address)) return undefined;
+  return `guests: { ${guest}: { nics: { "${mac}": { parameters: { IP: [${address}] } } } } }`;
 }
 
 function networkLine(nic: KnownNic | undefined, line: string): string {

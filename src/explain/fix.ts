@@ -1,12 +1,14 @@
 import { formatAddress } from "../base/address.ts";
-import { type Followed, pastHostReason } from "./answer.ts";
+import { type Answer, type Followed, pastHostReason } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Question } from "./question.ts";
+import { macBits } from "./read-host.ts";
+import { fixPending } from "./shadowed.ts";
 import { ownerOf } from "./table-owner.ts";
-import type { Ground } from "./walk.ts";
+import { type Ground, silentOn } from "./walk.ts";
 
 /** The one thing to do so that it arrives: a command, or a line of the policy. Undefined for what arrives. */
 export function fixOf(
@@ -19,6 +21,8 @@ export function fixOf(
     case "delivered":
       return undefined;
     case "lost":
+      if (answer.detail.includes(silentOn))
+        return fixSilent(ground, question, { answer, knowledge });
       return answer.detail.startsWith(pastHostReason)
         ? fixHairpin(question, answer.rewritten, knowledge)
         : fixRoute(ground, question, answer);
@@ -37,6 +41,26 @@ export function fixOf(
     default:
       return fixDoubt(question, answer.detail);
   }
+}
+
+/** Of a guest that has another address by now, that; else a publication, which follows the guest. */
+function fixSilent(
+  { host }: Ground,
+  question: Question,
+  { answer: { detail, rewritten }, knowledge }: { answer: Answer; knowledge: Knowledge },
+): string {
+  const [address = "", device = ""] = detail.split(` ${silentOn}`);
+  const nic = knowledge.nics.find(({ addresses }) => addresses.includes(address));
+  if (nic !== undefined) {
+    const known = host.heardOf(device, macBits(nic.mac) ?? 0n);
+    const present = known.find((each) => each.includes(":") === address.includes(":"));
+    return present === undefined
+      ? `virsh console ${nic.guest}`
+      : `guests: { ${nic.guest}: { nics: { "${nic.mac}": { address: ${present} } } } }`;
+  }
+  return rewritten === undefined
+    ? `switch on who has ${address}, or ask for another address`
+    : fixHairpin(question, rewritten, knowledge);
 }
 
 /** virtwall's publications take the asker's address for the host's where both are on one bridge. */
@@ -67,10 +91,7 @@ function fixSilence(
   }
   const { guest, reason } = published;
   if (reason === undefined) return "virtwall apply";
-  const nic = nics.find((each) => each.guest === guest);
-  return nic === undefined
-    ? `virsh start ${guest}`
-    : `guests: { ${guest}: { nics: { "${nic.mac}": { address: ADDRESS } } } }`;
+  return fixPending(published, nics.find((each) => each.guest === guest)?.mac);
 }
 
 function fixDoubt({ from, family }: Question, detail: string): string | undefined {

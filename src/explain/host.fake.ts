@@ -11,6 +11,7 @@ export const plainHost: Host = {
   outsider: (family) => outsiderOf(family, []),
   behind: () => undefined,
   isSilent: () => false,
+  heardOf: () => [],
   hears: () => true,
   detached: () => undefined,
   filtersBridged: () => false,

@@ -60,6 +60,8 @@ export interface Host {
   behind(port: string): bigint | undefined;
   /** Whether it has asked in vain who has the address. */
   isSilent(device: string, address: bigint): boolean;
+  /** The addresses by which it knows a neighbour there. */
+  heardOf(device: string, mac: bigint): readonly string[];
   /** Whether a process waits for that. */
   hears(called: Called): boolean;
   /** The tap of a nic that belongs on the bridge and is none of its ports. */

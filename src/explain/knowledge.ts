@@ -13,6 +13,8 @@ export interface KnownPublication {
   readonly protocol: string;
   readonly first: number;
   readonly last: number;
+  /** Absent: all that face the world. */
+  readonly address?: string;
   /** Why it leads nowhere now. */
   readonly reason?: string;
 }

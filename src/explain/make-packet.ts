@@ -145,14 +145,48 @@ export function answerTo(packet: Packet): Packet {
   );
 }
 
-/** What somebody says whom the host asks for the hardware address of `from`: of no connection (nf_conntrack_proto_icmpv6.c). */
-export function advertisement(from: bigint, to: Known): Packet {
-  const packet = firstPacket({ protocol: "icmp", family: 6, to }, from);
+/** One end of a link. */
+export interface Station {
+  readonly address: bigint;
+  readonly mac: bigint;
+}
+
+/** What a neighbour says whom the host asks for its hardware address. */
+export function neighbourAnswer(family: Family, from: Station, to: Station): Packet {
+  const answer = family === 6 ? advertisement(from, to) : arpReply(from, to);
+  return withLink(answer, { to: to.mac, from: from.mac });
+}
+
+/** Of no connection (nf_conntrack_proto_icmpv6.c). */
+function advertisement(from: Station, to: Station): Packet {
+  const packet = firstPacket({ protocol: "icmp", family: 6, to: to.address }, from.address);
   const typed = withField(packet, ["icmpv6", "type"], 136n);
   return {
     ...withField(typed, ["ip6", "hoplimit"], 255n),
     flow: { ...packet.flow, state: "untracked" },
   };
+}
+
+/** RFC 826, between IPv4 and Ethernet. */
+function arpReply(from: Station, to: Station): Packet {
+  const {
+    transport: _,
+    protocol: __,
+    ...packet
+  } = firstPacket({ protocol: "icmp", family: 4, to: to.address }, from.address);
+  const fields: readonly (readonly [name: string, value: bigint])[] = [
+    ["htype", 1n],
+    ["ptype", 0x0800n],
+    ["hlen", 6n],
+    ["plen", 4n],
+    ["operation", 2n],
+    ["saddr ether", from.mac],
+    ["saddr ip", from.address],
+    ["daddr ether", to.mac],
+    ["daddr ip", to.address],
+  ];
+  const empty: Packet = { ...packet, etherType: 0x0806, network: openLayer(28) };
+  return fields.reduce((done, [name, value]) => withField(done, ["arp", name], value), empty);
 }
 
 const known = (loaded: Known | "absent"): Known => (loaded === "absent" ? "unknown" : loaded);

@@ -3,7 +3,7 @@ import { evaluate, type Scope } from "./evaluate.ts";
 import { withField } from "./mangle.ts";
 import type { Outcome } from "./outcome.ts";
 import { familyOfPacket, type Flow, type Packet, type Tuple } from "./packet.ts";
-import type { Hook, RulePlace } from "./state.ts";
+import type { Hook, RulePlace, Step } from "./state.ts";
 import type { Known, Loaded } from "./value.ts";
 
 type Nat = Extract<Statement, { kind: "dnat" | "snat" | "masquerade" | "redirect" }>;
@@ -100,6 +100,12 @@ function rewriteEnd(packet: Packet, end: "source" | "destination", target: Targe
   };
   const changed: Flow = { ...flow, reply, [settled]: true, [rewritten]: isChanged };
   return { ...packet, flow: changed };
+}
+
+/** Whether a rule gave the packet another destination there. */
+export function leadsElsewhere({ table, chain, index }: Step): boolean {
+  const rule = table.chains.find(({ name }) => name === chain)?.rules[index ?? -1];
+  return rule?.statements.some(({ kind }) => kind === "dnat" || kind === "redirect") === true;
 }
 
 const sourceHooks: ReadonlySet<Hook> = new Set(["input", "postrouting"]);

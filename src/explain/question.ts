@@ -18,6 +18,8 @@ export interface Question {
   readonly sourcePort?: number;
   /** The interface that receives the packet, where it is not the one that leads back to its sender. */
   readonly iif?: string;
+  /** The hardware address of the one who asks, where it is another than the one that the host knows. */
+  readonly mac?: bigint;
   /** Absent: `new`. */
   readonly state?: FlowState;
 }
@@ -43,7 +45,7 @@ export function enter(ground: Ground, question: Question): Entry | Fate {
   if (ground.host.bridgeOf(iif) !== undefined) return enterPort(ground, { question, packet, iif });
   const bridge = device.kind === "bridge" ? iif : crossed(ground, question, iif);
   if (bridge !== undefined) return enterByPort(ground, { question, packet, bridge, station: iif });
-  return { packet: withLink(packet, { to: device.mac, from: "unknown" }), iif };
+  return { packet: withLink(packet, { to: device.mac, from: question.mac ?? "unknown" }), iif };
 }
 
 const unknown = (reason: string): Fate => ({ kind: "unknown", reason });
@@ -112,7 +114,7 @@ function enterByPort(
   }
   const to = addressee(ground, question, station);
   if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
-  return { packet: withLink(packet, { to, from }), iif: port };
+  return { packet: withLink(packet, { to, from: question.mac ?? from }), iif: port };
 }
 
 /** The port was said: who sits behind it is the guest whose nic it is. */
@@ -123,7 +125,8 @@ function enterPort(
   const bridge = ground.host.bridgeOf(iif) ?? "";
   const to = addressee(ground, question, bridge);
   if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
-  return { packet: withLink(packet, { to, from: ground.host.behind(iif) ?? "unknown" }), iif };
+  const from = question.mac ?? ground.host.behind(iif) ?? "unknown";
+  return { packet: withLink(packet, { to, from }), iif };
 }
 
 /** The neighbour by whom somebody is reached. */

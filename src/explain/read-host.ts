@@ -95,6 +95,7 @@ export function readHost(listing: HostListing): Host {
     hears: (called) => listeners.some((each) => hears(each, called)),
     behind: (port) => macBits(listing.nics.find(({ tap }) => tap === port)?.mac ?? ""),
     isSilent: (device, address) => isSilent(listing, device, address),
+    heardOf: (device, mac) => heardOf(listing, device, mac),
     bridgeOf: (port) => ports.get(port),
     segmentOf: (device) => ports.get(links.find(({ ifname }) => ifname === device)?.link ?? ""),
     portTo: (bridge, mac) => portTo(listing, bridge, mac),
@@ -176,6 +177,12 @@ function neighbour(listing: HostListing, device: string, address: bigint): bigin
   );
   const mac = row?.lladdr ?? listing.nics.find(({ addresses }) => addresses.some(isIt))?.mac;
   return mac === undefined ? undefined : macBits(mac);
+}
+
+function heardOf({ neighbours }: HostListing, device: string, mac: bigint): string[] {
+  return neighbours
+    .filter(({ dev, lladdr = "" }) => dev === device && macBits(lladdr) === mac)
+    .flatMap(({ dst = "" }) => parseAddress(dst) ?? []);
 }
 
 function isSilent({ neighbours }: HostListing, device: string, address: bigint): boolean {

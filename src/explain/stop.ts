@@ -50,6 +50,12 @@ export function guestAt(stop: Stop, end: "saddr" | "daddr"): KnownNic | undefine
 export function publishCommand(stop: Stop): string {
   const guest = guestAt(stop, "daddr")?.guest ?? "GUEST";
   const service = serviceOf(stop);
+  const { protocol, port } = stop.question;
+  const inside = portOf(stop, "dport");
+  // Another's rule has led it there.
+  if (port !== undefined && inside !== undefined && port !== inside) {
+    return `virtwall publish add ${guest} ${protocol}/${String(port)}:${String(inside)}`;
+  }
   return `virtwall publish add ${guest} ${service === "tcp/22" ? "tcp/2022:22" : service}`;
 }
 

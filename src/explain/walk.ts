@@ -1,9 +1,9 @@
-import { toBits } from "../base/address.ts";
+import { formatAddress, toBits } from "../base/address.ts";
 import type { Table } from "../nft/ast.ts";
 import { loadField } from "./load.ts";
 import type { Host } from "./host.ts";
 import { type HookPoint, runHook, type Station } from "./hook.ts";
-import { advertisement, withLink } from "./make-packet.ts";
+import { neighbourAnswer, withLink } from "./make-packet.ts";
 import { withField } from "./mangle.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
@@ -24,6 +24,9 @@ export interface Way {
   readonly state: State;
   readonly fate: Fate;
 }
+
+/** Between the address of a neighbour that was asked for in vain, and the interface. */
+export const silentOn = "does not answer on ";
 
 /** What a packet walks through. */
 export interface Ground {
@@ -141,6 +144,10 @@ function leavePort(ground: Ground, state: State, end: Pick<HookPoint, "oif" | "a
 }
 
 function receive(ground: Ground, received: State, iif: string): Way[] {
+  // ARP meets no chain of IP.
+  if (familyOfPacket(received.packet) === undefined) {
+    return [{ state: received, fate: { kind: "delivered", iif } }];
+  }
   const before = at(ground, { layer: "ip", hook: "prerouting", iif }, [received]);
   return then(before, (state) => routeReceived(ground, state, iif));
 }
@@ -200,10 +207,27 @@ function leave(ground: Ground, state: State, { dev, via, iif }: Leaving): Way[] 
   const gone = at(ground, { ...point, ...(iif !== undefined && { iif }) }, [state]);
   return then(gone, (out) => {
     if (ground.host.interfaces.get(dev)?.isLoopback === true) return comeBack(ground, out, dev);
-    return isBridge(ground, dev)
-      ? enterBridge(ground, out, { dev, ...(via !== undefined && { via }) })
+    const hop = via === undefined ? destinationOf(out.packet) : toBits(via);
+    if (isBridge(ground, dev)) return enterBridge(ground, out, { dev, hop });
+    return isSilent(ground, { dev, hop })
+      ? [{ state: out, fate: { kind: "lost", reason: silence(out.packet, { dev, hop }) } }]
       : [{ state: out, fate: { kind: "sent", dev, ...(via !== undefined && { via }) } }];
   });
+}
+
+interface NextHop {
+  readonly dev: string;
+  readonly hop: Known;
+}
+
+function isSilent({ host }: Ground, { dev, hop }: NextHop): boolean {
+  return typeof hop === "bigint" && host.isSilent(dev, hop);
+}
+
+function silence(packet: Packet, { dev, hop }: NextHop): string {
+  const family = familyOfPacket(packet) ?? 4;
+  const who = typeof hop === "bigint" ? formatAddress(family, hop) : "its next hop";
+  return `${who} ${silentOn}${dev}`;
 }
 
 /** What the host sends to itself is received again; its route and flow stay what they are. */
@@ -223,8 +247,7 @@ function isBridge(ground: Ground, dev: string): boolean {
 }
 
 /** The host's own frame into one of its bridges. */
-function enterBridge(ground: Ground, state: State, { dev, via }: Leaving): Way[] {
-  const hop = via === undefined ? destinationOf(state.packet) : toBits(via);
+function enterBridge(ground: Ground, state: State, { dev, hop }: NextHop): Way[] {
   const mac = typeof hop === "bigint" ? ground.host.neighbour(dev, hop) : undefined;
   const own = ground.host.interfaces.get(dev)?.mac;
   const port = mac === undefined ? undefined : ground.host.portTo(dev, mac);
@@ -232,33 +255,42 @@ function enterBridge(ground: Ground, state: State, { dev, via }: Leaving): Way[]
   if (detached !== undefined) {
     return [{ state, fate: { kind: "lost", reason: `${detached} is no port of ${dev}` } }];
   }
+  if (port === "self") return [{ state, fate: { kind: "lost", reason: "its own frame" } }];
+  if (isSilent(ground, { dev, hop })) {
+    const kept =
+      mac === undefined || port === undefined
+        ? []
+        : unheard(ground, state.packet, { dev, hop, mac, port });
+    const lost: Fate = { kind: "lost", reason: silence(state.packet, { dev, hop }) };
+    return kept.length > 0 ? [...kept] : [{ state, fate: lost }];
+  }
   if (mac === undefined || port === undefined) {
     const reason = `where on ${dev} the next hop is`;
     return [{ state, fate: { kind: "unknown", reason } }];
   }
-  if (port === "self") return [{ state, fate: { kind: "lost", reason: "its own frame" } }];
-  const unheard = advertised(ground, { dev, hop, mac, port });
-  if (unheard.length > 0) return unheard;
   const framed = { ...state, packet: withLink(state.packet, { to: mac, from: own ?? "unknown" }) };
   const out = at(ground, { layer: "bridge", hook: "output", oif: port }, [framed]);
   return then(out, (left) => leavePort(ground, left, { oif: port }));
 }
 
-interface Neighbour {
-  readonly dev: string;
-  readonly hop: Known;
+interface Neighbour extends NextHop {
   readonly mac: bigint;
   readonly port: string;
 }
 
-/** The ways of what a neighbour of IPv6 says to the host that asks for it in vain, where rules keep all of it from the host. */
-function advertised(ground: Ground, { dev, hop, mac, port }: Neighbour): Way[] {
-  if (typeof hop !== "bigint" || !ground.host.isSilent(dev, hop)) return [];
+/** The ways of what a neighbour says to the host that asks for it in vain, where rules keep all of it from the host. */
+function unheard(
+  ground: Ground,
+  packet: Packet,
+  { dev, hop, mac, port }: Neighbour,
+): readonly Way[] {
+  const family = familyOfPacket(packet);
   const bridge = ground.host.interfaces.get(dev);
-  const own = bridge?.addresses.find(({ family }) => family === 6);
-  if (bridge === undefined || own === undefined) return [];
-  const packet = withLink(advertisement(hop, own.bits), { to: bridge.mac, from: mac });
-  const ways = walkReceived(ground, packet, port);
+  const own = bridge?.addresses.find((address) => address.family === family);
+  if (family === undefined || own === undefined || bridge === undefined) return [];
+  if (typeof hop !== "bigint") return [];
+  const to = { address: own.bits, mac: bridge.mac };
+  const ways = walkReceived(ground, neighbourAnswer(family, { address: hop, mac }, to), port);
   return ways.every(({ fate }) => fate.kind === "dropped" || fate.kind === "rejected") ? ways : [];
 }
 

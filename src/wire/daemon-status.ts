@@ -115,7 +115,7 @@ export type StatusPart = keyof StatusParts;
 
 export interface PublishedPorts extends Pick<
   PublicationState,
-  "guest" | "protocol" | "public" | "reason"
+  "guest" | "protocol" | "address" | "public" | "reason"
 > {}
 
 export interface GapStatus {

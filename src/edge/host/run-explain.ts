@@ -33,9 +33,10 @@ export function runExplain(call: ExplainCall, options: readonly string[]): Promi
   });
 }
 
-function wordsOf({ protocol, from, to, iif, state, json }: ExplainCall): string[] {
+function wordsOf({ protocol, from, to, iif, mac, state, json }: ExplainCall): string[] {
   const options = [`--state=${state}`];
   if (iif !== undefined) options.push(`--in=${iif}`);
+  if (mac !== undefined) options.push(`--mac=${mac}`);
   if (json) options.push("--json");
   // What was typed is no option, whatever it begins with.
   return [...options, "--", protocol, from, to];

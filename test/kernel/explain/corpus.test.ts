@@ -45,6 +45,9 @@ const usual = `networks:
 guests:
   nat1: { publish: [{ ports: [tcp/8050, tcp/8054] }] }
 `;
+const filtered = `networks: { wide: { mode: nat } }
+guests: { nat1: { nics: { "52:54:00:50:00:11": { filter: clean-traffic, parameters: { IP: [10.50.0.11] } } } } }
+`;
 const dropForwarded =
   "nft 'add table inet site; add chain inet site passing { type filter hook forward priority 0; policy drop; }'";
 const pass = /^virtwall apply$/;
@@ -207,6 +210,48 @@ const pains: readonly Pain[] = [
     fix: /^conntrack -D -f ipv4 -p udp -d 198.51.100.1 --orig-port-dst 8050 --reply-src 10.50.0.99$/,
   },
   {
+    title: "a hook script leads to the address that a guest had before",
+    policy: "{}\n",
+    wrong:
+      "nft flush ruleset; iptables-nft -t nat -A PREROUTING -d 198.51.100.1 -p tcp --dport 9001 -j DNAT --to-destination 10.50.0.99:80",
+    packet: "tcp4 world -> host:9001 => nat1:80",
+    cause:
+      /lost, 10\.50\.0\.99 does not answer on virbr50\n {2}because of .*PREROUTING.* 10\.50\.0\.99:80/,
+    fix: /^virtwall publish add GUEST tcp\/9001:80$/,
+    fill: ["GUEST", "nat1"],
+  },
+  {
+    title: "the policy names the address that a guest had before",
+    policy: `guests: { nat1: { publish: [{ ports: tcp/8050 }], nics: { "52:54:00:50:00:11": { address: 10.50.0.99 } } } }\n`,
+    inside: ["nat1", "bash -c 'echo > /dev/udp/10.50.0.1/53'"],
+    packet: "tcp4 world -> host:8050 => nat1:8050",
+    cause: /lost, 10\.50\.0\.99 does not answer on virbr50/,
+    fix: /^guests: \{ nat1: \{ nics: \{ "52:54:00:50:00:11": \{ address: 10.50.0.11 \} \} \} \}$/,
+  },
+  {
+    title: "a rule of somebody else's takes the port of a publication",
+    wrong:
+      "nft 'add table ip script; add chain ip script early { type nat hook prerouting priority -110; }; add chain ip script own; add rule ip script early jump own; add rule ip script own tcp dport 8050 dnat to 10.50.0.12:80'",
+    packet: "tcp4 world -> host:8050 => nat1:8050",
+    listens: ["nat2", 80],
+    cause:
+      /lost, tcp\/8050 is published for nat1, and another rule leads it to 10\.50\.0\.12\n {2}because of rule 1 of ip script own/,
+    fix: /^nft insert rule ip script early ip daddr 198.51.100.1 tcp dport 8050 accept$/,
+  },
+  {
+    title: "the host itself answers at a port that is published",
+    wrong: "nft flush ruleset",
+    packet: "tcp4 world -> host:8054 => nat1:8054",
+    cause: /lost, tcp\/8054 is published for nat1, and the host itself answers in its place/,
+    fix: pass,
+  },
+  {
+    title: "a publication takes the port of a service of the host's",
+    packet: "tcp4 world -> host:8050 => delivered",
+    cause: /delivered, out by vnet0 to nat1/,
+    fix: /^virtwall publish remove nat1 tcp\/8050$/,
+  },
+  {
     title: "a guest has taken an address that is not its own",
     policy:
       "networks: { wide: { mode: nat } }\ngroups: { web: { egress: [{ allow: any }] } }\nguests: { nat1: { groups: [web] } }\n",
@@ -215,6 +260,25 @@ const pains: readonly Pain[] = [
     options: ["--in", "vnet0"],
     cause: /bridge virtwall guard/,
     fix: /^guests: \{ nat1: \{ nics: \{ "[0-9a-f:]+": \{ address: 10.50.0.99 \} \} \} \}$/,
+  },
+  {
+    title: "a filter drops a guest whose MAC address is not its own",
+    policy: filtered,
+    inside: ["nat1", "ip link set dev eth0 address 52:54:00:66:66:66"],
+    packet: "tcp4 nat1 -> world:80 => world:80",
+    options: ["--in", "vnet0", "--mac", "52:54:00:66:66:66"],
+    cause: /dropped\n {2}because of .* bridge virtwall from\/.*ether saddr/,
+    fix: /^in nat1: ip link set dev IFACE address 52:54:00:50:00:11$/,
+    fill: ["IFACE", "eth0"],
+  },
+  {
+    title: "a filter drops a guest whose address it was not told",
+    policy: filtered,
+    inside: ["nat1", "ip addr replace 10.50.0.98/32 dev eth0"],
+    packet: "tcp4 nat1@10.50.0.98 -> world:80 => world:80",
+    options: ["--in", "vnet0"],
+    cause: /dropped\n {2}because of .* bridge virtwall from\//,
+    fix: /^guests: \{ nat1: \{ nics: \{ "52:54:00:50:00:11": \{ parameters: \{ IP: \[10\.50\.0\.98\] \} \} \} \} \}$/,
   },
   {
     title: "the host has no way back to who asks from afar",
@@ -326,7 +390,7 @@ async function mendPain(pain: Pain & { readonly policy: string }): Promise<void>
     }
     const { text } = virtwall.run("explain", ...wordsOf(asked), ...options);
     expect(text).toMatch(pain.cause);
-    const fix = /^ {2}fix: (.*)$/m.exec(text)?.[1] ?? "";
+    const fix = /^ {2}(?:fix|.* to reach that): (.*)$/m.exec(text)?.[1] ?? "";
     expect(fix, text).toMatch(pain.fix);
     await mend(pain.fill === undefined ? fix : fix.replace(...pain.fill));
     expect(await runner.run([arriving])).toEqual([arriving.text]);
@@ -346,6 +410,7 @@ function wordsOf(line: PacketLine): string[] {
 
 /** As the admin does it: types the command, or writes the line into the policy. */
 async function mend(fix: string): Promise<void> {
+  const inGuest = /^in (\w+): (.*)$/.exec(fix);
   if (/^(networks|guests|groups|host):/.test(fix)) {
     const policy: unknown = parse(readFileSync(virtwall.policyFile, "utf8"));
     writeFileSync(virtwall.policyFile, stringify(merged(policy, parse(fix))));
@@ -353,6 +418,8 @@ async function mend(fix: string): Promise<void> {
   } else if (fix.startsWith("virtwall ")) {
     run(...fix.split(" ").slice(1));
     run("apply");
+  } else if (inGuest !== null) {
+    await world.inside(inGuest[1] ?? "", ["sh", "-c", inGuest[2] ?? ""]);
   } else await shell(fix);
 }
 

@@ -39,6 +39,7 @@ export async function readHost(host: TracedHost): Promise<Host> {
     outsider: (family) => outsider(tables, family),
     behind: () => undefined,
     isSilent: () => false,
+    heardOf: () => [],
     hears: () => true,
     detached: () => undefined,
     filtersBridged: () => host.filtersBridged,
