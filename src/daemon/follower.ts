@@ -318,17 +318,18 @@ export class Follower {
   }
 
   async #read(dirty: ReadonlySet<Concern>): Promise<void> {
-    await Promise.all(
-      sourceNames
+    const [bridges] = await Promise.all([
+      dirty.has("host") ? this.#ports.links.bridges() : undefined,
+      ...sourceNames
         .filter((name) => dirty.has(name))
         .map((name) =>
           name === "libvirt"
             ? this.#readLibvirt()
             : this.#refusals.attempt(name, () => this.beliefs.read(name)),
         ),
-    );
-    if (!dirty.has("host")) return;
-    this.beliefs.takeBridges(await this.#ports.links.bridges());
+    ]);
+    if (bridges === undefined) return;
+    this.beliefs.takeBridges(bridges);
     const taps = this.beliefs.takeMovedTaps();
     if (taps.length > 0) this.expectLibvirt({ kind: "taps", taps });
   }

@@ -35,3 +35,8 @@ export function inetProtocol(value: string | number): string | number {
   const number = typeof value === "number" ? value : (named.get(value) ?? numbers.get(value));
   return number === undefined ? value : (names.get(number) ?? number);
 }
+
+/** The number of what {@link inetProtocol} gives; what has none stays. */
+export function inetProtocolNumber(value: string | number): string | number {
+  return typeof value === "number" ? value : (named.get(value) ?? value);
+}

@@ -1,16 +1,19 @@
 import type { Element, Expression, SetDefinition, Verdict } from "./ast.ts";
+import type { Datatypes } from "./datatype.ts";
+import { inetProtocolNumber } from "./inet-protocol.ts";
 import { isObject, type Json } from "./json.ts";
 
 /**
- * Finds the element of a set that nft's JSON lists, where the JSON says nothing else than that element does. Ten thousand that stand as
+ * Finds the element of a set that `nft -p -j` lists, where the JSON says nothing else than that element does. Ten thousand that stand as
  * they should are read and compared so at a quarter of the cost. Undefined says nothing: the element may stand there in other words.
  */
 export function likelyElements(
   set: SetDefinition | undefined,
 ): (json: Json) => Element | undefined {
   const known = new Map<string, Element>();
-  for (const element of set?.elements ?? []) {
-    const json = jsonOfElement(element);
+  const { elements = [], type = [], data = [] } = set ?? {};
+  for (const element of elements) {
+    const json = jsonOfElement(element, { type, data });
     if (json !== undefined) known.set(JSON.stringify(json), element);
   }
   if (known.size === 0) return () => undefined;
@@ -28,20 +31,25 @@ function withoutCounter(json: Json): Json {
   return elem["val"];
 }
 
-function jsonOfElement({ key, data, unknown }: Element): Json {
-  const keyJson = jsonOf(key);
-  const dataJson = data && jsonOf(data);
+function jsonOfElement(
+  { key, data, unknown }: Element,
+  types: { readonly type: Datatypes; readonly data: Datatypes },
+): Json {
+  const keyJson = jsonOf(key, types.type);
+  const dataJson = data && jsonOf(data, types.data);
   if (unknown !== undefined || keyJson === undefined) return undefined;
   return data !== undefined && dataJson === undefined ? undefined : [keyJson, dataJson];
 }
 
-/** As nft lists it; undefined for what seldom stands in sets. */
-function jsonOf(expression: Expression | Verdict): Json {
+/** As nft lists it in this field of so many; undefined for what seldom stands in sets. */
+function jsonOf(expression: Expression | Verdict, types: Datatypes, field = 0): Json {
   switch (expression.kind) {
     case "value":
-      return expression.value;
+      return types[field] === "inet_proto"
+        ? inetProtocolNumber(expression.value)
+        : expression.value;
     case "concat": {
-      const parts = expression.parts.map(jsonOf);
+      const parts = expression.parts.map((part, index) => jsonOf(part, types, index));
       return parts.includes(undefined) ? undefined : { concat: parts };
     }
     case "jump":

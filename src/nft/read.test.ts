@@ -251,6 +251,18 @@ it("elements of likely tables come out as they are, but for those that differ in
   expect(found).toEqual(read);
 });
 
+it("elements of likely tables come out as they are where nft lists protocols as numbers", () => {
+  const type = ["inet_proto", "inet_service"];
+  const key = nft.concat(nft.value("tcp"), nft.value(80));
+  const likely = readTables(listing(set({ type }))).map((each) => ({
+    ...each,
+    sets: each.sets.map((each) => ({ ...each, elements: [{ key }] })),
+  }));
+  const [found] =
+    readTables(listing(set({ type, elem: [{ concat: [6, 80] }] })), likely)[0]?.sets ?? [];
+  expect(found?.elements[0]?.key).toBe(key);
+});
+
 it("element counts are read under the key as nft prints it", () => {
   const val = { concat: ["198.51.100.1", "tcp", { range: [80, 90] }] };
   const elem = [

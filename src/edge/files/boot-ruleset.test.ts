@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -24,6 +24,18 @@ const load = () => ruleset.load();
 
 test("what was saved is loaded", async () => {
   expect(await load()).toBeUndefined();
+  await ruleset.save(old);
+  expect(await load()).toBe(old);
+});
+
+test("what is saved again is not written again, and put right where it was spoilt", async () => {
+  const file = join(folder, "boot.nft");
+  const inode = async () => (await stat(file)).ino;
+  await ruleset.save(old);
+  const before = await inode();
+  await ruleset.save(old);
+  expect(await inode()).toBe(before);
+  await writeFile(file, "spoilt");
   await ruleset.save(old);
   expect(await load()).toBe(old);
 });

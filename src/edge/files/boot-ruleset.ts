@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StateError } from "../../ports/state.ts";
-import { writeAtomically } from "./write-atomically.ts";
+import { writeAtomically, writeWhereOther } from "./write-atomically.ts";
 
 const heading = /^# virtwall: sha256 ([0-9a-f]{64}) of what follows\n/;
 
@@ -24,7 +24,7 @@ export class BootRuleset {
   async save(script: string): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const text = `# virtwall: sha256 ${digestOf(script)} of what follows\n${script}`;
-    await writeAtomically(this.#file, text);
+    await writeWhereOther(this.#file, text);
   }
 
   /** Undefined where nothing is there. Throws {@link StateError} for what is not whole as it was saved. */

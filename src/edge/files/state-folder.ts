@@ -15,7 +15,7 @@ import { BootRuleset } from "./boot-ruleset.ts";
 import { isTexts, PolicyHistory } from "./policy-history.ts";
 import { readFolder } from "./read-folder.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
-import { writeAtomically } from "./write-atomically.ts";
+import { writeAtomically, writeWhereOther } from "./write-atomically.ts";
 
 const policyName = "last-good-policy.json";
 /** What anybody may remove, and nobody need believe. */
@@ -90,7 +90,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   async #write(files: readonly (readonly [name: string, text: string])[]): Promise<void> {
     await this.#refusing(async () => {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      for (const [name, text] of files) await writeAtomically(join(this.#folder, name), text);
+      for (const [name, text] of files) await writeWhereOther(join(this.#folder, name), text);
     });
   }
 

@@ -1,4 +1,4 @@
-import { open, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -25,6 +25,12 @@ export async function writeAtomically(file: string, text: string): Promise<void>
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** The same, but a file that says so already is left alone: a disk takes its time. */
+export async function writeWhereOther(file: string, text: string): Promise<void> {
+  const known = await readFile(file, "utf8").catch(() => undefined);
+  if (known !== text) await writeAtomically(file, text);
 }
 
 /** Names are on the disk when this returns: those that are new, and those that are gone. */
