@@ -1,5 +1,6 @@
-import { distinctRanges, formatPortRange, portProtocols } from "../base/port.ts";
+import { distinctRanges, portProtocols } from "../base/port.ts";
 import type { HostRule, Service } from "../model/policy.ts";
+import { printService } from "../model/print-service.ts";
 import { uplinkNames } from "../model/uplinks.ts";
 import { breach } from "./law.ts";
 import type { Law } from "./law.ts";
@@ -15,7 +16,7 @@ export const failsafeInput: Law = ({ host }, inventory) => {
   const allowed = joined(input.flatMap((rule) => (isForAnother(rule) ? rule.services : [])));
   const here = keysAt?.get("input") ?? at;
   return failsafe.flatMap((service) => {
-    const text = serviceText(service);
+    const text = printService(service);
     const denied = input.find((rule) => isForEverybody(rule, uplinks) && denies(rule, service));
     if (denied !== undefined) {
       const message = `this closes the failsafe service ${text} of the host to everybody`;
@@ -73,10 +74,4 @@ function joined(services: readonly Service[]): Service[] {
     }));
   });
   return [...services, ...ports];
-}
-
-function serviceText(service: Service): string {
-  if (service.kind === "any") return "any";
-  if (service.kind === "protocol") return service.protocol;
-  return `${service.protocol}/${formatPortRange(service.ports)}`;
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -52,7 +52,8 @@ test("a boot begins with what was in force, and with no guest", () => {
   expect(inForce().taps).toBe(true);
 });
 
-test("where nothing was in force nothing is loaded", () => {
+test("where nothing was in force and no policy is written, nothing is loaded", () => {
+  rmSync(site.policyFile);
   expect(boot()).toMatchObject({ status: 0, stdout: expect.stringContaining("nothing was") });
   expect(nft("list", "ruleset")).not.toContain("chain");
 });
@@ -96,6 +97,32 @@ test("a gate that takes connections and never answers keeps no boot from its rul
     expect(inForce()).toEqual({ accepted: [accept("{ 22, 443 }")], taps: false });
   } finally {
     gate.close();
+  }
+});
+
+test.each([
+  ["can", policy(443)],
+  ["cannot", "host: ["],
+])(
+  "a policy that %s be read and no last good one leave the failsafe port open alone",
+  (_, text) => {
+    site.writePolicy(text);
+    const booted = boot();
+    expect(booted.status).toBe(1);
+    expect(booted.stderr).toContain("holds no ruleset to boot with: guests pass nothing");
+    expect(booted.stderr).toContain("of what host.input opens tcp/22 alone is open");
+    expect(inForce()).toEqual({ accepted: [accept("22")], taps: false });
+  },
+);
+
+test("who starts virtwall for the first time on a host that is on its network closes nothing", () => {
+  spawnSync("ip", ["link", "add", "up0", "type", "bridge"]);
+  try {
+    spawnSync("ip", ["link", "set", "up0", "up"]);
+    spawnSync("ip", ["route", "add", "default", "dev", "up0"]);
+    expect(boot()).toMatchObject({ status: 0, stdout: expect.stringContaining("nothing was") });
+  } finally {
+    spawnSync("ip", ["link", "delete", "up0"]);
   }
 });
 

@@ -83,7 +83,32 @@ test("an upgrade restarts the daemon, and neither the gate nor a table is touche
   expect(await tables()).toBe(held);
 });
 
-test("removed, nothing of it runs, is enabled, or is in the kernel", async () => {
+/** Its program dies a moment after each start, and systemd starts it again. */
+async function loop(unit: string): Promise<void> {
+  const program = (await must("systemctl", "show", "-P", "ExecStart", `${unit}.service`)).match(
+    /argv\[\]=(.*?) ;/,
+  )?.[1];
+  const dying = `[Unit]
+StartLimitIntervalSec=0
+[Service]
+RestartSec=0
+ExecStart=
+ExecStart=/bin/sh -c '${program} & sleep 0.5; kill -KILL $$!; exit 1'
+`;
+  const dropIn = world.pathOf(`/etc/systemd/system/${unit}.service.d`);
+  await mkdir(dropIn, { recursive: true });
+  await writeFile(join(dropIn, "loop.conf"), dying);
+}
+
+test("removed while systemd starts daemon and gate again and again, nothing of it runs, is enabled, or is in the kernel", async () => {
+  // The daemon's next start waits for the gate's.
+  for (const unit of ["virtwall", "virtwall-gate"]) {
+    await loop(unit);
+    await must("systemctl", "daemon-reload");
+    await must("systemctl", "restart", "--no-block", `${unit}.service`);
+    const restarts = () => must("systemctl", "show", "-P", "NRestarts", `${unit}.service`);
+    await expect.poll(restarts, { timeout: 60_000 }).not.toBe("0\n");
+  }
   await must("dpkg", "-r", "virtwall");
   expect(await must("nft", "list", "ruleset")).toBe("");
   expect(await must("sh", "-c", "find /etc/systemd/system -name 'virtwall*.service'")).toBe("");
