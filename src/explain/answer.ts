@@ -5,8 +5,9 @@ import { nameRule, nameStep, type NamedRule, type NamedStep, pathOf } from "./na
 import { familyOfPacket, type Packet } from "./packet.ts";
 import { enter, type Question } from "./question.ts";
 import { leadsElsewhere } from "./nat.ts";
+import { silentOn } from "./next-hop.ts";
 import type { Loaded } from "./value.ts";
-import { type Fate, type Ground, silentOn, walkReceived, walkSent, type Way } from "./walk.ts";
+import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
 
 export type Verdict = "delivered" | "dropped" | "rejected" | "lost" | "nobody listens" | "unknown";
 

@@ -13,6 +13,7 @@ export function fixForeignRule(stop: Stop): string {
     return "host: { integration: auto }, then virtwall apply";
   }
   if (isAllowed || isLeftToVirtwall(stop)) return "virtwall apply";
+  if (stop.packet.ports?.out !== undefined) return fixBridged(stop);
   if (answer.way === "there" && isClosedNetwork(stop)) {
     return publishCommand(stop);
   }
@@ -38,6 +39,14 @@ function isClosedNetwork(stop: Stop): boolean {
   const to = guestAt(stop, "daddr");
   const isGuests = to !== undefined && to.isRouted !== true;
   return isGuests && stop.last.context?.hook === "forward" && guestAt(stop, "saddr") === undefined;
+}
+
+/** What only crosses a bridge meets the rule by br_netfilter alone, and so do its answers. */
+function fixBridged(stop: Stop): string {
+  const calls = stop.question.family === 4 ? "iptables" : "ip6tables";
+  return isOfIptables(stop)
+    ? `${iptablesOf(stop.last.table)} -I ${baseOf(stop)?.name ?? stop.last.chain} -m physdev --physdev-is-bridged -j ACCEPT`
+    : `sysctl -w net.bridge.bridge-nf-call-${calls}=0`;
 }
 
 type Fix = (stop: Stop) => string;
@@ -103,14 +112,18 @@ function matchOf(stop: Stop): string {
 /** What the chain that the hook calls says first counts for all that it calls. */
 export function insertRule(stop: Stop): string {
   const { table, chain } = stop.last;
-  const isIptables =
+  if (isOfIptables(stop)) return fixIptables(stop);
+  const base = baseOf(stop)?.name ?? chain;
+  return `nft insert rule ${table.family} ${table.name} ${base} ${nftMatchOf(stop)}accept`;
+}
+
+function isOfIptables({ last: { table } }: Stop): boolean {
+  return (
     table.name.endsWith(legacyMark) ||
     isOpaque(table) ||
     table.chains.some(({ rules }) => rules.some(isTranslated)) ||
-    ownerOf({ ...table, chains: table.chains }, "INPUT") === "iptables";
-  if (isIptables) return fixIptables(stop);
-  const base = baseOf(stop)?.name ?? chain;
-  return `nft insert rule ${table.family} ${table.name} ${base} ${nftMatchOf(stop)}accept`;
+    ownerOf(table, "INPUT") === "iptables"
+  );
 }
 
 /** Of the packet that was stopped, which may be one that is there for the sake of another. */

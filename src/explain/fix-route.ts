@@ -1,6 +1,8 @@
 import { type Family, formatAddress } from "../base/address.ts";
 import type { Answer } from "./answer.ts";
 import type { Question } from "./question.ts";
+import { unheardOn } from "./read-host.ts";
+import { noRoute } from "./routes.ts";
 import type { Ground } from "./walk.ts";
 
 /** What mends a way that routing does not go, by the reason it gives. */
@@ -18,7 +20,7 @@ export function fixRoute(
     const source = typeof question.from === "bigint" ? question.from : undefined;
     return why.startsWith("there is no way back") && source !== undefined
       ? `ip route add ${formatAddress(family, source)} dev ${device}`
-      : `sysctl -w net.ipv4.conf.${device}.rp_filter=2`;
+      : `sysctl -w net.ipv4.conf.${inDots(device)}.rp_filter=2`;
   }
   if (reason === "its source is the host's own address") {
     return "give the sender an address of its own: the host has this one";
@@ -28,7 +30,9 @@ export function fixRoute(
     return `ip link set ${detached[1] ?? ""} master ${detached[2] ?? ""}`;
   }
   const to = destinationOf(question, way);
-  if (reason === "no route") return `ip ${inetOf(family)}route add ${to} via ROUTER`;
+  const [, deaf] = reason.split(unheardOn);
+  if (deaf !== undefined) return `sysctl -w net.ipv6.conf.${inDots(deaf)}.accept_ra=2`;
+  if (reason === noRoute) return `ip ${inetOf(family)}route add ${to} via ROUTER`;
   return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;
 }
 
@@ -37,6 +41,9 @@ function destinationOf({ from, to, family }: Question, way: Answer["way"]): stri
   const end = way === "back" ? from : to;
   return typeof end === "bigint" ? formatAddress(family, end) : "default";
 }
+
+/** Where sysctl's names have dots between them, those of a name are written as slashes (sysctl(8)). */
+const inDots = (device: string): string => device.replaceAll(".", "/");
 
 const inetOf = (family: Family): string => (family === 6 ? "-6 " : "");
 
@@ -47,6 +54,6 @@ function fixForwarding({ host }: Ground, family: Family, device: string): string
     (name) => name !== device && host.forwards(4, name),
   );
   return forwardsElsewhere
-    ? `sysctl -w net.ipv4.conf.${device}.forwarding=1`
+    ? `sysctl -w net.ipv4.conf.${inDots(device)}.forwarding=1`
     : "sysctl -w net.ipv4.ip_forward=1";
 }

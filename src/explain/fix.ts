@@ -3,12 +3,13 @@ import { type Answer, type Followed, pastHostReason } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
+import { deafTo, silentOn } from "./next-hop.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Question } from "./question.ts";
 import { macBits } from "./read-host.ts";
 import { fixPending } from "./shadowed.ts";
 import { ownerOf } from "./table-owner.ts";
-import { type Ground, silentOn } from "./walk.ts";
+import type { Ground } from "./walk.ts";
 
 /** The one thing to do so that it arrives: a command, or a line of the policy. Undefined for what arrives. */
 export function fixOf(
@@ -21,6 +22,7 @@ export function fixOf(
     case "delivered":
       return undefined;
     case "lost":
+      if (answer.detail.includes(deafTo)) return fixMacvtap(ground, answer, knowledge);
       if (answer.detail.includes(silentOn))
         return fixSilent(ground, question, { answer, knowledge });
       return answer.detail.startsWith(pastHostReason)
@@ -41,6 +43,14 @@ export function fixOf(
     default:
       return fixDoubt(question, answer.detail);
   }
+}
+
+/** As libvirt's documentation has it (formatdomain, "Direct attachment to physical interface"): they talk by a network of its own. */
+function fixMacvtap({ host }: Ground, { detail }: Answer, { nics }: Knowledge): string {
+  const [macvtap = ""] = detail.split(deafTo);
+  const mac = host.interfaces.get(macvtap)?.mac;
+  const guest = nics.find((nic) => macBits(nic.mac) === mac)?.guest ?? "GUEST";
+  return `virsh attach-interface ${guest} network NETWORK --model virtio --live --config`;
 }
 
 /** Of a guest that has another address by now, that; else a publication, which follows the guest. */
@@ -96,7 +106,7 @@ function fixSilence(
 
 function fixDoubt({ from, family }: Question, detail: string): string | undefined {
   if (detail.includes("--in")) return "say the interface: --in IFACE";
-  if (/port of|on \S+ (is|the)/.test(detail)) {
+  if (/port of|on \S+ (is|the|it)/.test(detail)) {
     const who = typeof from === "bigint" ? formatAddress(family, from) : "GUEST";
     return `let it send something first, so that the bridge learns where it is: ping ${who}`;
   }

@@ -17,6 +17,9 @@ export const plainHost: Host = {
   filtersBridged: () => false,
   bridgeOf: () => undefined,
   segmentOf: () => undefined,
+  peerOf: () => undefined,
+  macvtapOn: () => undefined,
+  portsOf: () => [],
   portTo: () => undefined,
   neighbour: () => undefined,
 };

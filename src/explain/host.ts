@@ -54,6 +54,12 @@ export interface Host {
   bridgeOf(port: string): string | undefined;
   /** The bridge on which an interface stands without being a port of it: the other end of its pair is one. */
   segmentOf(device: string): string | undefined;
+  /** The other end of a pair, where that is one of the host's own. */
+  peerOf(device: string): string | undefined;
+  /** The macvtap on an interface of the host's that has that hardware address. */
+  macvtapOn(device: string, mac: bigint): string | undefined;
+  /** The ports of a bridge, those of guests first. */
+  portsOf(bridge: string): readonly string[];
   /** Where a bridge sends frames to that address; `self`: up to the host. Undefined where it would send them to all ports. */
   portTo(bridge: string, mac: bigint): string | undefined;
   /** The hardware address of the guest's nic whose tap it is. */

@@ -1,4 +1,5 @@
 import { type Family, toBits } from "../base/address.ts";
+import { besideMacvtap } from "./next-hop.ts";
 import { firstPacket, withLink } from "./make-packet.ts";
 import type { Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
@@ -43,9 +44,21 @@ export function enter(ground: Ground, question: Question): Entry | Fate {
   const device = ground.host.interfaces.get(iif);
   if (device === undefined) return unknown(`there is no interface ${iif}`);
   if (ground.host.bridgeOf(iif) !== undefined) return enterPort(ground, { question, packet, iif });
-  const bridge = device.kind === "bridge" ? iif : crossed(ground, question, iif);
+  const macvtap = besideMacvtap(ground.host, {
+    dev: iif,
+    hop: hopTo(ground, question, question.from) ?? "unknown",
+  });
+  if (macvtap !== undefined) return pastHost(ground, question, macvtap);
+  const bridge = device.kind === "bridge" ? iif : ground.host.segmentOf(iif);
   if (bridge !== undefined) return enterByPort(ground, { question, packet, bridge, station: iif });
   return { packet: withLink(packet, { to: device.mac, from: question.mac ?? "unknown" }), iif };
+}
+
+/** What a macvtap sends comes to no interface of the host, whoever it is for. */
+function pastHost(ground: Ground, { family, to }: Question, reason: string): Fate {
+  return routeTo(ground, family, to).kind === "local"
+    ? { kind: "lost", reason }
+    : unknown(`${reason}: what it sends goes past the host`);
 }
 
 const unknown = (reason: string): Fate => ({ kind: "unknown", reason });
@@ -86,12 +99,6 @@ function wayBack(ground: Ground, { family, from }: Question): string | Fate {
   return unknown("by which interface it would come; say so with --in");
 }
 
-/** The bridge that leads from the sender to the other end past the host, which has only a leg there. */
-function crossed(ground: Ground, { family, to }: Question, leg: string): string | undefined {
-  const route = routeTo(ground, family, to);
-  return route.kind === "unicast" && route.dev === leg ? ground.host.segmentOf(leg) : undefined;
-}
-
 interface Crossing {
   readonly question: Question;
   readonly packet: Packet;
@@ -109,11 +116,18 @@ function enterByPort(
   const sender = hopTo(ground, question, question.from);
   const from = sender === undefined ? undefined : host.neighbour(station, sender);
   const port = from === undefined ? undefined : host.portTo(bridge, from);
+  // From a leg of the host's the bridge need not have learned anything, and passes it on to that alone.
+  if (port === undefined && station !== bridge && !host.filtersBridged(question.family)) {
+    const own = host.interfaces.get(station)?.mac ?? "unknown";
+    return {
+      packet: withLink(packet, { to: own, from: question.mac ?? from ?? "unknown" }),
+      iif: station,
+    };
+  }
   if (from === undefined || port === undefined || port === "self") {
     return unknown(`behind which port of ${bridge} the sender is`);
   }
-  const to = addressee(ground, question, station);
-  if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
+  const to = addressee(ground, question, station) ?? "unknown";
   return { packet: withLink(packet, { to, from: question.mac ?? from }), iif: port };
 }
 
@@ -123,8 +137,7 @@ function enterPort(
   { question, packet, iif }: { question: Question; packet: Packet; iif: string },
 ): Entry | Fate {
   const bridge = ground.host.bridgeOf(iif) ?? "";
-  const to = addressee(ground, question, bridge);
-  if (to === undefined) return unknown(`to whom on ${bridge} the sender would hand it`);
+  const to = addressee(ground, question, bridge) ?? "unknown";
   const from = question.mac ?? ground.host.behind(iif) ?? "unknown";
   return { packet: withLink(packet, { to, from }), iif };
 }

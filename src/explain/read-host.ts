@@ -2,7 +2,15 @@ import { type Family, parseAddress, toBits } from "../base/address.ts";
 import { answerFib } from "./fib.ts";
 import type { Host, Interface } from "./host.ts";
 import { hears, type Listener } from "./listeners.ts";
-import { findRoute, outsider, type RouteTables } from "./routes.ts";
+import {
+  findRoute,
+  noRoute,
+  outsider,
+  type Route,
+  type RouteQuery,
+  type RouteTables,
+} from "./routes.ts";
+import { deafTowards } from "./unheard-routers.ts";
 import type { Outsider } from "./value.ts";
 
 /** A row of `ip -j -d addr` (iproute2 6.1), as far as it is asked for. */
@@ -11,7 +19,7 @@ export interface LinkRow {
   readonly flags?: readonly string[];
   readonly address?: string;
   readonly master?: string;
-  /** The other end of a pair in the same namespace. */
+  /** The other end of a pair in the same namespace, or the interface that carries it. */
   readonly link?: string;
   readonly group?: string;
   readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string };
@@ -19,6 +27,9 @@ export interface LinkRow {
     readonly local?: string;
     readonly prefixlen?: number;
     readonly scope?: string;
+    /** Who made it, such as `kernel_ra`: Linux 5.18 and newer. */
+    readonly protocol?: string;
+    readonly dynamic?: boolean;
   }[];
 }
 
@@ -72,6 +83,7 @@ export function settingsOf(links: readonly LinkRow[]): string[] {
   const each = ["all", ...names].flatMap((name) => [
     `net/ipv4/conf/${name}/forwarding`,
     `net/ipv4/conf/${name}/rp_filter`,
+    `net/ipv6/conf/${name}/accept_ra`,
   ]);
   const bridge = ["iptables", "ip6tables"].map((name) => `net/bridge/bridge-nf-call-${name}`);
   return [...each, ...bridge, "net/ipv6/conf/all/forwarding"];
@@ -81,10 +93,11 @@ export function readHost(listing: HostListing): Host {
   const { links, routing, settings, listeners } = listing;
   const interfaces = new Map(links.map((link) => [link.ifname, readLink(link)]));
   const ports = new Map(links.filter(isBridgePort).map(({ ifname, master }) => [ifname, master]));
+  const peers = new Map(links.filter(isPaired).map(({ ifname, link }) => [ifname, link]));
   const isOn = (path: string) => settings.get(path) === "1";
   return {
     interfaces,
-    route: (query) => findRoute(routing, query),
+    route: (query) => routeTo(listing, query),
     fib: (query) => answerFib(routing, query),
     forwards: (family, iif) =>
       isOn(family === 4 ? `net/ipv4/conf/${iif}/forwarding` : "net/ipv6/conf/all/forwarding"),
@@ -97,7 +110,14 @@ export function readHost(listing: HostListing): Host {
     isSilent: (device, address) => isSilent(listing, device, address),
     heardOf: (device, mac) => heardOf(listing, device, mac),
     bridgeOf: (port) => ports.get(port),
-    segmentOf: (device) => ports.get(links.find(({ ifname }) => ifname === device)?.link ?? ""),
+    segmentOf: (device) => ports.get(peers.get(device) ?? ""),
+    peerOf: (device) => peers.get(device),
+    macvtapOn: (device, mac) =>
+      links.find(
+        ({ link, linkinfo, address }) =>
+          link === device && linkinfo?.info_kind === "macvtap" && macBits(address ?? "") === mac,
+      )?.ifname,
+    portsOf: (bridge) => portsOf(listing, bridge),
     portTo: (bridge, mac) => portTo(listing, bridge, mac),
     detached: (bridge, mac) => {
       const tap = listing.nics.find(
@@ -108,6 +128,26 @@ export function readHost(listing: HostListing): Host {
     neighbour: (device, address) => neighbour(listing, device, address),
   };
 }
+
+function isPaired({ linkinfo, link }: LinkRow): boolean {
+  return linkinfo?.info_kind === "veth" && link !== undefined;
+}
+
+function portsOf({ links, nics }: HostListing, bridge: string): string[] {
+  const taps = new Set(nics.map(({ tap }) => tap));
+  const ports = links.filter(({ master }) => master === bridge).map(({ ifname }) => ifname);
+  return [...ports.filter((port) => taps.has(port)), ...ports.filter((port) => !taps.has(port))];
+}
+
+function routeTo(listing: HostListing, query: RouteQuery): Route {
+  const route = findRoute(listing.routing, query);
+  if (query.family === 4 || route.kind !== "none" || route.reason !== noRoute) return route;
+  const deaf = deafTowards(listing);
+  return deaf === undefined ? route : { kind: "none", reason: `${noRoute}${unheardOn}${deaf}` };
+}
+
+/** Between "no route" and the interface on which the routers are. */
+export const unheardOn = ": the host forwards IPv6, and hears no router on ";
 
 function isBridgePort({ linkinfo }: LinkRow): boolean {
   return linkinfo?.info_slave_kind === "bridge";

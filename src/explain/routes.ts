@@ -47,6 +47,8 @@ export type Route =
   | { readonly kind: "none"; readonly reason: string }
   | { readonly kind: "unknown"; readonly reason: string };
 
+export const noRoute = "no route";
+
 /** The route that the kernel's policy routing finds. */
 export function findRoute(tables: RouteTables, query: RouteQuery): Route {
   const rules = tables.rules[query.family].toSorted(
@@ -66,7 +68,7 @@ export function findRoute(tables: RouteTables, query: RouteQuery): Route {
     if (rows.length > 1) return { kind: "unknown", reason: "which route its destination has" };
     if (row !== undefined && row.type !== "throw") return routeOf(row);
   }
-  return { kind: "none", reason: "no route" };
+  return { kind: "none", reason: noRoute };
 }
 
 /** Selectors of rules that this model follows, besides those that say what to do. */

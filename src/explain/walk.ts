@@ -1,10 +1,11 @@
-import { formatAddress, toBits } from "../base/address.ts";
+import { toBits } from "../base/address.ts";
 import type { Table } from "../nft/ast.ts";
 import { loadField } from "./load.ts";
 import type { Host } from "./host.ts";
 import { type HookPoint, runHook, type Station } from "./hook.ts";
 import { neighbourAnswer, withLink } from "./make-packet.ts";
 import { withField } from "./mangle.ts";
+import { besideMacvtap, type NextHop, silence } from "./next-hop.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
 import type { State } from "./state.ts";
@@ -25,9 +26,6 @@ export interface Way {
   readonly fate: Fate;
 }
 
-/** Between the address of a neighbour that was asked for in vain, and the interface. */
-export const silentOn = "does not answer on ";
-
 /** What a packet walks through. */
 export interface Ground {
   readonly tables: readonly Table[];
@@ -38,7 +36,14 @@ export interface Ground {
 export function walkReceived(ground: Ground, packet: Packet, iif: string): Way[] {
   const state = stateOf(packet);
   const bridge = ground.host.bridgeOf(iif);
-  if (bridge === undefined) return receive(ground, state, iif);
+  return bridge === undefined
+    ? receive(ground, state, iif)
+    : enterPort(ground, state, { iif, bridge });
+}
+
+/** From a port of a bridge on. */
+function enterPort(ground: Ground, state: State, { iif, bridge }: Omit<Crossing, "port">): Way[] {
+  const { packet } = state;
   const isFiltered = isFilteredOnBridge(ground, packet);
   const seen = isFiltered ? { ...state, packet: { ...packet, ports: { in: iif } } } : state;
   const before = at(
@@ -58,7 +63,7 @@ export function walkReceived(ground: Ground, packet: Packet, iif: string): Way[]
     if (isMoved && !leavesBridge(ground, entered.packet, bridge)) {
       return [{ state: entered, fate: rewrittenOnBridge }];
     }
-    if (port === undefined) return [{ state: entered, fate: toAllPorts }];
+    if (port === undefined) return flood(ground, entered, { iif, bridge });
     if (port === "self") {
       const up = at(ground, { layer: "bridge", hook: "input", iif }, [entered]);
       return then(up, (arrived) =>
@@ -69,10 +74,17 @@ export function walkReceived(ground: Ground, packet: Packet, iif: string): Way[]
   });
 }
 
-const toAllPorts: Fate = {
-  kind: "unknown",
-  reason: "a bridge that would send it to all its ports",
-};
+/** A bridge that does not know behind which port the receiver is asks all; so does who follows it, and knows what all answer alike. */
+function flood(ground: Ground, state: State, { iif, bridge }: Omit<Crossing, "port">): Way[] {
+  const others = ground.host.portsOf(bridge).filter((port) => port !== iif);
+  const ways = others.flatMap((port) => cross(ground, state, { iif, bridge, port }));
+  const isStopped = ways.length > 0 && ways.every(({ fate }) => isRefused(fate));
+  const reason = `to whom on ${bridge} it is handed`;
+  return isStopped ? ways : [{ state, fate: { kind: "unknown", reason } }];
+}
+
+const isRefused = ({ kind }: Fate): boolean => kind === "dropped" || kind === "rejected";
+
 const rewrittenOnBridge: Fate = { kind: "unknown", reason: "nat of a bridged frame" };
 
 /** br_netfilter hands a frame to the host that nat leads elsewhere (br_nf_pre_routing_finish). */
@@ -140,7 +152,18 @@ function portTo(ground: Ground, bridge: string, packet: Packet): string | undefi
 function leavePort(ground: Ground, state: State, end: Pick<HookPoint, "oif" | "also">): Way[] {
   const { oif = "" } = end;
   const gone = at(ground, { layer: "bridge", hook: "postrouting", ...end }, [state]);
-  return then(gone, (out) => [{ state: out, fate: { kind: "sent", dev: oif } }]);
+  return then(gone, (out) => {
+    const leg = ground.host.peerOf(oif);
+    return leg === undefined || ground.host.bridgeOf(leg) !== undefined
+      ? [{ state: out, fate: { kind: "sent", dev: oif } }]
+      : receive(ground, trackedAnew(out), leg);
+  });
+}
+
+/** What comes out at the other end of a pair is tracked anew, in the flow that it is of (skb_scrub_packet). */
+function trackedAnew(state: State): State {
+  const { ports: _, ...packet } = state.packet;
+  return { ...state, packet: { ...packet, type: "host", hasSocket: false, tracking: "ahead" } };
 }
 
 function receive(ground: Ground, received: State, iif: string): Way[] {
@@ -207,27 +230,31 @@ function leave(ground: Ground, state: State, { dev, via, iif }: Leaving): Way[] 
   const gone = at(ground, { ...point, ...(iif !== undefined && { iif }) }, [state]);
   return then(gone, (out) => {
     if (ground.host.interfaces.get(dev)?.isLoopback === true) return comeBack(ground, out, dev);
-    const hop = via === undefined ? destinationOf(out.packet) : toBits(via);
-    if (isBridge(ground, dev)) return enterBridge(ground, out, { dev, hop });
-    return isSilent(ground, { dev, hop })
-      ? [{ state: out, fate: { kind: "lost", reason: silence(out.packet, { dev, hop }) } }]
-      : [{ state: out, fate: { kind: "sent", dev, ...(via !== undefined && { via }) } }];
+    const next = { dev, hop: via === undefined ? destinationOf(out.packet) : toBits(via) };
+    const deaf = besideMacvtap(ground.host, next);
+    if (deaf !== undefined) return lose(out, deaf);
+    if (isBridge(ground, dev)) return enterBridge(ground, out, next);
+    const silent = silence(ground.host, out.packet, next);
+    if (silent !== undefined) return lose(out, silent);
+    const fate: Fate = { kind: "sent", dev, ...(via !== undefined && { via }) };
+    return byLeg(ground, out, next) ?? [{ state: out, fate }];
   });
 }
 
-interface NextHop {
-  readonly dev: string;
-  readonly hop: Known;
+function lose(state: State, reason: string): Way[] {
+  return [{ state, fate: { kind: "lost", reason } }];
 }
 
-function isSilent({ host }: Ground, { dev, hop }: NextHop): boolean {
-  return typeof hop === "bigint" && host.isSilent(dev, hop);
-}
-
-function silence(packet: Packet, { dev, hop }: NextHop): string {
-  const family = familyOfPacket(packet) ?? 4;
-  const who = typeof hop === "bigint" ? formatAddress(family, hop) : "its next hop";
-  return `${who} ${silentOn}${dev}`;
+/** By a leg of the host's into the bridge on which that stands; undefined where it is none, or nobody knows to whom. */
+function byLeg(ground: Ground, state: State, { dev, hop }: NextHop): Way[] | undefined {
+  const { host } = ground;
+  const iif = host.peerOf(dev) ?? "";
+  const bridge = host.bridgeOf(iif);
+  const to = typeof hop === "bigint" ? host.neighbour(dev, hop) : undefined;
+  if (bridge === undefined || to === undefined) return undefined;
+  const from = host.interfaces.get(dev)?.mac ?? "unknown";
+  const framed = { ...state, packet: withLink(state.packet, { to, from }) };
+  return enterPort(ground, trackedAnew(framed), { iif, bridge });
 }
 
 /** What the host sends to itself is received again; its route and flow stay what they are. */
@@ -252,21 +279,18 @@ function enterBridge(ground: Ground, state: State, { dev, hop }: NextHop): Way[]
   const own = ground.host.interfaces.get(dev)?.mac;
   const port = mac === undefined ? undefined : ground.host.portTo(dev, mac);
   const detached = mac === undefined ? undefined : ground.host.detached(dev, mac);
-  if (detached !== undefined) {
-    return [{ state, fate: { kind: "lost", reason: `${detached} is no port of ${dev}` } }];
-  }
-  if (port === "self") return [{ state, fate: { kind: "lost", reason: "its own frame" } }];
-  if (isSilent(ground, { dev, hop })) {
-    const kept =
-      mac === undefined || port === undefined
-        ? []
-        : unheard(ground, state.packet, { dev, hop, mac, port });
-    const lost: Fate = { kind: "lost", reason: silence(state.packet, { dev, hop }) };
-    return kept.length > 0 ? [...kept] : [{ state, fate: lost }];
-  }
+  if (detached !== undefined) return lose(state, `${detached} is no port of ${dev}`);
+  if (port === "self") return lose(state, "its own frame");
+  const silent = silence(ground.host, state.packet, { dev, hop });
   if (mac === undefined || port === undefined) {
     const reason = `where on ${dev} the next hop is`;
-    return [{ state, fate: { kind: "unknown", reason } }];
+    return silent === undefined
+      ? [{ state, fate: { kind: "unknown", reason } }]
+      : lose(state, silent);
+  }
+  if (silent !== undefined) {
+    const kept = unheard(ground, state.packet, { dev, hop, mac, port });
+    return kept.length > 0 ? kept : lose(state, silent);
   }
   const framed = { ...state, packet: withLink(state.packet, { to: mac, from: own ?? "unknown" }) };
   const out = at(ground, { layer: "bridge", hook: "output", oif: port }, [framed]);
@@ -279,11 +303,7 @@ interface Neighbour extends NextHop {
 }
 
 /** The ways of what a neighbour says to the host that asks for it in vain, where rules keep all of it from the host. */
-function unheard(
-  ground: Ground,
-  packet: Packet,
-  { dev, hop, mac, port }: Neighbour,
-): readonly Way[] {
+function unheard(ground: Ground, packet: Packet, { dev, hop, mac, port }: Neighbour): Way[] {
   const family = familyOfPacket(packet);
   const bridge = ground.host.interfaces.get(dev);
   const own = bridge?.addresses.find((address) => address.family === family);
@@ -291,7 +311,7 @@ function unheard(
   if (typeof hop !== "bigint") return [];
   const to = { address: own.bits, mac: bridge.mac };
   const ways = walkReceived(ground, neighbourAnswer(family, { address: hop, mac }, to), port);
-  return ways.every(({ fate }) => fate.kind === "dropped" || fate.kind === "rejected") ? ways : [];
+  return ways.every(({ fate }) => isRefused(fate)) ? ways : [];
 }
 
 /** The kernel counts down before it asks the forward chains (ip_forward, ip6_forward). */

@@ -1,6 +1,7 @@
 import { rmSync, readFileSync, writeFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../../world/case-folders.ts";
 import { readWorldSpec } from "../../world/inventory-world.ts";
@@ -48,6 +49,8 @@ guests:
 const filtered = `networks: { wide: { mode: nat } }
 guests: { nat1: { nics: { "52:54:00:50:00:11": { filter: clean-traffic, parameters: { IP: [10.50.0.11] } } } } }
 `;
+/** Somebody in the world says again and again that he is the router. */
+const router = fileURLToPath(new URL("../../world/router.pl", import.meta.url));
 const dropForwarded =
   "nft 'add table inet site; add chain inet site passing { type filter hook forward priority 0; policy drop; }'";
 const pass = /^virtwall apply$/;
@@ -301,6 +304,21 @@ const pains: readonly Pain[] = [
     fill: ["ROUTER", "2001:db8:1::50"],
   },
   {
+    title: "forwarding of IPv6 makes the host deaf to its router",
+    inside: [
+      "world",
+      `perl ${router} wan0 < /dev/null > /dev/null 2>&1 & echo $! > /run/router.pid`,
+    ],
+    wrong: `set -e; sysctl -qw net.ipv6.conf.all.forwarding=0 net.ipv6.conf.br0.accept_ra=1; ip -6 route del default
+      timeout 30 sh -c 'until ip -6 route show default | grep -q "proto ra"; do sleep 0.1; done'
+      sysctl -qw net.ipv6.conf.all.forwarding=1; ! ip -6 route show default | grep .`,
+    undo: `kill $(cat /run/router.pid); sysctl -qw net.ipv6.conf.br0.accept_ra=0; ip -6 addr flush dev br0 dynamic
+      ip -6 route del default; ip -6 route add default via 2001:db8:1::50`,
+    packet: "tcp6 nat1 -> internet:80 => world:80",
+    cause: /lost, no route: the host forwards IPv6, and hears no router on br0/,
+    fix: /^sysctl -w net.ipv6.conf.br0.accept_ra=2$/,
+  },
+  {
     title: "the host's firewall drops what neighbours of IPv6 say",
     wrong:
       "ip6tables-nft -A INPUT -i virbr50 -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j DROP; ip -6 neigh flush dev virbr50",
@@ -317,6 +335,20 @@ const firewallPains: readonly Pain[] = [
     packet: "tcp4 world -> host:9999 => delivered",
     cause: /inet virtwall host_rules/,
     fix: /^host: \{ input: \[\{ allow: tcp\/9999 \}\] \}$/,
+  },
+  {
+    title: "br_netfilter lets FORWARD drop what is bridged to the guest that is the firewall",
+    wrong: "sysctl -qw net.bridge.bridge-nf-call-iptables=1; iptables-nft -P FORWARD DROP",
+    packet: "tcp4 world -> fw:80 => fw:80",
+    cause: /policy of ip filter FORWARD/,
+    fix: pass,
+  },
+  {
+    title: "br_netfilter keeps from the host what crosses the bridge to its own leg",
+    wrong: "sysctl -qw net.bridge.bridge-nf-call-iptables=1; iptables-nft -P FORWARD DROP",
+    packet: "tcp4 world@198.51.100.60 -> host:22 => delivered",
+    cause: /policy of ip filter FORWARD/,
+    fix: /^iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT$/,
   },
 ];
 
@@ -393,7 +425,8 @@ async function mendPain(pain: Pain & { readonly policy: string }): Promise<void>
     const fix = /^ {2}(?:fix|.* to reach that): (.*)$/m.exec(text)?.[1] ?? "";
     expect(fix, text).toMatch(pain.fix);
     await mend(pain.fill === undefined ? fix : fix.replace(...pain.fill));
-    expect(await runner.run([arriving])).toEqual([arriving.text]);
+    // What others do by themselves from time to time takes its time.
+    await expect.poll(() => runner.run([arriving]), { timeout: 30_000 }).toEqual([arriving.text]);
   } finally {
     if (undo !== undefined) await shell(`${undo}; true`);
     await shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
