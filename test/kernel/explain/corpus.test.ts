@@ -1,4 +1,4 @@
-import { rmSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, readFileSync, writeFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,6 +37,10 @@ interface Pain {
   /** In what explain says it is because of. */
   readonly cause: RegExp;
   readonly fix: RegExp;
+  /** What arrives all the while. */
+  readonly meanwhile?: string;
+  /** What is done on the host for what explain says, which is libvirt's to do. */
+  readonly done?: string;
   /** What the admin puts in place of a word in capitals. */
   readonly fill?: readonly [word: string, value: string];
 }
@@ -352,6 +356,44 @@ const firewallPains: readonly Pain[] = [
   },
 ];
 
+const direct1 = `<domain type='kvm' id='99'>
+  <name>direct1</name>
+  <uuid>0d0c7c3e-0000-4000-8000-000000000599</uuid>
+  <devices>
+    <interface type='direct'>
+      <mac address='52:54:00:30:00:11'/>
+      <source dev='eth0' mode='bridge'/>
+      <target dev='macvtap0'/>
+      <model type='virtio'/>
+    </interface>
+  </devices>
+</domain>
+`;
+const macvtap = fileURLToPath(new URL("../../world/macvtap-guest.pl", import.meta.url));
+const ofDirect = "guest=$(ip netns list | grep -o '^[^ ]*-direct1');";
+
+/** A guest's nic stands on the uplink itself. */
+const macvtapPains: readonly Pain[] = [
+  {
+    title: "the host does not reach a guest with a macvtap on its own uplink",
+    inside: [
+      "host",
+      `${ofDirect} ip link add macvtap0 link eth0 address 52:54:00:30:00:11 type macvtap mode bridge; ip link set macvtap0 up
+      device=/dev/tap$(cat /sys/class/net/macvtap0/ifindex)
+      ip netns exec $guest perl ${macvtap} $device 52:54:00:30:00:11 198.51.100.30/24 < /dev/null > /dev/null 2>&1 &
+      echo $! > /run/macvtap.pid`,
+    ],
+    undo: "kill $(cat /run/macvtap.pid)",
+    meanwhile: "tcp4 world -> 198.51.100.30:80 => direct1:80",
+    asked: "tcp4 host -> 198.51.100.30:80 => direct1:80",
+    packet: "tcp4 host -> 10.20.0.99:80 => direct1:80",
+    cause: /lost, macvtap0 and the host do not hear each other on eth0/,
+    fix: /^virsh attach-interface direct1 network NETWORK --model virtio --live --config$/,
+    done: `${ofDirect} ip link add second0 master virbr20 type veth peer name eth1 netns $guest; ip link set second0 up
+      ip -n $guest link set eth1 up; ip -n $guest addr add 10.20.0.99/24 dev eth1`,
+  },
+];
+
 const sites = [
   {
     name: "beside-firewalls",
@@ -366,6 +408,15 @@ const sites = [
     usualPolicy: readFileSync(join(caseFolder("firewall-vm").folder, "policy.yaml"), "utf8"),
     learned: "tcp4 world@198.51.100.60 -> host:22 => delivered",
   },
+  {
+    name: "publish",
+    ownPains: macvtapPains,
+    usualPolicy: `networks: { front: { mode: nat } }
+guests: { direct1: { nics: { "52:54:00:30:00:11": { address: 198.51.100.30 } } } }
+`,
+    learned: "tcp4 world -> host:22 => delivered",
+    guest: { name: "direct1", xml: direct1 },
+  },
 ] as const;
 
 let inventory: string;
@@ -377,27 +428,38 @@ const linesOf = ({ packet, asked }: Pain) => parsePacketLines([asked ?? packet, 
 
 beforeAll(buildPrograms);
 
-describe.each(sites)("on the host of $name", ({ name, ownPains, usualPolicy, learned }) => {
-  beforeAll(async () => {
-    ({ inventory } = caseFolder(name));
-    const spec = await readWorldSpec(inventory);
-    world = await createWorld(spec);
-    runner = new PacketRunner(world, spec);
-    const lines = parsePacketLines(learned);
-    await runner.listen(lines);
-    expect(await runner.run(lines)).toEqual(lines.map(({ text }) => text));
-  });
-  afterAll(() => world?.close());
+describe.each(sites)(
+  "on the host of $name",
+  ({ name, ownPains, usualPolicy, learned, ...site }) => {
+    beforeAll(async () => {
+      ({ inventory } = caseFolder(name));
+      let spec = await readWorldSpec(inventory);
+      if ("guest" in site) {
+        // Its nic is made by hand.
+        spec = { ...spec, guests: [...spec.guests, { name: site.guest.name, nics: [] }] };
+        const folder = mkdtempSync("/run/inventory-");
+        cpSync(inventory, folder, { recursive: true });
+        writeFileSync(join(folder, "domains", `${site.guest.name}.xml`), site.guest.xml);
+        inventory = folder;
+      }
+      world = await createWorld(spec);
+      runner = new PacketRunner(world, spec);
+      const lines = parsePacketLines(learned);
+      await runner.listen(lines);
+      expect(await runner.run(lines)).toEqual(lines.map(({ text }) => text));
+    });
+    afterAll(() => world?.close());
 
-  afterEach(async () => {
-    await world.onHost(["nft", "flush", "ruleset"]);
-    rmSync(virtwall.folder, { recursive: true, force: true });
-  });
+    afterEach(async () => {
+      await world.onHost(["nft", "flush", "ruleset"]);
+      rmSync(virtwall.folder, { recursive: true, force: true });
+    });
 
-  test.each(ownPains)("$title: explain says why, and what mends it", (pain) =>
-    mendPain({ policy: usualPolicy, ...pain }),
-  );
-});
+    test.each(ownPains)("$title: explain says why, and what mends it", (pain) =>
+      mendPain({ policy: usualPolicy, ...pain }),
+    );
+  },
+);
 
 const shell = (script: string) => world.onHost(["sh", "-c", script]);
 
@@ -415,6 +477,7 @@ async function mendPain(pain: Pain & { readonly policy: string }): Promise<void>
   if (wrong !== undefined) await shell(wrong);
   try {
     const [asked, arriving] = lines as [PacketLine, PacketLine];
+    if (pain.meanwhile !== undefined) await arrive(parsePacketLines(pain.meanwhile));
     expect(await runner.run([asked])).not.toEqual([arriving.text]);
     if (later !== undefined) {
       await shell(later);
@@ -424,14 +487,20 @@ async function mendPain(pain: Pain & { readonly policy: string }): Promise<void>
     expect(text).toMatch(pain.cause);
     const fix = /^ {2}(?:fix|.* to reach that): (.*)$/m.exec(text)?.[1] ?? "";
     expect(fix, text).toMatch(pain.fix);
-    await mend(pain.fill === undefined ? fix : fix.replace(...pain.fill));
-    // What others do by themselves from time to time takes its time.
-    await expect.poll(() => runner.run([arriving]), { timeout: 30_000 }).toEqual([arriving.text]);
+    if (pain.done === undefined) await mend(fix.replace(...(pain.fill ?? ["", ""])));
+    else await shell(pain.done);
+    await arrive([arriving]);
   } finally {
     if (undo !== undefined) await shell(`${undo}; true`);
     await shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
     await shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0");
   }
+}
+
+/** What others do by themselves, from time to time or as soon as they are ready, takes its time. */
+async function arrive(lines: readonly PacketLine[]): Promise<void> {
+  const run = () => runner.run(lines);
+  await expect.poll(run, { timeout: 30_000 }).toEqual(lines.map(({ text }) => text));
 }
 
 function wordsOf(line: PacketLine): string[] {
