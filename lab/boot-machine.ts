@@ -35,6 +35,8 @@ export interface BootMachine {
   must(script: string, timeoutMs?: number): Promise<string>;
   /** What has stood on the console since the machine was first switched on. */
   console(): Promise<string>;
+  /** Resolves once it has switched itself off. */
+  untilOff(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function startBootMachine(options: BootMachineOptions): Promise<Boo
     return `${complaint}\n${end}`;
   });
   const run = (script: string, timeoutMs = 300_000) => line.ask(script, timeoutMs);
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
     run,
     console,
@@ -63,13 +66,11 @@ export async function startBootMachine(options: BootMachineOptions): Promise<Boo
       if (status === 0) return output;
       throw new LabError(`in the machine, \`${script}\` ended with ${status}:\n${output}`);
     },
+    untilOff: () => ended,
     stop: async () => {
       line.close();
       child.kill("SIGKILL");
-      await new Promise((resolve) => {
-        if (child.exitCode !== null || child.signalCode !== null) resolve(undefined);
-        else child.once("exit", resolve);
-      });
+      await ended;
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -111,7 +112,7 @@ async function layOut(
   }
   await symlink("../lib/virtwall/bin/virtwall", await placeIn(tree, "usr/bin/virtwall"));
   await cp(join(root, "system/units"), join(tree, "etc/systemd/system"), { recursive: true });
-  for (const name of ["agent.pl", "echo.pl", "send.pl"]) {
+  for (const name of ["agent.pl", "echo.pl", "send.pl", "wire.pl"]) {
     await cp(join(root, "lab/boot", name), join(tree, "usr/local/sbin", name));
   }
   for (const [place, text] of Object.entries({ ...agentUnit, ...files })) {

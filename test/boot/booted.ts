@@ -8,9 +8,10 @@ import {
   ownUnits,
   stateFiles,
   guestAddress,
+  type Forward,
   type Wire,
 } from "./host.ts";
-import { Probes } from "./probes.ts";
+import { Probes, type Answer } from "./probes.ts";
 
 export interface Booted {
   readonly machine: BootMachine;
@@ -24,16 +25,20 @@ export interface BootOptions {
   readonly kernel: "new" | "own";
   readonly files?: Readonly<Record<string, string>>;
   readonly wants?: Readonly<Record<string, readonly string[]>>;
+  /** Of the guest's network, by default `open`. */
+  readonly forward?: Forward;
 }
 
 const patiently = { timeout: 300_000, interval: 50 };
 
 /** A host that is switched on while packets are sent at it and through it already. */
-export async function boot({ number, kernel, files, wants }: BootOptions): Promise<Booted> {
+export async function boot(options: BootOptions): Promise<Booted> {
+  const { number, kernel, files, wants, forward = "open" } = options;
   const wire = await layWire(number);
-  const state = await stateFiles(wire);
+  const state = await stateFiles(wire, forward);
   const probes = new Probes();
   probes.listen("up", wire.outside, 9999);
+  probes.listen("others stopped", wire.outside, 9998);
   probes.connections("failsafe", wire.host, 22);
   probes.connections("refused service", wire.host, 8006);
   probes.datagrams("refused datagrams", wire.host, 7777);
@@ -47,7 +52,7 @@ export async function boot({ number, kernel, files, wants }: BootOptions): Promi
     kernel,
     tap: wire.tap,
     files: { ...hostFiles(wire), ...state, ...files },
-    wants: { "sysinit.target": early, "multi-user.target": later },
+    wants: { ...wants, "sysinit.target": early, "multi-user.target": later },
   });
   const stop = async (): Promise<void> => {
     await machine.stop();
@@ -78,18 +83,36 @@ export async function networkUp({ probes, machine }: Booted): Promise<number> {
   return probes.of("up")[0]?.sentAt ?? Infinity;
 }
 
-/** Whoever knocked at the failsafe port from then on was let in. */
-export function expectNeverLockedOut({ probes }: Booted, from: number): void {
-  const knocks = probes.of("failsafe").filter(({ sentAt }) => sentAt >= from);
+/** Whoever knocked at the failsafe port in that time was let in. */
+export function expectNeverLockedOut({ probes }: Booted, from: number, until = Infinity): void {
+  const knocks = probes.of("failsafe").filter(({ sentAt }) => sentAt >= from && sentAt < until);
   expect(knocks.filter(({ by }) => by !== "answer")).toEqual([]);
   expect(knocks.length).toBeGreaterThan(0);
 }
 
-/** Waits until something comes back for packets of this probe that were sent from now on. */
+/**
+ * Has systemd switch the machine off. Whoever knocked at the failsafe port was let in, also after everybody else's firewall was gone, as long
+ * as anybody was there to answer.
+ */
+export async function expectNeverLockedOutToTheEnd(booted: Booted, from: number): Promise<void> {
+  const { machine, probes } = booted;
+  await machine.must("systemctl --no-block poweroff");
+  await machine.untilOff();
+  await probes.stop();
+  const stopped = probes.of("others stopped")[0]?.sentAt;
+  const answers = probes.of("failsafe").filter(({ by }) => by === "answer");
+  const last = answers.at(-1)?.sentAt;
+  if (stopped === undefined || last === undefined) throw new Error(await machine.console());
+  expect(last).toBeGreaterThan(stopped);
+  expectNeverLockedOut(booted, from, last);
+}
+
+/** Waits until packets of this probe that were sent from now on are answered. */
 export async function untilAnswered({ probes, machine }: Booted, probe: string): Promise<void> {
   const now = performance.now();
+  const isAnswer = ({ sentAt, by }: Answer): boolean => sentAt >= now && by === "answer";
   try {
-    await vi.waitUntil(() => probes.answered(probe).some(({ sentAt }) => sentAt >= now), patiently);
+    await vi.waitUntil(() => probes.of(probe).some(isAnswer), patiently);
   } catch (error) {
     const script =
       "systemctl --failed --no-pager; journalctl -b --no-pager -u 'virtwall*' | tail -30";

@@ -15,6 +15,7 @@ export interface Wire {
 }
 
 export const guestAddress = "192.168.70.10";
+export const guestMac = "52:54:00:70:00:10";
 
 export async function layWire(number: number): Promise<Wire> {
   const wire = {
@@ -52,13 +53,17 @@ guests:
     publish: [{ ports: tcp/8080:80 }]
 `;
 
-const network = `<network>
+/** `nat`: libvirt has rules of its own for it. */
+export type Forward = "open" | "nat";
+
+export const networkXml = (forward: Forward) => `<network>
   <name>lab</name>
   <uuid>6b1c7c3e-0000-4000-8000-000000000070</uuid>
-  <forward mode='open'/>
-  <bridge name='virbr70'/>
+  <forward mode='${forward}'/>
+  <bridge name='virbr70' stp='off'/>
+  <mac address='52:54:00:70:00:01'/>
   <ip address='192.168.70.1' netmask='255.255.255.0'>
-    <dhcp><host mac='52:54:00:70:00:10' name='web1' ip='${guestAddress}'/></dhcp>
+    <dhcp><host mac='${guestMac}' name='web1' ip='${guestAddress}'/></dhcp>
   </ip>
 </network>
 `;
@@ -67,7 +72,7 @@ const guest = `<domain type='kvm' id='1'>
   <uuid>0d0c7c3e-0000-4000-8000-000000000070</uuid>
   <devices>
     <interface type='network'>
-      <mac address='52:54:00:70:00:10'/>
+      <mac address='${guestMac}'/>
       <source network='lab' bridge='virbr70'/>
       <target dev='vnet0'/>
     </interface>
@@ -75,10 +80,10 @@ const guest = `<domain type='kvm' id='1'>
 </domain>
 `;
 
-const inventory = {
-  "networks/lab.xml": network,
+const inventory = (forward: Forward) => ({
+  "networks/lab.xml": networkXml(forward),
   "domains/web1.xml": guest,
-} as const;
+});
 
 /**
  * A host with one bridge and one guest, who are there before any firewall: the guest is a network namespace on a tap's name. Its
@@ -92,7 +97,7 @@ export function hostFiles({ host, outside }: Wire): Record<string, string> {
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -ec 'sysctl -qw net.ipv4.ip_forward=1; ip link add virbr70 type bridge; ip address add 192.168.70.1/24 dev virbr70; \\
-  ip netns add guest; ip link add vnet0 type veth peer name eth0 netns guest address 52:54:00:70:00:10; \\
+  ip netns add guest; ip link add vnet0 type veth peer name eth0 netns guest address ${guestMac}; \\
   ip link set vnet0 master virbr70 up; ip link set virbr70 up; ip -n guest address add ${guestAddress}/24 dev eth0; \\
   ip -n guest link set eth0 up; ip -n guest link set lo up; ip -n guest route add default via 192.168.70.1'
 `),
@@ -112,17 +117,28 @@ Before=network.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -ec 'ip address add ${host}/24 dev eth0; ip link set eth0 up; ip route add default via ${outside}; \\
-  perl -MSocket -e "socket(S, PF_INET, SOCK_DGRAM, 0); send(S, q(up), 0, sockaddr_in(9999, inet_aton(q(${outside}))))"'
+ExecStart=/bin/sh -ec 'ip address add ${host}/24 dev eth0; ip link set eth0 up; ip route add default via ${outside}; ${say(outside, 9999)}'
+`),
+    // Stops after all others, and holds the end up for so long that packets meet what they left.
+    "etc/systemd/system/lab-last.service": unit(`Conflicts=shutdown.target
+Before=shutdown.target virtwall-gate.service nftables.service ufw.service firewalld.service docker.service libvirtd.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sh -ec '${say(outside, 9998)}; sleep 5'
 `),
     "etc/systemd/system/virtwall.service.d/lab.conf":
       "[Service]\nExecStart=\nExecStart=/usr/bin/virtwall daemon --inventory /etc/lab-inventory\n",
     "etc/virtwall/policy.yaml": policy(),
     ...Object.fromEntries(
-      Object.entries(inventory).map(([name, text]) => [`etc/lab-inventory/${name}`, text]),
+      Object.entries(inventory("open")).map(([name, text]) => [`etc/lab-inventory/${name}`, text]),
     ),
   };
 }
+
+const say = (address: string, port: number) =>
+  `perl -MSocket -e "socket(S, PF_INET, SOCK_DGRAM, 0); send(S, q(now), 0, sockaddr_in(${port}, inet_aton(q(${address}))))"`;
 
 const guestProgram = (program: string) => `[Unit]
 DefaultDependencies=no
@@ -141,6 +157,7 @@ export const hostUnits = [
   "lab-udp.service",
   "lab-tcp.service",
   "lab-network.service",
+  "lab-last.service",
 ];
 
 export const ownUnits = {
@@ -149,14 +166,18 @@ export const ownUnits = {
 };
 
 /** What a virtwall that had this host's policy in force leaves behind. */
-export async function stateFiles({ host }: Wire): Promise<Record<string, string>> {
+export async function stateFiles(
+  { host }: Wire,
+  forward: Forward,
+): Promise<Record<string, string>> {
   const folder = await mkdtemp(join(tmpdir(), "virtwall-state-"));
   try {
     const write = async (name: string, text: string) => {
       await mkdir(join(folder, name, ".."), { recursive: true });
       await writeFile(join(folder, name), text);
     };
-    for (const [name, text] of Object.entries(inventory)) await write(`inventory/${name}`, text);
+    for (const [name, text] of Object.entries(inventory(forward)))
+      await write(`inventory/${name}`, text);
     const uplink = { name: "eth0", addresses: [host], hasDefaultRoute: true };
     await write("inventory/host.json", JSON.stringify([uplink]));
     await write("policy.yaml", policy());
