@@ -4,7 +4,6 @@ import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { openKernel } from "../edge/nft/open-kernel.ts";
 import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
-import { printRuleset } from "../nft/print.ts";
 import type { Flows } from "../ports/flows.ts";
 import { KernelError } from "../ports/kernel.ts";
 import { LinkError } from "../ports/links.ts";
@@ -109,9 +108,8 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     const bridges = judgedBridges(desired);
     const passRules = await keeper.keep({ mark, integration, bridges });
     warnings.push(...passRules.failures);
-    const ruleset = printRuleset(tables);
     const boot = bootScript(desired);
-    await save(settings, { policy: policyTexts, filters: filterTexts, ruleset, boot }, warnings);
+    await save(settings, { policy: policyTexts, filters: filterTexts, boot }, warnings);
     const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
     const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
     const changes = [...plan.changes, ...cut.changes, ...put];

@@ -58,7 +58,7 @@ export class Beliefs {
   #passedOver: readonly Problem[] = [];
   #last: Pick<Desired, "policy" | "inventory"> | undefined;
   /** Not understood yet: mostly it is what is written now, which is parsed once. */
-  #remembered: Omit<SavedState, "ruleset"> | undefined;
+  #remembered: SavedState | undefined;
   #written: Written | undefined;
   #decision: Decision | undefined;
   #isStale = false;
@@ -96,7 +96,7 @@ export class Beliefs {
   }
 
   /** What was in force before this process: it holds while what is written now has errors. */
-  remember(saved: Omit<SavedState, "ruleset">): void {
+  remember(saved: SavedState): void {
     this.#remembered = saved;
   }
 

@@ -2,13 +2,14 @@ import { defined } from "../base/defined.ts";
 import type { SavedState, StateStore } from "../ports/state.ts";
 import { bootKeyOf, bootScript } from "../reconcile/boot-ruleset.ts";
 import type { Desired } from "../reconcile/decide.ts";
-import { printTables } from "../reconcile/plan-tables.ts";
 import type { Beliefs } from "./beliefs.ts";
 
 /** What outlives the daemon, written only where it has changed. */
 export class StateKeeper {
   readonly #store: StateStore;
   #saved: string | undefined;
+  /** What was found to be saved last: the same objects say the same. */
+  #known: Pick<SavedState, "policy" | "filters"> | undefined;
   #required: string | undefined;
   #boot: { readonly policy: Desired["policy"]; readonly of: string } | undefined;
 
@@ -37,13 +38,16 @@ export class StateKeeper {
     const { policyTexts: policy, filterTexts: filters, decision } = beliefs;
     if (decision?.inForce !== "current" || !decision.desired) return;
     await this.#saveBoot(decision.desired);
-    const key = keyOf({ policy, filters });
     const parsed = beliefs.printParsed();
-    if (key === this.#saved && parsed === undefined) return;
-    const ruleset = printTables(decision.desired.compiled.tables);
-    await this.#store.save(defined({ policy, filters, parsed, ruleset }));
-    beliefs.parsedIsSaved();
+    const isKnown = policy === this.#known?.policy && filters === this.#known.filters;
+    if (isKnown && parsed === undefined) return;
+    const key = keyOf({ policy, filters });
+    if (key !== this.#saved || parsed !== undefined) {
+      await this.#store.save(defined({ policy, filters, parsed }));
+      beliefs.parsedIsSaved();
+    }
     this.#saved = key;
+    this.#known = { policy, filters };
   }
 
   /** What the next boot begins with: guests are not in it. */

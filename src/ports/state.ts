@@ -9,8 +9,6 @@ export interface SavedState {
   readonly filters?: FilterTexts;
   /** What was understood of the policy files, for a start that need not parse them. Absent: as it was; nobody relies on it. */
   readonly parsed?: string;
-  /** The ruleset in nft's listing form, for people. */
-  readonly ruleset: string;
 }
 
 export interface StateStore {

@@ -4,7 +4,6 @@ import type { Chain, Element, SetDefinition, Table } from "../nft/ast.ts";
 import { describeDiff } from "../nft/describe-diff.ts";
 import { diffTables } from "../nft/diff.ts";
 import { isAlike } from "../nft/fingerprint.ts";
-import { printRuleset } from "../nft/print.ts";
 
 export interface TablePlan {
   /** One transaction in nft's language; empty when nothing differs. */
@@ -99,11 +98,6 @@ function withoutSameObjects(
   const before = new Set(left);
   const added = right.filter((element) => !before.delete(element));
   return [[...before], added];
-}
-
-/** The ruleset in nft's listing form. */
-export function printTables(tables: readonly Table[]): string {
-  return printRuleset(tables);
 }
 
 /** Whether a table of this name can only be ours. */

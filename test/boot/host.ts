@@ -194,7 +194,7 @@ export async function stateFiles(
       folder,
       ...program,
     ]);
-    const names = ["boot.nft", "last-good.nft", "last-good-policy.json"];
+    const names = ["boot.nft", "last-good-policy.json"];
     const texts = await Promise.all(
       names.map((name) => readFile(join(folder, "state", name), "utf8")),
     );

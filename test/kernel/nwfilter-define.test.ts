@@ -287,7 +287,7 @@ test("without a policy that can be in force there are no bindings, and that is t
 
 test("a filter whose file is gone is shown as it was in force last", async () => {
   const filters = { filters: [], ownFilters: [{ file: "/gone/web.xml", text: accept }] };
-  await new StateFolder(settings().stateFolder).save({ policy: [], filters, ruleset: "" });
+  await new StateFolder(settings().stateFolder).save({ policy: [], filters });
   expect(await runFilterDump(settings(), output, "web")).toBe(0);
   expect(said.out).toContain("<filter name='web' chain='arp'");
   expect(said.err).toBe("warning: as it was in force last; /gone/web.xml is gone or has errors\n");

@@ -5,10 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { StateError } from "../../ports/state.ts";
 import { StateFolder } from "./state-folder.ts";
 
-const state = {
-  policy: [{ file: "policy.yaml", text: "guests: {}\n" }],
-  ruleset: "table inet x {\n}\n",
-};
+const state = { policy: [{ file: "policy.yaml", text: "guests: {}\n" }] };
 let folder: string;
 
 beforeEach(async () => {
@@ -22,7 +19,7 @@ test("what was saved is loaded, and no other file is left", async () => {
   expect(await store.load()).toBeUndefined();
   await store.save(state);
   expect(await store.load()).toEqual(state);
-  expect(await readdir(join(folder, "made/by/save"))).toHaveLength(3);
+  expect(await readdir(join(folder, "made/by/save"))).toHaveLength(2);
 });
 
 test("a save that fails keeps the state before it", async () => {
@@ -61,12 +58,12 @@ test("adopted networks are kept, whatever their names, and removed without a tra
 
 test("filters are saved with the policy, and what is none is a refusal", async () => {
   const store = new StateFolder(folder);
-  const saved = { policy: [], ruleset: "", filters: { filters: [], ownFilters: [] } };
+  const saved = { policy: [], filters: { filters: [], ownFilters: [] } };
   await store.save(saved);
   expect(await store.load()).toEqual(saved);
   const { policy } = state;
   await writeFile(join(folder, "last-good-policy.json"), JSON.stringify(policy));
-  expect(await store.load()).toEqual({ policy, ruleset: "" });
+  expect(await store.load()).toEqual({ policy });
   for (const filters of [[], null, { filters: [] }]) {
     await writeFile(join(folder, "last-good-policy.json"), JSON.stringify({ policy, filters }));
     await expect(store.load()).rejects.toThrow(StateError);

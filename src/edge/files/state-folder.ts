@@ -20,6 +20,7 @@ import { writeAtomically, writeWhereOther } from "./write-atomically.ts";
 const policyName = "last-good-policy.json";
 /** What anybody may remove, and nobody need believe. */
 const parsedName = "parsed-policy.json";
+/** Of an earlier version. */
 const rulesetName = "last-good.nft";
 const adoptedName = "adopted";
 const adoptedGuestsName = "adopted-guests";
@@ -27,8 +28,8 @@ const adoptedGuestsName = "adopted-guests";
 export const requiredFileName = "required";
 
 /**
- * The folder of `--state`: the last good policy and filters as JSON, its ruleset as nft would list it, what the next boot
- * begins with, and a file for each adopted network and guest.
+ * The folder of `--state`: the last good policy and filters as JSON, what the next boot begins with, and a file for each
+ * adopted network and guest.
  */
 export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStore {
   readonly #folder: string;
@@ -50,8 +51,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       // An earlier version saved no filters, and the list of policy files alone.
       const texts = isTexts(written) ? { policy: written } : written;
       if (!isSavedTexts(texts)) throw new Error("not lists of files");
-      const ruleset = await readFile(join(this.#folder, rulesetName), "utf8");
-      return { ...texts, ruleset, ...(await this.#loadParsed()) };
+      return { ...texts, ...(await this.#loadParsed()) };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new StateError(
@@ -67,10 +67,9 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   }
 
   /** Policy and filters are one file: one is never of another time than the other. */
-  async save({ policy, filters, parsed, ruleset }: SavedState): Promise<void> {
+  async save({ policy, filters, parsed }: SavedState): Promise<void> {
     await this.#write([
       ...(parsed === undefined ? [] : [[parsedName, parsed] as const]),
-      [rulesetName, ruleset],
       [policyName, JSON.stringify({ policy, filters })],
     ]);
     await this.#refusing(() =>
