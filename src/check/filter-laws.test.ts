@@ -3,6 +3,7 @@ import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { enforceableRules } from "./enforceable-rules.ts";
 import { filtersOnBridges } from "./filters-on-bridges.ts";
+import { ofEachGuest } from "./of-each-guest.ts";
 import { replacedStock } from "./replaced-stock.ts";
 import { usedParameters } from "./used-parameters.ts";
 import type { BridgeFacts, HostInterface } from "../model/inventory.ts";
@@ -133,7 +134,9 @@ describe("a filter of a nic that is on no bridge", () => {
       "Open vSwitch carries it",
     ],
   ])("is an error: %s %s", (type, inside, why) => {
-    expect(breaches(filtersOnBridges, { policy, nic: interface_(type, inside) })).toEqual([
+    expect(
+      breaches(ofEachGuest(filtersOnBridges), { policy, nic: interface_(type, inside) }),
+    ).toEqual([
       `p:1:27 error FILTER_OFF_BRIDGE nic ${mac} of guest 'web1': nothing enforces filter 'clean-traffic': ${why} (name the filter under nics: MAC: of the nics on bridges, or give the nic a bridge)`,
     ]);
   });
@@ -141,7 +144,7 @@ describe("a filter of a nic that is on no bridge", () => {
   test("is looked for on the host where libvirt's XML does not say which bridge", () => {
     const nic = interface_("ethernet", tap);
     const of = (...interfaces: HostInterface[]) =>
-      breaches(filtersOnBridges, { policy, nic, interfaces }).map(
+      breaches(ofEachGuest(filtersOnBridges), { policy, nic, interfaces }).map(
         (text) => /clean-traffic': (.*) \(/.exec(text)?.[1],
       );
     const master = (name: string) => ({ master: name }) as Partial<HostInterface>;
@@ -155,8 +158,10 @@ describe("a filter of a nic that is on no bridge", () => {
 
   test("is not what a nic has that waits for its tap, or whose network starts anew", () => {
     const waiting = interface_("network", "<source network='default'/>");
-    expect(breaches(filtersOnBridges, { policy, nic: waiting })).toEqual([]);
-    expect(breaches(filtersOnBridges, { policy, interfaces: [link("vnet0")] })).toEqual([]);
+    expect(breaches(ofEachGuest(filtersOnBridges), { policy, nic: waiting })).toEqual([]);
+    expect(
+      breaches(ofEachGuest(filtersOnBridges), { policy, interfaces: [link("vnet0")] }),
+    ).toEqual([]);
   });
 });
 

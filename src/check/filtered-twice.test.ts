@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { filteredTwice } from "./filtered-twice.ts";
+import { ofEachGuest } from "./of-each-guest.ts";
 
 const guest = `<domain><name>web1</name><devices>
 <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/><target dev='vnet0'/>
@@ -11,7 +12,10 @@ const guest = `<domain><name>web1</name><devices>
 function breaches(policyText: string) {
   const guests = [{ file: "web1.xml", text: guest }];
   const { inventory } = parseInventory({ networks: [], guests, leases: [] }, []);
-  return filteredTwice(parsePolicy([{ file: "p", text: policyText }]).policy, inventory);
+  return ofEachGuest(filteredTwice)(
+    parsePolicy([{ file: "p", text: policyText }]).policy,
+    inventory,
+  );
 }
 
 test("a filter of libvirt's alone is nobody's mistake", () => {

@@ -1,8 +1,8 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import { quote } from "../base/quote.ts";
-import { networkOf } from "../model/inventory-index.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { GuestPolicy, Policy } from "../model/policy.ts";
+import { placedGuests } from "../model/placed-guests.ts";
 import { breach } from "./law.ts";
 import type { Law } from "./law.ts";
 
@@ -34,10 +34,8 @@ interface Bridge {
 /** Those on which guests may reach each other. */
 function bridgesOf(policy: Policy, inventory: Inventory): readonly Bridge[] {
   const bridges = new Map<InterfaceName, Bridge>();
-  for (const guest of inventory.guests) {
-    const written = policy.guests.get(guest.name);
-    for (const nic of guest.nics) {
-      const network = networkOf(nic, inventory);
+  for (const { guest, written, nics } of placedGuests(policy, inventory)) {
+    for (const { nic, network } of nics) {
       const name = network?.bridge ?? nic.bridge;
       const isBridged = network === undefined || network.forward === "bridge";
       const isApart = !isBridged && policy.networks.get(network.name)?.isolate === true;

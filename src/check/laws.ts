@@ -17,6 +17,7 @@ import { knownNetworks } from "./known-networks.ts";
 import { knownNics } from "./known-nics.ts";
 import { knownUplinks } from "./known-uplinks.ts";
 import { nicAddressesInSubnet } from "./nic-addresses-in-subnet.ts";
+import { ofEachGuest } from "./of-each-guest.ts";
 import { oneMarkBit } from "./one-mark-bit.ts";
 import { openPublications } from "./open-publications.ts";
 import { ownAddresses } from "./own-addresses.ts";
@@ -51,21 +52,23 @@ export const laws: readonly Law[] = [
   failsafeInput,
   knownNetworks,
   knownGuests,
-  knownNics,
-  nicAddressesInSubnet,
-  publishableGuests,
+  ofEachGuest(
+    knownNics,
+    nicAddressesInSubnet,
+    publishableGuests,
+    soundBindings,
+    filtersOnBridges,
+    filteredTwice,
+  ),
   addressesOnHost,
   ownAddresses,
   sensibleMode,
   sensibleNat,
   sensibleReach,
   groupsOnBridges,
-  soundBindings,
   soundReferences,
   enforceableRules,
   replacedStock,
-  filtersOnBridges,
   usedParameters,
-  filteredTwice,
   firewallVmInPlace,
 ];

@@ -1,5 +1,6 @@
 import { quote } from "../base/quote.ts";
-import { bindingOf, filtersOf } from "../model/filter-binding.ts";
+import { filtersOf } from "../model/filter-binding.ts";
+import { placedGuests } from "../model/placed-guests.ts";
 import { breach } from "./law.ts";
 import { reachable } from "./used-filters.ts";
 import type { Filter } from "../model/filter.ts";
@@ -24,9 +25,8 @@ export const replacedStock: Law = (policy, inventory) =>
 /** Those that are bound to it, itself or through others. */
 function nicsOf({ name }: Filter, policy: Policy, inventory: Inventory): string {
   const filters = filtersOf(inventory);
-  const nics = inventory.guests.flatMap((guest) =>
-    guest.nics.flatMap((nic) => {
-      const binding = bindingOf(policy, guest, nic);
+  const nics = placedGuests(policy, inventory).flatMap(({ guest, nics: placed }) =>
+    placed.flatMap(({ nic, binding }) => {
       const isBound = binding !== undefined && reachable(filters, [binding.filter]).has(name);
       return isBound ? [`${nic.tap ?? nic.mac} of ${quote(guest.name)}`] : [];
     }),

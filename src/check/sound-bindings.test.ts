@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseInventory } from "../parse/inventory.ts";
 import { parsePolicy } from "../parse/policy.ts";
+import { ofEachGuest } from "./of-each-guest.ts";
 import { soundBindings } from "./sound-bindings.ts";
 
 const guest = `<domain><name>web1</name><devices>
@@ -17,7 +18,7 @@ function breaches(parameters: string, filter = ownIp) {
   const guests = [{ file: "web1.xml", text: guest }];
   const filters = [{ file: "own-ip.xml", text: filter }];
   const { inventory } = parseInventory({ networks: [], guests, leases: [], filters }, []);
-  return soundBindings(parsePolicy([{ file: "p", text }]).policy, inventory);
+  return ofEachGuest(soundBindings)(parsePolicy([{ file: "p", text }]).policy, inventory);
 }
 
 const wrong = (what: string, hint: string, column = 72) => [

@@ -1,36 +1,26 @@
 import { quote } from "../base/quote.ts";
 import { describeFault } from "../model/describe-fault.ts";
-import {
-  bindingOf,
-  type FilterBinding,
-  type FilterWorld,
-  filterWorldOf,
-} from "../model/filter-binding.ts";
+import type { FilterBinding, FilterWorld } from "../model/filter-binding.ts";
 import { type BindingFault, faultsOf } from "../model/filter-faults.ts";
 import { breach } from "./law.ts";
 import type { Place } from "../model/problem.ts";
-import type { Law } from "./law.ts";
+import type { GuestLaw } from "./law.ts";
 
 /** Every filter that is bound to a nic is there and has what its variables need. A nic of which that is not so passes nothing. */
-export const soundBindings: Law = (policy, inventory) => {
-  const world = filterWorldOf(policy, inventory);
-  return inventory.guests.flatMap((guest) =>
-    guest.nics.flatMap((nic) => {
-      const binding = bindingOf(policy, guest, nic);
-      if (binding === undefined) return [];
-      const [fault] = faultsOf(world, binding);
-      if (fault === undefined) return [];
-      const { message, hint } = describeFault(fault, binding, world);
-      return [
-        breach("error", codeOf(fault, world), {
-          at: placeOf(fault, binding),
-          message: `nic ${nic.mac} of guest ${quote(guest.name)}: ${message}`,
-          hint,
-        }),
-      ];
-    }),
-  );
-};
+export const soundBindings: GuestLaw = ({ guest, nics }, world) =>
+  nics.flatMap(({ nic, binding }) => {
+    if (binding === undefined) return [];
+    const [fault] = faultsOf(world, binding);
+    if (fault === undefined) return [];
+    const { message, hint } = describeFault(fault, binding, world);
+    return [
+      breach("error", codeOf(fault, world), {
+        at: placeOf(fault, binding),
+        message: `nic ${nic.mac} of guest ${quote(guest.name)}: ${message}`,
+        hint,
+      }),
+    ];
+  });
 
 /** Of the parameter that is to blame, if one is; else where the filter is named. */
 function placeOf(fault: BindingFault, { at, parametersAt }: FilterBinding): Place {

@@ -1,12 +1,13 @@
-import { bindingOf, filtersOf } from "../model/filter-binding.ts";
+import { filtersOf } from "../model/filter-binding.ts";
+import { placedGuests } from "../model/placed-guests.ts";
 import type { Filters } from "../model/filter-expansion.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Policy } from "../model/policy.ts";
 
 /** Names of the filters that nics are bound to, and of all that these refer to. */
 export function usedFilters(policy: Policy, inventory: Inventory): ReadonlySet<string> {
-  const bound = inventory.guests.flatMap((guest) =>
-    guest.nics.flatMap((nic) => bindingOf(policy, guest, nic)?.filter ?? []),
+  const bound = placedGuests(policy, inventory).flatMap(({ nics }) =>
+    nics.flatMap(({ binding }) => binding?.filter ?? []),
   );
   return reachable(filtersOf(inventory), bound);
 }

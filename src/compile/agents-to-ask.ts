@@ -10,6 +10,12 @@ const betterSources: readonly AddressSource[] = ["policy", "reservation", "lease
  * some family that their network has.
  */
 export function agentsToAsk({ policy, inventory }: Given, intent: Intent): string[] {
+  const candidates = inventory.guests.filter(({ name, uuid, hasAgent }) => {
+    if (!hasAgent || uuid === "") return false;
+    const wish = policy.guests.get(name);
+    return (wish?.publish.length ?? 0) > 0 || (wish?.groups.length ?? 0) > 0;
+  });
+  if (candidates.length === 0) return [];
   const families = new Map(
     intent.networks
       .filter(({ mode }) => mode !== "bridge")
@@ -21,9 +27,5 @@ export function agentsToAsk({ policy, inventory }: Given, intent: Intent): strin
     return wanted.some((family) => !known.some(({ address }) => familyOf(address) === family));
   };
   const unknown = new Set(intent.nics.filter(isUnknown).map(({ guest }) => guest));
-  return inventory.guests.flatMap(({ name, uuid, hasAgent }) => {
-    const wish = policy.guests.get(name);
-    const isNeeded = (wish?.publish.length ?? 0) > 0 || (wish?.groups.length ?? 0) > 0;
-    return hasAgent && uuid !== "" && isNeeded && unknown.has(name) ? [uuid] : [];
-  });
+  return candidates.filter(({ name }) => unknown.has(name)).map(({ uuid }) => uuid);
 }

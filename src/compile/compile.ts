@@ -16,7 +16,7 @@ import { filterChains } from "./lower-filter.ts";
 import { lowerGroups } from "./lower-groups.ts";
 import { hostChains } from "./lower-host.ts";
 import { natChains } from "./lower-nat.ts";
-import { admitElements, lowerPublications } from "./lower-publications.ts";
+import { admitElements, lowerPublications, publishedAddresses } from "./lower-publications.ts";
 import { networkSets, peerAddressSets } from "./lower-sets.ts";
 import { tableName } from "./names.ts";
 
@@ -84,7 +84,7 @@ function inetTable(intent: Intent, filters: Lowered): Table {
 }
 
 function hairpinTaps(intent: Intent): InterfaceName[] {
-  const published = new Set(intent.publications.map(({ guestAddress }) => guestAddress));
+  const published = publishedAddresses(intent.publications);
   return intent.nics.flatMap(({ tap, addresses }) =>
     tap !== undefined && addresses.some(({ address }) => published.has(address)) ? [tap] : [],
   );

@@ -1,4 +1,5 @@
 import { familyOf, type Address, type Family } from "../base/address.ts";
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { PortRange } from "../base/port.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import type { NetworkIntent, NicIntent, PublicationIntent } from "../model/intent.ts";
@@ -19,19 +20,21 @@ export interface IntendedPublication {
 
 interface Known {
   readonly networks: readonly NetworkIntent[];
-  readonly nics: readonly NicIntent[];
+  /** Of each guest that runs and has any. */
+  readonly nicsOfGuests: readonly (readonly NicIntent[])[];
 }
 
 /** Those of each guest. */
 export function intendPublications(given: Given, known: Known): (readonly IntendedPublication[])[] {
-  const uplinks = uplinkAddresses(given);
-  const addresses = addressesByGuest(known);
   if (given.policy.guests.size === 0) return [];
+  const uplinks = uplinkAddresses(given);
+  const uplinksText = uplinks.join();
+  const addresses = addressesByGuest(known);
   const before = last;
   last = new Map(
     [...given.policy.guests.values()].map((guest) => {
       const reachable = addresses.get(guest.name);
-      return [guest.name, publicationsOf(guest, { uplinks, reachable, before })];
+      return [guest.name, publicationsOf(guest, { uplinks, uplinksText, reachable, before })];
     }),
   );
   return [...last.values()];
@@ -40,17 +43,20 @@ export function intendPublications(given: Given, known: Known): (readonly Intend
 /** Of each guest what was intended last: see {@link asBefore}. */
 let last: ReadonlyMap<string, readonly IntendedPublication[]> = new Map();
 
+type Reachable = ReadonlyMap<Family, Address>;
+
 interface Circumstance {
   readonly uplinks: readonly Address[];
+  readonly uplinksText: string;
   /** Undefined while the guest does not run. */
-  readonly reachable: ReadonlyMap<Family, Address> | undefined;
+  readonly reachable: Reachable | undefined;
   readonly before: typeof last;
 }
 
 /** Remembered while they lead where they led, so that what is made of each can be remembered too. */
 const publicationsOf = rememberedWhile(
-  (_guest: GuestPolicy, { uplinks, reachable }: Circumstance) => [
-    uplinks.join(),
+  (_guest: GuestPolicy, { uplinksText, reachable }: Circumstance) => [
+    uplinksText,
     reachable === undefined ? undefined : [...reachable.values()].join(),
   ],
   (guest, { uplinks, reachable, before }) => {
@@ -122,21 +128,32 @@ function lead(
  * The address of each running guest to which publications of a family lead: the first of the first nic that has one, in the order
  * of its XML. Nics in the uplink's own network do not count: they are reached without us.
  */
-function addressesByGuest(known: Known): Map<string, Map<Family, Address>> {
+function addressesByGuest({ networks, nicsOfGuests }: Known): Map<string, Reachable> {
   const bridged = new Set(
-    known.networks.filter(({ mode }) => mode === "bridge").map(({ bridge }) => bridge),
+    networks.filter(({ mode }) => mode === "bridge").map(({ bridge }) => bridge),
   );
-  const guests = new Map<string, Map<Family, Address>>();
-  for (const nic of known.nics) {
-    const addresses = guests.get(nic.guest) ?? new Map<Family, Address>();
-    guests.set(nic.guest, addresses);
-    if (nic.bridge === undefined || bridged.has(nic.bridge)) continue;
-    for (const { address } of nic.addresses) {
-      if (!addresses.has(familyOf(address))) addresses.set(familyOf(address), address);
-    }
+  const guests = new Map<string, Reachable>();
+  for (const nics of nicsOfGuests) {
+    const [first] = nics;
+    if (first !== undefined) guests.set(first.guest, reachableBy(nics, bridged));
   }
   return guests;
 }
+
+const reachableBy = rememberedWhile(
+  (nics: readonly NicIntent[], bridged: ReadonlySet<InterfaceName>) =>
+    nics.map(({ bridge }) => bridge !== undefined && bridged.has(bridge)),
+  (nics, bridged): Reachable => {
+    const addresses = new Map<Family, Address>();
+    for (const { bridge, addresses: known } of nics) {
+      if (bridge === undefined || bridged.has(bridge)) continue;
+      for (const { address } of known) {
+        if (!addresses.has(familyOf(address))) addresses.set(familyOf(address), address);
+      }
+    }
+    return addresses;
+  },
+);
 
 function uplinkAddresses({ policy, inventory }: Given): Address[] {
   const names = uplinkNames(policy.host, inventory.host);
@@ -149,7 +166,7 @@ function uplinkAddresses({ policy, inventory }: Given): Address[] {
 function pendingBecause(
   wanted: PublicationPolicy,
   publicAddresses: readonly Address[],
-  reachable: ReadonlyMap<Family, Address> | undefined,
+  reachable: Reachable | undefined,
 ): string {
   if (reachable === undefined) return "the guest does not run";
   if (publicAddresses.length === 0) return "no uplink has an address";

@@ -1,8 +1,7 @@
-import { type Address, familyOf, parseAddress } from "../base/address.ts";
+import type { Address } from "../base/address.ts";
 import { defined } from "../base/defined.ts";
 import { type InterfaceName, parseInterfaceName } from "../base/interface-name.ts";
 import { remembered, rememberedWhile } from "../base/remembered.ts";
-import type { FilterParameters } from "../model/filter.ts";
 import type {
   FirewallIntent,
   HostRuleIntent,
@@ -10,14 +9,11 @@ import type {
   NetworkIntent,
   NicIntent,
 } from "../model/intent.ts";
-import type { Guest, Inventory, Nic } from "../model/inventory.ts";
-import { bindingOf, filterWorldOf } from "../model/filter-binding.ts";
-import { learningMode } from "../model/filter-learning.ts";
-import { bridgeOf, firewallOf } from "../model/firewall-vm.ts";
-import { currentLeases, networkOf } from "../model/inventory-index.ts";
-import { offBridge } from "../model/off-bridge.ts";
-import { addressesOf } from "../model/nic-addresses.ts";
-import type { HostRule } from "../model/policy.ts";
+import type { Inventory, Nic } from "../model/inventory.ts";
+import { filterWorldOf } from "../model/filter-binding.ts";
+import { firewallOf } from "../model/firewall-vm.ts";
+import { type PlacedGuest, placedGuests } from "../model/placed-guests.ts";
+import type { HostRule, Policy } from "../model/policy.ts";
 import type { Given } from "./given.ts";
 import { intendNetworks } from "./intend-networks.ts";
 import { intendPublications, type IntendedPublication } from "./intend-publications.ts";
@@ -32,17 +28,15 @@ export interface Intended {
 export function intend(given: Given): Intended {
   const { policy, inventory } = given;
   const networks = intendNetworks(given);
-  const nics = inventory.guests.flatMap((guest) =>
-    guest.nics.map((nic) => intendNic(guest, nic, given)),
-  );
-  const publications = intendPublications(given, { networks, nics });
+  const nicsOfGuests = placedGuests(policy, inventory).map((placed) => intendNics(placed, policy));
+  const publications = intendPublications(given, { networks, nicsOfGuests });
   const bridges = new Set(networks.map((network) => network.bridge));
   return {
     publications,
     intent: {
       mark: policy.host.mark,
       networks,
-      nics,
+      nics: nicsOfGuests.flat(),
       foreignTaps: foreignTaps(inventory, bridges),
       publications: publications.flatMap(intentsOf),
       ...filterWorldOf(policy, inventory),
@@ -83,28 +77,34 @@ const intentsOf = remembered((publications: readonly IntendedPublication[]) =>
 );
 
 /** On the bridge of the WAN nobody vouches for a nic but the firewall guest's, so that others are as unknown taps there. */
-function intendNic(guest: Guest, nic: Nic, given: Given): NicIntent {
-  const { policy, inventory } = given;
-  const bridge = bridgeOf(nic, inventory);
-  const addresses = addressesOf(guest, nic, given);
-  const firewall = firewallOf(policy);
-  if (firewall !== undefined && bridge === firewall.wan && guest.name !== firewall.guest) {
-    return { guest: guest.name, mac: nic.mac, bridge, isKeptOut: true, addresses, groups: [] };
-  }
-  const groups = (policy.guests.get(guest.name)?.groups ?? [])
-    .map((group) => group.name)
-    .filter((name) => policy.groups.has(name));
-  const filter = bindingOf(policy, guest, nic);
-  return nicIntent(nic, {
-    guest: guest.name,
-    bridge,
-    addresses,
-    groups: [...new Set(groups)].toSorted(),
-    filter,
-    leased: filter && leasesFor(filter.parameters, nic, inventory),
-    offBridge: filter && offBridge(nic, inventory.host),
-  });
-}
+const intendNics = rememberedWhile(
+  (_placed: PlacedGuest, policy: Policy) => {
+    const firewall = firewallOf(policy);
+    return [policy.groups, firewall?.guest, firewall?.wan];
+  },
+  ({ guest: { name: guest }, written, nics }, policy): readonly NicIntent[] => {
+    const firewall = firewallOf(policy);
+    const known = written?.groups
+      .map((group) => group.name)
+      .filter((name) => policy.groups.has(name));
+    const groups = [...new Set(known)].toSorted();
+    return nics.map(({ nic, network, addresses, binding, leased, offBridge }) => {
+      const bridge = nic.bridge ?? network?.bridge;
+      if (firewall !== undefined && bridge === firewall.wan && guest !== firewall.guest) {
+        return { guest, mac: nic.mac, bridge, isKeptOut: true, addresses, groups: [] };
+      }
+      return nicIntent(nic, {
+        guest,
+        bridge,
+        addresses,
+        groups,
+        filter: binding,
+        leased,
+        offBridge,
+      });
+    });
+  },
+);
 
 type NicParts = Pick<NicIntent, "guest" | "addresses" | "groups"> & {
   readonly [Key in "bridge" | "filter" | "leased" | "offBridge"]: NicIntent[Key] | undefined;
@@ -132,17 +132,6 @@ const nicIntent = rememberedWhile(
     ...defined({ filter: filter.filter, leased: filter.leased, offBridge: filter.offBridge }),
   }),
 );
-
-/** By DHCPSERVER the operator says which servers may give addresses; libvirt's answers from the network's gateway. */
-function leasesFor(parameters: FilterParameters, nic: Nic, inventory: Inventory): Address[] {
-  if (parameters.has("IP") || learningMode(parameters) !== "dhcp") return [];
-  const network = networkOf(nic, inventory);
-  const servers = parameters.get("DHCPSERVER")?.map(parseAddress);
-  const isServer = network?.subnets.some(({ gateway }) => servers?.includes(gateway));
-  if (servers !== undefined && !isServer) return [];
-  const leased = currentLeases(inventory, nic.mac, nic.bridge ?? network?.bridge);
-  return leased.filter((address) => familyOf(address) === 4);
-}
 
 function hostAddresses({ host, networks }: Inventory): Address[] {
   const own = host.interfaces.flatMap(({ addresses }) => addresses);

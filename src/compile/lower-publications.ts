@@ -145,8 +145,14 @@ export function publishedGuests({ publications }: Intent, family: Family): SetDe
   return defineGatheredSet(`published_guests${family}`, { type: [addressType(family)] }, elements);
 }
 
-const guestAddresses = remembered((publications: readonly PublicationIntent[]): Address[] => [
-  ...new Set(publications.map(({ guestAddress }) => guestAddress)),
+/** Where publications lead. */
+export const publishedAddresses = remembered(
+  (publications: readonly PublicationIntent[]): ReadonlySet<Address> =>
+    new Set(publications.map(({ guestAddress }) => guestAddress)),
+);
+
+const guestAddresses = remembered((publications: readonly PublicationIntent[]) => [
+  ...publishedAddresses(publications),
 ]);
 
 /** An interval map holds the range as one element: its value can be an address, but no moving port. */

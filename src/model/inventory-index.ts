@@ -2,18 +2,18 @@ import type { Address } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import { remembered } from "../base/remembered.ts";
-import type { Guest, Inventory, Network, Nic } from "./inventory.ts";
+import type { Guest, Inventory, Lease, Network, Nic } from "./inventory.ts";
 
 /** The libvirt network of that name. */
 export function networkNamed(inventory: Inventory, name: string | undefined): Network | undefined {
-  return name === undefined ? undefined : indexOf(inventory).networks.get(name);
+  return name === undefined ? undefined : networksOf(inventory.networks).byName.get(name);
 }
 
 /** The libvirt network a nic stands in, by its name or by the bridge that carries the nic: the first in libvirt's order. */
 export function networkOf(nic: Nic, inventory: Inventory): Network | undefined {
-  const { networks, networksByBridge, order } = indexOf(inventory);
-  const named = nic.network === undefined ? undefined : networks.get(nic.network);
-  const carrying = nic.bridge === undefined ? undefined : networksByBridge.get(nic.bridge);
+  const { byName, byBridge, order } = networksOf(inventory.networks);
+  const named = nic.network === undefined ? undefined : byName.get(nic.network);
+  const carrying = nic.bridge === undefined ? undefined : byBridge.get(nic.bridge);
   if (named === undefined || carrying === undefined) return named ?? carrying;
   return (order.get(named) ?? 0) <= (order.get(carrying) ?? 0) ? named : carrying;
 }
@@ -24,7 +24,7 @@ export function reservedAddresses(
   guest: Pick<Guest, "name">,
   nic: Pick<Nic, "mac">,
 ): readonly Address[] {
-  if (network === undefined) return [];
+  if (network === undefined || network.reservations.length === 0) return [];
   const { byMac, byName } = reservationsOf(network);
   const found = [...(byMac.get(nic.mac) ?? []), ...(byName.get(guest.name) ?? [])];
   return found.toSorted((a, b) => a.index - b.index).map(({ address }) => address);
@@ -36,7 +36,9 @@ export function leasedAddresses(
   mac: Mac,
   bridge: InterfaceName | undefined,
 ): readonly Address[] {
-  return bridge === undefined ? [] : (indexOf(inventory).leases.get(`${mac} ${bridge}`) ?? []);
+  return bridge === undefined
+    ? []
+    : (leasesOf(inventory.leases).byMac.get(`${mac} ${bridge}`) ?? []);
 }
 
 /** Of them, what the network's server of libvirt's has not taken back. */
@@ -45,7 +47,7 @@ export function currentLeases(
   mac: Mac,
   bridge: InterfaceName | undefined,
 ): readonly Address[] {
-  const { ended } = indexOf(inventory);
+  const { ended } = leasesOf(inventory.leases);
   return leasedAddresses(inventory, mac, bridge).filter(
     (address) => !ended.has(`${mac} ${bridge ?? ""} ${address}`),
   );
@@ -73,20 +75,25 @@ function add<Value>(lists: Map<string, Value[]>, key: string, value: Value): voi
 }
 
 /** Remembered, since guest after guest is looked up: a scan for each would take a thousand times a thousand steps. */
-const indexOf = remembered(({ networks, leases }: Inventory) => {
-  const byMac = new Map<string, Address[]>();
-  for (const { mac, bridge, address } of leases) add(byMac, `${mac} ${bridge}`, address);
+const networksOf = remembered((networks: readonly Network[]) => {
   // Backwards, so that the first of several stays.
   const backwards = networks.toReversed();
   return {
-    networks: new Map(backwards.map((network) => [network.name, network])),
-    networksByBridge: new Map(
+    byName: new Map(backwards.map((network) => [network.name, network])),
+    byBridge: new Map(
       backwards.flatMap((network) =>
         network.bridge === undefined ? [] : [[network.bridge, network]],
       ),
     ),
     order: new Map(networks.map((network, index) => [network, index])),
-    leases: byMac,
+  };
+});
+
+const leasesOf = remembered((leases: readonly Lease[]) => {
+  const byMac = new Map<string, Address[]>();
+  for (const { mac, bridge, address } of leases) add(byMac, `${mac} ${bridge}`, address);
+  return {
+    byMac,
     ended: new Set(
       leases
         .filter(({ hasEnded }) => hasEnded)

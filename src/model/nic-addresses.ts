@@ -6,14 +6,6 @@ import { learnedAddresses } from "./learned-addresses.ts";
 import type { Policy } from "./policy.ts";
 import { vouchedAddresses } from "./vouched-addresses.ts";
 
-interface Known {
-  readonly policy: Policy;
-  readonly byNic: Map<Nic, readonly NicAddress[]>;
-}
-
-/** Remembered, since laws ask for it before it is compiled. */
-const known = new WeakMap<Inventory, Known>();
-
 /**
  * Addresses of a nic, a family at a time from the best source that knows any: policy's fixed addresses, then libvirt's
  * `<dhcp><host>` reservation, then its lease, then what the guest's agent says, then the neighbour table.
@@ -23,24 +15,15 @@ export function addressesOf(
   nic: Nic,
   { policy, inventory }: { readonly policy: Policy; readonly inventory: Inventory },
 ): readonly NicAddress[] {
-  let before = known.get(inventory);
-  if (before?.policy !== policy) {
-    before = { policy, byNic: new Map() };
-    known.set(inventory, before);
-  }
-  const same = before.byNic.get(nic);
-  if (same !== undefined) return same;
   const vouched = vouchedAddresses(guest, nic, { policy, inventory });
   const learned = learnedAddresses(policy, inventory).byNic.get(nic);
-  const addresses = bestOf(nic, [
+  return bestOf(nic, [
     ["policy", vouched.policy],
     ["reservation", vouched.reservation],
     ["lease", vouched.lease],
     ["agent", learned?.agent ?? []],
     ["neighbour", latest(learned?.neighbour ?? [])],
   ]);
-  before.byNic.set(nic, addresses);
-  return addresses;
 }
 
 type Sources = readonly (readonly [AddressSource, readonly Address[]])[];
