@@ -3,11 +3,13 @@ export function withoutCommonEnds<A, B>(
   first: readonly A[],
   second: readonly B[],
 ): readonly [readonly A[], readonly B[]] {
-  const isSame = (a: unknown, b: unknown) => a === b;
-  const shorter = Math.min(first.length, second.length);
+  const [left, right]: readonly [readonly unknown[], readonly unknown[]] = [first, second];
+  let [firstEnd, secondEnd] = [first.length, second.length];
   let begin = 0;
-  while (begin < shorter && isSame(first[begin], second[begin])) begin++;
-  let end = 0;
-  while (end < shorter - begin && isSame(first.at(-1 - end), second.at(-1 - end))) end++;
-  return [first.slice(begin, first.length - end), second.slice(begin, second.length - end)];
+  while (begin < firstEnd && begin < secondEnd && left[begin] === right[begin]) begin++;
+  while (firstEnd > begin && secondEnd > begin && left[firstEnd - 1] === right[secondEnd - 1]) {
+    firstEnd--;
+    secondEnd--;
+  }
+  return [first.slice(begin, firstEnd), second.slice(begin, secondEnd)];
 }

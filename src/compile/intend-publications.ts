@@ -43,7 +43,10 @@ export function intendPublications(given: Given, known: Known): (readonly Intend
 /** Of each guest what was intended last: see {@link asBefore}. */
 let last: ReadonlyMap<string, readonly IntendedPublication[]> = new Map();
 
-type Reachable = ReadonlyMap<Family, Address>;
+interface Reachable {
+  readonly addresses: ReadonlyMap<Family, Address>;
+  readonly text: string;
+}
 
 interface Circumstance {
   readonly uplinks: readonly Address[];
@@ -55,10 +58,7 @@ interface Circumstance {
 
 /** Remembered while they lead where they led, so that what is made of each can be remembered too. */
 const publicationsOf = rememberedWhile(
-  (_guest: GuestPolicy, { uplinksText, reachable }: Circumstance) => [
-    uplinksText,
-    reachable === undefined ? undefined : [...reachable.values()].join(),
-  ],
+  (_guest: GuestPolicy, { uplinksText, reachable }: Circumstance) => [uplinksText, reachable?.text],
   (guest, { uplinks, reachable, before }) => {
     const known = before.get(guest.name)?.flatMap(({ intents }) => intents) ?? [];
     let position = 0;
@@ -67,7 +67,7 @@ const publicationsOf = rememberedWhile(
         const publicAddresses = wanted.address === undefined ? uplinks : [wanted.address];
         const intents = publicAddresses
           .flatMap((address) =>
-            lead({ address, wanted, mapping }, reachable?.get(familyOf(address))),
+            lead({ address, wanted, mapping }, reachable?.addresses.get(familyOf(address))),
           )
           .map((intent) => asBefore(intent, known[position++]));
         const reason = pendingBecause(wanted, publicAddresses, reachable);
@@ -151,7 +151,7 @@ const reachableBy = rememberedWhile(
         if (!addresses.has(familyOf(address))) addresses.set(familyOf(address), address);
       }
     }
-    return addresses;
+    return { addresses, text: [...addresses.values()].join() };
   },
 );
 
@@ -170,7 +170,7 @@ function pendingBecause(
 ): string {
   if (reachable === undefined) return "the guest does not run";
   if (publicAddresses.length === 0) return "no uplink has an address";
-  if (reachable.size === 0) return "the guest has no known address behind this host";
+  if (reachable.addresses.size === 0) return "the guest has no known address behind this host";
   const family = familyOf(wanted.address ?? publicAddresses[0] ?? ("" as Address));
   return `the guest has no known IPv${family} address`;
 }

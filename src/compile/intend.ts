@@ -28,7 +28,7 @@ export interface Intended {
 export function intend(given: Given): Intended {
   const { policy, inventory } = given;
   const networks = intendNetworks(given);
-  const nicsOfGuests = placedGuests(policy, inventory).map((placed) => intendNics(placed, policy));
+  const nicsOfGuests = placedGuests(policy, inventory).map(intendNics(policy));
   const publications = intendPublications(given, { networks, nicsOfGuests });
   const bridges = new Set(networks.map((network) => network.bridge));
   return {
@@ -77,33 +77,20 @@ const intentsOf = remembered((publications: readonly IntendedPublication[]) =>
 );
 
 /** On the bridge of the WAN nobody vouches for a nic but the firewall guest's, so that others are as unknown taps there. */
-const intendNics = rememberedWhile(
-  (_placed: PlacedGuest, policy: Policy) => {
+const intendNics = remembered((policy: Policy) =>
+  remembered(({ guest: { name: guest }, written, nics }: PlacedGuest): readonly NicIntent[] => {
     const firewall = firewallOf(policy);
-    return [policy.groups, firewall?.guest, firewall?.wan];
-  },
-  ({ guest: { name: guest }, written, nics }, policy): readonly NicIntent[] => {
-    const firewall = firewallOf(policy);
-    const known = written?.groups
-      .map((group) => group.name)
-      .filter((name) => policy.groups.has(name));
+    const known = written?.groups.map(({ name }) => name).filter((name) => policy.groups.has(name));
     const groups = [...new Set(known)].toSorted();
     return nics.map(({ nic, network, addresses, binding, leased, offBridge }) => {
       const bridge = nic.bridge ?? network?.bridge;
       if (firewall !== undefined && bridge === firewall.wan && guest !== firewall.guest) {
         return { guest, mac: nic.mac, bridge, isKeptOut: true, addresses, groups: [] };
       }
-      return nicIntent(nic, {
-        guest,
-        bridge,
-        addresses,
-        groups,
-        filter: binding,
-        leased,
-        offBridge,
-      });
+      const parts = { guest, bridge, addresses, groups, filter: binding, leased, offBridge };
+      return nicIntent(nic, parts);
     });
-  },
+  }),
 );
 
 type NicParts = Pick<NicIntent, "guest" | "addresses" | "groups"> & {

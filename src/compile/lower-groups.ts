@@ -1,4 +1,5 @@
 import { familyOf, type Family } from "../base/address.ts";
+import { remembered } from "../base/remembered.ts";
 import type { Intent, NicIntent } from "../model/intent.ts";
 import type { Group, GroupRule } from "../model/policy.ts";
 import type { Chain, Rule, SetDefinition, Verdict } from "../nft/ast.ts";
@@ -18,7 +19,7 @@ type Direction = "ingress" | "egress";
  */
 export function lowerGroups(intent: Intent): { sets: SetDefinition[]; chains: Chain[] } {
   const lists = new Map<string, readonly string[]>();
-  for (const { groups } of intent.nics) lists.set(groups.join("/"), groups);
+  for (const { groups } of guardedNics(intent)) lists.set(groups.join("/"), groups);
   const chains = [...lists.values()].flatMap((groups) => [
     ...groupChain(intent, groups, "egress"),
     ...groupChain(intent, groups, "ingress"),
@@ -52,8 +53,8 @@ function ingressMap(intent: Intent, family: Family): SetDefinition {
 }
 
 function judgedAddresses(intent: Intent, family: Family, direction: Direction) {
-  return intent.nics.flatMap(({ bridge, addresses, groups }) => {
-    if (bridge === undefined || rulesOf(intent, groups, direction).length === 0) return [];
+  return guardedNics(intent).flatMap(({ bridge, addresses, groups }) => {
+    if (bridge === undefined || !hasRules(intent, groups, direction)) return [];
     return addresses
       .filter(({ address }) => familyOf(address) === family)
       .map(({ address }) => ({ bridge, address, groups }));
@@ -100,6 +101,10 @@ function rulesOf(intent: Intent, groups: readonly string[], direction: Direction
     );
 }
 
+function hasRules({ groups }: Intent, names: readonly string[], direction: Direction): boolean {
+  return names.some((name) => (groups.get(name)?.[direction].length ?? 0) > 0);
+}
+
 function rulesFrom(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {
   const { rule, group, direction, position } = origin;
   return lowerRule(rule, intent.aliases, {
@@ -112,10 +117,10 @@ function rulesFrom(intent: Intent, origin: Origin, verdict: Verdict): Rule[] {
 
 /** Nics whose guests may not send whatever they like. */
 export function limitedNics(intent: Intent): NicIntent[] {
-  return intent.nics.filter(({ groups }) => rulesOf(intent, groups, "egress").length > 0);
+  return guardedNics(intent).filter(({ groups }) => hasRules(intent, groups, "egress"));
 }
 
 /** Nics whose guests are judged by address and so must not send from another one. */
-export function guardedNics(intent: Intent): NicIntent[] {
-  return intent.nics.filter(({ groups }) => groups.length > 0);
-}
+export const guardedNics = remembered(({ nics }: Intent): readonly NicIntent[] =>
+  nics.filter(({ groups }) => groups.length > 0),
+);

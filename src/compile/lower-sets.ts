@@ -6,6 +6,7 @@ import type { Peer, Service } from "../model/policy.ts";
 import type { Expression, SetDefinition } from "../nft/ast.ts";
 import { concat, prefix, value } from "../nft/build.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
+import { guardedNics } from "./lower-groups.ts";
 import { isDefaultNat } from "./lower-nat.ts";
 import { distinctPrefixes, families, portExpression, prefixExpression } from "./matches.ts";
 import { aliasSet, groupSet } from "./names.ts";
@@ -159,7 +160,7 @@ export function peerAddressSets(intent: Intent): SetDefinition[] {
         return set.elements.length === 0 ? [] : [set];
       }),
       ...used(peers, "group").map((name) => {
-        const elements = intent.nics
+        const elements = guardedNics(intent)
           .filter(({ groups }) => groups.includes(name))
           .flatMap((nic) => nic.addresses)
           .filter(({ address }) => familyOf(address) === family)
@@ -188,14 +189,14 @@ export function aliasSets(intent: Intent, names: ReadonlySet<string>): SetDefini
 }
 
 function usedPeers(intent: Intent): Peer[] {
-  const groups = new Set(intent.nics.flatMap((nic) => nic.groups));
+  const groups = new Set(guardedNics(intent).flatMap((nic) => nic.groups));
   const rules = [...intent.groups.values()]
     .filter(({ name }) => groups.has(name))
     .flatMap(({ ingress, egress }) => [...ingress, ...egress]);
   const hostRules = (intent.hostInput ?? []).map(({ rule }) => rule);
   return [
     ...[...rules, ...hostRules].flatMap((rule) => rule.peers),
-    ...intent.publications.flatMap((publication) => publication.from),
+    ...intent.publications.filter(({ from }) => from.length > 0).flatMap(({ from }) => from),
   ];
 }
 

@@ -211,7 +211,8 @@ export class Beliefs {
 
   /** br_netfilter comes and goes without an event. */
   takeBridges(facts: BridgeFacts): void {
-    if (JSON.stringify(facts) !== JSON.stringify(this.#bridges)) this.#isStale = true;
+    if (JSON.stringify(facts) === JSON.stringify(this.#bridges)) return;
+    this.#isStale = true;
     this.#bridges = facts;
   }
 
@@ -349,8 +350,15 @@ function hasError(problems: readonly Problem[]): boolean {
 
 const noFilters: FilterTexts = { filters: [], ownFilters: [] };
 
-/** The texts, each as the object that was read before where it says the same: what follows from it is remembered by object. */
-function keepSame(old: readonly SourceText[] = [], texts: readonly SourceText[]): SourceText[] {
+/**
+ * The texts, each as the object that was read before where it says the same, and all of them as the list that was: what follows from
+ * them is remembered by object.
+ */
+function keepSame(
+  old: readonly SourceText[] = [],
+  texts: readonly SourceText[],
+): readonly SourceText[] {
+  if (isSame(old, texts)) return old;
   const before = new Map(old.map((text) => [text.file, text]));
   return texts.map((text) => {
     const known = before.get(text.file);

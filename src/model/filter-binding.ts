@@ -45,15 +45,21 @@ export interface FilterWorld {
   readonly aliases: Policy["aliases"];
 }
 
+/** The same object as long as nothing of it changes. */
 export function filterWorldOf({ aliases }: Policy, inventory: Inventory): FilterWorld {
   const { filters = none, brokenFilters, host } = inventory;
-  return {
-    aliases,
-    filters,
-    ...(brokenFilters && { brokenFilters }),
-    bridgeTracking: bridgeTrackingOf(host),
-  };
+  const bridgeTracking = bridgeTrackingOf(host);
+  return worldWith(filters, { aliases, bridgeTracking, ...(brokenFilters && { brokenFilters }) });
 }
+
+const worldWith = rememberedWhile(
+  (_filters: Filters, { aliases, brokenFilters, bridgeTracking }: Omit<FilterWorld, "filters">) => [
+    aliases,
+    brokenFilters,
+    bridgeTracking,
+  ],
+  (filters, others): FilterWorld => ({ filters, ...others }),
+);
 
 /** What policy says of the nic itself wins over what it says of its guest. The same object as long as neither changes. */
 export function bindingOf(policy: Policy, guest: Guest, nic: Nic): FilterBinding | undefined {

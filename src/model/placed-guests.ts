@@ -1,5 +1,5 @@
 import { familyOf, parseAddress, type Address } from "../base/address.ts";
-import { rememberedWhile } from "../base/remembered.ts";
+import { remembered, rememberedWhile } from "../base/remembered.ts";
 import { bindingOf, type FilterBinding } from "./filter-binding.ts";
 import { learningMode } from "./filter-learning.ts";
 import type { FilterParameters } from "./filter.ts";
@@ -38,11 +38,24 @@ export function placedGuests(policy: Policy, inventory: Inventory): readonly Pla
 
 const placedIn = rememberedWhile(
   (_inventory: Inventory, policy: Policy) => [policy],
-  (inventory, policy) =>
-    inventory.guests.map((guest) => {
-      const nics = guest.nics.map((nic) => placeNic(guest, nic, { policy, inventory }));
-      return placedGuest(guest, { written: policy.guests.get(guest.name), nics });
-    }),
+  (inventory, policy) => inventory.guests.map(placeAmong(surroundingsOf(policy, inventory))),
+);
+
+/** All that a guest's place follows from. The same object as long as nothing of that changes, whatever guests there are. */
+const surroundingsOf = rememberedWhile(
+  (_policy: Policy, { guests, networks, leases, host, agentAddresses, neighbours }: Inventory) => {
+    // What one guest claims may be another's.
+    const claimants = agentAddresses?.length || neighbours?.length ? guests : undefined;
+    return [networks, leases, host.interfaces, agentAddresses, neighbours, claimants];
+  },
+  (policy, inventory): Given => ({ policy, inventory }),
+);
+
+const placeAmong = remembered((given: Given) =>
+  remembered((guest: Guest) => {
+    const nics = guest.nics.map((nic) => placeNic(guest, nic, given));
+    return placedGuest(guest, { written: given.policy.guests.get(guest.name), nics });
+  }),
 );
 
 const placedGuest = rememberedWhile(

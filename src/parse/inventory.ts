@@ -1,13 +1,13 @@
 import { append } from "../base/append.ts";
 import { quote } from "../base/quote.ts";
-import { remembered } from "../base/remembered.ts";
+import { remembered, rememberedWhile } from "../base/remembered.ts";
 import { mergeFilters } from "./merge-filters.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
 import { parseNetworkXml } from "./network-xml.ts";
 import type { Guest, HostInterface, Inventory, Lease, Network, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
-import type { LibvirtTexts } from "../model/source-text.ts";
+import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
 
 /** Remembered by text: a thousand guests are described, and one of them changes. */
 const guestIn = remembered(parseGuestXml);
@@ -23,14 +23,8 @@ export function parseInventory(
   interfaces: readonly HostInterface[],
 ): { inventory: Inventory; problems: Problem[] } {
   const problems: Problem[] = [];
-  const networks = distinctNetworks(
-    texts.networks.flatMap((text) => {
-      const parsed = networkIn(text);
-      append(problems, parsed.problems);
-      return parsed.network ?? [];
-    }),
-    problems,
-  );
+  const { networks, problems: networkProblems } = networksIn(texts.networks);
+  append(problems, networkProblems);
   const guests = distinctGuests(
     texts.guests.flatMap((text) => {
       const parsed = guestIn(text);
@@ -39,18 +33,15 @@ export function parseInventory(
     }),
     problems,
   );
-  const leases = texts.leases.flatMap((text) => {
-    const parsed = leasesIn(text);
-    append(problems, parsed.problems);
-    return parsed.leases.map((lease) => atTime(lease, texts.readAt));
-  });
+  const written = allLeasesIn(texts.leases);
+  append(problems, written.problems);
   const merged = mergeFilters(texts);
   append(problems, merged.problems);
   return {
     inventory: {
       networks,
       guests: withDistinctNics(guests, networks, problems),
-      leases,
+      leases: leasesAt(written.leases, texts.readAt),
       host: { interfaces },
       filters: merged.filters,
       brokenFilters: merged.brokenFilters,
@@ -59,11 +50,37 @@ export function parseInventory(
   };
 }
 
+/** Remembered, since what is looked up among all of them is remembered by the list. */
+const networksIn = remembered((texts: readonly SourceText[]) => {
+  const problems: Problem[] = [];
+  const networks = texts.flatMap((text) => {
+    const parsed = networkIn(text);
+    append(problems, parsed.problems);
+    return parsed.network ?? [];
+  });
+  return { networks: distinctNetworks(networks, problems), problems };
+});
+
+const allLeasesIn = remembered((texts: readonly SourceText[]) => {
+  const parsed = texts.map(leasesIn);
+  return {
+    leases: parsed.flatMap(({ leases }) => leases),
+    problems: parsed.flatMap(({ problems }) => problems),
+  };
+});
+
+/** As it is at that time: the same list until another lease has ended. */
+const leasesAt = rememberedWhile(
+  (leases: readonly Lease[], readAt: number | undefined) => [
+    leases.filter((lease) => hasEndedAt(lease, readAt)).length,
+  ],
+  (leases, readAt): readonly Lease[] =>
+    leases.map((lease) => (hasEndedAt(lease, readAt) ? { ...lease, hasEnded: true } : lease)),
+);
+
 /** Leases that never end are written with 0. */
-function atTime(lease: Lease, readAt: number | undefined): Lease {
-  const { expires } = lease;
-  const hasEnded = readAt !== undefined && expires > 0 && expires <= readAt;
-  return hasEnded ? { ...lease, hasEnded } : lease;
+function hasEndedAt({ expires }: Lease, readAt: number | undefined): boolean {
+  return readAt !== undefined && expires > 0 && expires <= readAt;
 }
 
 function distinctNetworks(networks: readonly Network[], problems: Problem[]): Network[] {

@@ -83,16 +83,22 @@ function withFiltersOf(inventory: Inventory, last: Inventory | undefined): Inven
   if (last?.filters === undefined) return inventory;
   const held = [...(inventory.filters ?? [])].map(([name, { at }]) => [name, at] as const);
   const broken = [...(last.brokenFilters ?? []), ...held, ...(inventory.brokenFilters ?? [])];
-  const brokenFilters = broken.filter(([name]) => !last.filters?.has(name));
-  return { ...inventory, filters: last.filters, brokenFilters: new Map(brokenFilters) };
+  const brokenFilters = new Map(broken.filter(([name]) => !last.filters?.has(name)));
+  const isSame = hasSame(brokenFilters, last.brokenFilters ?? brokenFilters);
+  return {
+    ...inventory,
+    filters: last.filters,
+    // What is found of a nic's filter is remembered by both.
+    brokenFilters: isSame ? (last.brokenFilters ?? brokenFilters) : brokenFilters,
+  };
 }
 
-function hasSame(
-  filters: Inventory["filters"],
-  former: NonNullable<Inventory["filters"]>,
+function hasSame<Value>(
+  some: ReadonlyMap<string, Value> | undefined,
+  others: ReadonlyMap<string, Value>,
 ): boolean {
-  if (filters?.size !== former.size) return false;
-  return [...filters].every(([name, filter]) => former.get(name) === filter);
+  if (some?.size !== others.size) return false;
+  return [...some].every(([name, value]) => others.get(name) === value);
 }
 
 /** In filters that the operator has defined: what libvirt keeps is libvirt's matter. */
@@ -186,8 +192,10 @@ function outcome(
 /** The inventory with the last good description in place of each guest and network that could not be understood. */
 function mend(written: Written, last: Inventory | undefined): Examined {
   const broken = filesWithErrors(written.inventoryProblems);
-  const leases = [...written.inventory.leases, ...unreadLeases(written, last)];
-  return replaceBroken({ ...written.inventory, leases }, broken, last);
+  const unread = unreadLeases(written, last);
+  const { inventory } = written;
+  const leases = unread.length === 0 ? inventory.leases : [...inventory.leases, ...unread];
+  return replaceBroken({ ...inventory, leases }, broken, last);
 }
 
 /** A file of leases that makes no sense as a whole is not an empty one: what it said last stays. */
@@ -227,6 +235,7 @@ function replaceBroken(
   broken: ReadonlySet<string>,
   last: Inventory | undefined,
 ): Examined {
+  if (broken.size === 0) return { inventory, keptGuests: [], problems: [] };
   const keptGuests = last?.guests.filter((guest) => broken.has(guest.at.file)) ?? [];
   const keptNetworks = last?.networks.filter((network) => broken.has(network.at.file)) ?? [];
   const isWhole = (thing: Guest | Network) => !broken.has(thing.at.file);

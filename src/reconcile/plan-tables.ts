@@ -44,10 +44,15 @@ function isSameTable(a: Table, b: Table): boolean {
   return a.family === b.family && a.name === b.name;
 }
 
+type SetPair = readonly [before: SetDefinition | undefined, after: SetDefinition];
+
 function shrinkTables(before: Table, after: Table): readonly [Table, Table] {
-  const shrunk = after.sets.map((set): readonly [SetDefinition | undefined, SetDefinition] => {
-    const old = before.sets.find(({ name }) => name === set.name);
-    return old && isDeclaredAlike(old, set) ? shrinkSets(old, set) : [old, set];
+  const olds = new Map(before.sets.map((set) => [set.name, set]));
+  const shrunk = after.sets.flatMap((set): SetPair[] => {
+    const old = olds.get(set.name);
+    if (old === undefined || !isDeclaredAlike(old, set)) return [[old, set]];
+    const [left, right] = shrinkSets(old, set);
+    return left.elements.length + right.elements.length === 0 ? [] : [[left, right]];
   });
   const names = new Set(after.sets.map(({ name }) => name));
   const surplus = before.sets.filter(({ name }) => !names.has(name));
@@ -80,7 +85,8 @@ function shrinkSets(
   old: SetDefinition,
   set: SetDefinition,
 ): readonly [SetDefinition, SetDefinition] {
-  const [left, right] = withoutSameObjects(old.elements, set.elements);
+  const [left, right] =
+    old.elements === set.elements ? [[], []] : withoutSameObjects(old.elements, set.elements);
   const before = new Map(left.map((element) => [JSON.stringify(element), element]));
   const added = right.filter((element) => !before.delete(JSON.stringify(element)));
   return [
