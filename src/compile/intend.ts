@@ -1,3 +1,4 @@
+import { joined } from "../base/append.ts";
 import type { Address } from "../base/address.ts";
 import { defined } from "../base/defined.ts";
 import { type InterfaceName, parseInterfaceName } from "../base/interface-name.ts";
@@ -36,9 +37,9 @@ export function intend(given: Given): Intended {
     intent: {
       mark: policy.host.mark,
       networks,
-      nics: nicsOfGuests.flat(),
+      nics: joined(nicsOfGuests),
       foreignTaps: foreignTaps(inventory, bridges),
-      publications: publications.flatMap(intentsOf),
+      publications: joined(publications.map(intentsOf)),
       ...filterWorldOf(policy, inventory),
       canReject:
         inventory.host.bridges?.isTracked === true && inventory.host.bridges.canReject === true,

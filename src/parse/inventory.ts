@@ -103,7 +103,9 @@ function distinctNetworks(networks: readonly Network[], problems: Problem[]): Ne
   });
 }
 
-function distinctGuests(guests: readonly Guest[], problems: Problem[]): Guest[] {
+function distinctGuests(guests: readonly Guest[], problems: Problem[]): readonly Guest[] {
+  const uuids = guests.flatMap(({ uuid }) => (uuid === "" ? [] : [uuid]));
+  if (areDistinct(guests.map(({ name }) => name)) && areDistinct(uuids)) return guests;
   const seen = new Map<string, Place>();
   return guests.filter((guest) => {
     const keys = [`name ${guest.name}`, ...(guest.uuid === "" ? [] : [`uuid ${guest.uuid}`])];
@@ -120,12 +122,20 @@ function distinctGuests(guests: readonly Guest[], problems: Problem[]): Guest[] 
   });
 }
 
+/** Mostly they are, and that is seen at least cost. */
+function areDistinct(texts: readonly string[]): boolean {
+  return new Set(texts).size === texts.length;
+}
+
 /** A tap is one nic's, and on one bridge a MAC address is one nic's; on two bridges it does no harm. */
 function withDistinctNics(
   guests: readonly Guest[],
   networks: readonly Network[],
   problems: Problem[],
-): Guest[] {
+): readonly Guest[] {
+  const nics = guests.flatMap((guest) => guest.nics);
+  const named = nics.flatMap(({ tap }) => tap ?? []);
+  if (areDistinct(named) && areDistinct(nics.map(({ mac }) => mac))) return guests;
   const bridgeOf = new Map(networks.map((network) => [network.name, network.bridge]));
   const taps = new Map<string, Place>();
   const macs = new Map<string, Place>();

@@ -1,5 +1,5 @@
 import type { InterfaceName } from "../base/interface-name.ts";
-import type { Inventory } from "../model/inventory.ts";
+import type { HostInterface, Inventory } from "../model/inventory.ts";
 import type { BridgePort } from "../ports/links.ts";
 
 export interface StrayTaps {
@@ -15,18 +15,19 @@ export interface StrayTaps {
  * names another bridge than the network has now is not touched, nor is one that has any master.
  */
 export function planLinks({ guests, networks, host }: Inventory): StrayTaps {
-  const bridgeOf = new Map(networks.map(({ name, bridge }) => [name, bridge]));
-  const links = new Map(host.interfaces.map((link) => [link.name, link]));
   const taps: BridgePort[] = [];
   const leftAlone: BridgePort[] = [];
+  const isStray = ({ kind, master }: HostInterface) => kind === "tun" && master === undefined;
+  const strays = new Set(host.interfaces.filter(isStray).map(({ name }) => name));
+  if (strays.size === 0) return { taps, leftAlone };
+  const bridgeOf = new Map(networks.map(({ name, bridge }) => [name, bridge]));
+  const links = new Map(host.interfaces.map((link) => [link.name, link]));
   for (const nic of guests.flatMap((guest) => guest.nics)) {
     const { tap, network } = nic;
-    if (tap === undefined || network === undefined) continue;
+    if (tap === undefined || !strays.has(tap) || network === undefined) continue;
     const bridge = bridgeOf.get(network);
     if (bridge === undefined || (nic.bridge ?? bridge) !== bridge) continue;
-    const link = links.get(tap);
-    const isStray = link?.kind === "tun" && link.master === undefined;
-    if (!isStray || links.get(bridge)?.kind !== "bridge") continue;
+    if (links.get(bridge)?.kind !== "bridge") continue;
     (nic.hasPortSettings ? leftAlone : taps).push({ tap, bridge });
   }
   return { taps, leftAlone };
