@@ -2,6 +2,7 @@ import { quote } from "../base/quote.ts";
 import { breach, placeText } from "./law.ts";
 import type { PolicyLaw } from "./law.ts";
 import type { Address } from "../base/address.ts";
+import { firewallOf } from "../model/firewall-vm.ts";
 import type { NicPolicy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 
@@ -16,6 +17,11 @@ interface Owner {
  */
 export const distinctAddresses: PolicyLaw = (policy) => {
   const problems: Problem[] = [];
+  const firewalls = firewallOf(policy)?.guests ?? [];
+  // The router that firewall guests are together has an address of its own.
+  const areOne = (...both: readonly Owner[]) =>
+    new Set(both.map(({ guest }) => guest)).size === both.length &&
+    both.every(({ guest }) => firewalls.includes(guest));
   const seen = new Map<string, Owner>();
   const owners = [...policy.guests.values()].flatMap(({ name, nics }) =>
     [...nics.values()].map((nic): Owner => ({ guest: name, nic })),
@@ -25,6 +31,7 @@ export const distinctAddresses: PolicyLaw = (policy) => {
   for (const owner of [...written, ...own]) {
     for (const address of new Set(owner.nic.addresses)) {
       const first = seen.get(address);
+      if (first !== undefined && areOne(first, owner)) continue;
       if (first === undefined) {
         seen.set(address, owner);
         continue;

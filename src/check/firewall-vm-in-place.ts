@@ -4,6 +4,7 @@ import { quote } from "../base/quote.ts";
 import { shellWord } from "../base/shell-word.ts";
 import { bridgeOf, firewallOf } from "../model/firewall-vm.ts";
 import type { Inventory } from "../model/inventory.ts";
+import type { FirewallVm } from "../model/policy.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import { breach, didYouMean } from "./law.ts";
 import type { Law } from "./law.ts";
@@ -15,16 +16,11 @@ export const firewallVmInPlace: Law = (policy, inventory) => {
   const at = policy.host.keysAt?.get("firewallVm") ?? policy.host.at;
   return [
     ...bridgeProblems(firewall.wan, inventory, at),
-    ...guestProblems(firewall, inventory, at),
+    ...firewall.guests.flatMap((guest) => guestProblems({ ...firewall, guest }, inventory, at)),
     ...intruders(firewall, inventory),
     ...forwardingNetworks(firewall.wan, inventory),
   ];
 };
-
-interface Firewall {
-  readonly guest: string;
-  readonly wan: InterfaceName;
-}
 
 function bridgeProblems(wan: InterfaceName, { host }: Inventory, at: Place): Problem[] {
   if (host.interfaces.length === 0) return [];
@@ -54,11 +50,21 @@ function bridgeProblems(wan: InterfaceName, { host }: Inventory, at: Place): Pro
   return [breach("warning", "WAN_HAS_ADDRESS", { at, message, hint })];
 }
 
-function guestProblems({ guest, wan }: Firewall, inventory: Inventory, at: Place): Problem[] {
+/** Of one of those that stand in for each other. */
+function guestProblems(
+  { guest, guests, wan }: FirewallVm & { readonly guest: string },
+  inventory: Inventory,
+  at: Place,
+): Problem[] {
   const found = inventory.guests.find(({ name }) => name === guest);
   if (found === undefined) {
     const names = inventory.guests.map(({ name }) => name);
-    const message = `no guest ${quote(guest)} runs: nobody forwards, and guests reach nobody outside`;
+    const others = guests.filter((name) => names.includes(name)).map(quote);
+    const follows =
+      others.length === 0
+        ? "nobody forwards, and guests reach nobody outside"
+        : `nobody stands in for ${others.join(" and ")}`;
+    const message = `no guest ${quote(guest)} runs: ${follows}`;
     const meant = didYouMean(nearest(guest, names));
     const hint = meant ?? `virsh start ${shellWord(guest)}`;
     return [breach("warning", "FIREWALL_VM_ABSENT", { at, message, hint })];
@@ -77,14 +83,15 @@ function guestProblems({ guest, wan }: Firewall, inventory: Inventory, at: Place
   });
 }
 
-function intruders({ guest, wan }: Firewall, inventory: Inventory): Problem[] {
+function intruders({ guests, wan }: FirewallVm, inventory: Inventory): Problem[] {
+  const owner = guests.map(quote).join(" and ");
   return inventory.guests
-    .filter(({ name }) => name !== guest)
+    .filter(({ name }) => !guests.includes(name))
     .flatMap(({ name, nics }) =>
       nics
         .filter((nic) => bridgeOf(nic, inventory) === wan)
         .map(({ mac, at }) => {
-          const message = `nic ${mac} of guest ${quote(name)} is on ${wan}, which is for ${quote(guest)} alone: it passes nothing`;
+          const message = `nic ${mac} of guest ${quote(name)} is on ${wan}, which is for ${owner} alone: it passes nothing`;
           const hint = "put it on a bridge behind the firewall guest";
           return breach("warning", "NIC_ON_WAN", { at, message, hint });
         }),

@@ -20,10 +20,11 @@ export const firewallVmPolicy: PolicyLaw = (policy) => {
     const hint = "firewallVm: { guest: NAME, wan: BRIDGE }";
     return [wrong("FIREWALL_VM_MISSING", keyAt("topology"), [message, hint])];
   }
+  const owner = firewall.guests.map(quote).join(" and ");
   return [
     ...(host.input === undefined ? [openHost(keyAt("topology"))] : []),
-    ...publications(policy, firewall.guest),
-    ...[...policy.networks.values()].flatMap((network) => ofNetwork(network, firewall.guest)),
+    ...publications(policy, owner),
+    ...[...policy.networks.values()].flatMap((network) => ofNetwork(network, owner)),
   ];
 };
 
@@ -37,8 +38,8 @@ function openHost(at: Place): Problem {
 function publications({ guests }: Policy, firewall: string): Problem[] {
   return [...guests.values()].flatMap(({ name, publish }) =>
     publish.map(({ at }) => {
-      const message = `this host forwards nothing to ${quote(name)}: topology firewall-vm leaves that to ${quote(firewall)}`;
-      const hint = `publish it in ${quote(firewall)}; what the host itself serves is opened by host.input`;
+      const message = `this host forwards nothing to ${quote(name)}: topology firewall-vm leaves that to ${firewall}`;
+      const hint = `publish it in ${firewall}; what the host itself serves is opened by host.input`;
       return wrong("FIREWALL_VM_PUBLISH", at, [message, hint]);
     }),
   );
@@ -46,8 +47,8 @@ function publications({ guests }: Policy, firewall: string): Problem[] {
 
 function ofNetwork({ name, mode, at, nat, reach }: NetworkPolicy, firewall: string): Problem[] {
   const routes = (what: string, place: Place) => {
-    const message = `${what} of network ${quote(name)} needs this host to forward: topology firewall-vm leaves that to ${quote(firewall)}`;
-    const hint = `remove it, and let ${quote(firewall)} do it`;
+    const message = `${what} of network ${quote(name)} needs this host to forward: topology firewall-vm leaves that to ${firewall}`;
+    const hint = `remove it, and let ${firewall} do it`;
     return wrong("FIREWALL_VM_ROUTES", place, [message, hint]);
   };
   return [

@@ -94,7 +94,7 @@ async function lookAtDrift(
 async function lookAtAnswers({ compiled: { intent } }: Desired): Promise<Facts["answers"]> {
   const { firewall } = intent;
   const inner = intent.nics.filter(({ guest, bridge }) => {
-    return firewall !== undefined && guest === firewall.guest && bridge !== firewall.wan;
+    return firewall !== undefined && firewall.guests.includes(guest) && bridge !== firewall.wan;
   });
   const asked = inner.flatMap(({ bridge, mac, addresses }) =>
     bridge === undefined ? [] : addresses.map(({ address }) => ({ bridge, mac, address })),

@@ -49,7 +49,7 @@ function inTopology(changes: Partial<Policy> = {}): Policy {
   const host = {
     ...plain.host,
     topology: "firewall-vm",
-    firewallVm: { guest: "fw", wan },
+    firewallVm: { guests: ["fw"], wan, macs: [] },
     input: [],
   } as const;
   return policy({ host, ...changes });

@@ -85,7 +85,7 @@ const intendNics = remembered((policy: Policy) =>
     const groups = [...new Set(known)].toSorted();
     return nics.map(({ nic, network, addresses, binding, leased, offBridge }) => {
       const bridge = nic.bridge ?? network?.bridge;
-      if (firewall !== undefined && bridge === firewall.wan && guest !== firewall.guest) {
+      if (firewall !== undefined && bridge === firewall.wan && !firewall.guests.includes(guest)) {
         return { guest, mac: nic.mac, bridge, isKeptOut: true, addresses, groups: [] };
       }
       const parts = { guest, bridge, addresses, groups, filter: binding, leased, offBridge };

@@ -24,6 +24,7 @@ import {
 } from "../nft/build.ts";
 import { addressType, defineGatheredSet, defineSet, interfaceSet } from "./define-set.ts";
 import { gathered } from "./gathered.ts";
+import { behindFirewall, firewallSets, toBehindFirewall } from "./lower-firewall-guests.ts";
 import type { Lowered } from "./lower-filters.ts";
 import { guardedNics, limitedNics } from "./lower-groups.ts";
 
@@ -69,6 +70,7 @@ export function bridgeTable(intent: Intent, filters: Lowered): Table {
     ],
     chains: [
       prerouting(intent),
+      ...behindFirewall(intent),
       guard(),
       forward(),
       postrouting(),
@@ -95,33 +97,8 @@ function guardedAddresses(intent: Intent, family: Family): SetDefinition {
   return defineSet(`guarded${family}`, { type: ["ifname", addressType(family)] }, elements);
 }
 
-/** What the firewall guest sends by, and the MAC addresses by which its neighbours know it. */
-function firewallSets({ firewall, nics }: Intent): SetDefinition[] {
-  if (firewall === undefined) return [];
-  const own = nics.filter(({ guest }) => guest === firewall.guest);
-  return [
-    interfaceSet(
-      "firewall_taps",
-      own.flatMap(({ tap }) => tap ?? []),
-    ),
-    defineSet(
-      "firewall_macs",
-      { type: ["ether_addr"] },
-      own.map(({ mac }) => ({ key: value(mac) })),
-    ),
-  ];
-}
-
-/** Its neighbours' way to the world, and what the host's input believes of who sends, go by them: no other guest may bear one. */
-const borrowed: Rule = rule(
-  equal(iifname, reference("taps")),
-  notEqual(iifname, reference("firewall_taps")),
-  equal(payload("ether", "saddr"), reference("firewall_macs")),
-  ...refuse,
-);
-
 /** Taps are known by their kind, whatever their name (`tun` is what the kernel's tun driver registers); `vnet` is libvirt's prefix. */
-function prerouting({ firewall }: Intent): Chain {
+function prerouting(intent: Intent): Chain {
   return {
     name: "prerouting",
     base: {
@@ -131,7 +108,7 @@ function prerouting({ firewall }: Intent): Chain {
       policy: "accept",
     },
     rules: [
-      ...(firewall === undefined ? [] : [borrowed]),
+      ...toBehindFirewall(intent),
       rule(equal(iifname, reference("guarded")), jump("guard")),
       rule(vmap(iifname, "filter_from")),
       ...knownTaps(iifname, meta("iifkind")),

@@ -68,8 +68,8 @@ function firewallSets({ firewall, nics }: Intent): SetDefinition[] {
   if (firewall === undefined) return [];
   const bridges = firewall.bridges.map((bridge) => concat(value(bridge), value(bridge)));
   const inside = nics.flatMap(({ guest, bridge, mac }) =>
-    guest === firewall.guest && bridge !== undefined && bridge !== firewall.wan
-      ? [concat(value(bridge), value(mac))]
+    firewall.guests.includes(guest) && bridge !== undefined && bridge !== firewall.wan
+      ? [mac, ...firewall.macs].map((each) => concat(value(bridge), value(each)))
       : [],
   );
   const set = (name: string, type: readonly string[], keys: readonly Expression[]) =>

@@ -20,6 +20,9 @@ export const neighbourDiscovery = icmpv6Type(
   "mld2-listener-report",
 );
 
+/** To hosts, of the way to the world. */
+export const whatRoutersSay = icmpv6Type("nd-router-advert", "nd-redirect");
+
 /**
  * Between guests. A client asks for an address by broadcast only, so that nobody has a tunnel in these ports; a lease that could not
  * be renewed is asked for anew.
@@ -50,7 +53,7 @@ export function addressOffers(): Rule[] {
 /** From guests to the host, which is their DHCP server and their router: nobody else routes here. */
 export function essentialsToHost(): Rule[] {
   return [
-    rule(icmpv6Type("nd-router-advert", "nd-redirect"), ...refuse),
+    rule(whatRoutersSay, ...refuse),
     rule(equal(payload("icmp", "type"), value("redirect")), ...refuse),
     rule(neighbourDiscovery, goto("pass")),
     dhcp([68, 67], [546, 547]),

@@ -1,5 +1,5 @@
 import { quote } from "../base/quote.ts";
-import type { NetworkIntent } from "../model/intent.ts";
+import type { FirewallIntent, NetworkIntent } from "../model/intent.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 import { failed, inFirewallVm } from "./firewall-vm-links.ts";
@@ -10,41 +10,52 @@ export const autostart: Examination<"autostart" | "desired"> = {
   id: "autostart",
   needs: ["autostart", "desired"],
   examine: (facts) =>
-    inFirewallVm(facts, ({ guest }) => {
-      const { guests, networks } = facts.autostart;
+    inFirewallVm(facts, (firewall) => {
+      const { guests } = facts.autostart;
       const folder = "/etc/libvirt/qemu/autostart";
-      const others = guests.filter((name) => name !== guest);
-      const needed = facts.desired.inventory.guests
-        .filter(({ name }) => name === guest)
-        .flatMap(({ nics }) => nics.flatMap(({ network }) => network ?? []))
-        .filter((name) => !networks.includes(name));
+      const others = guests.filter((name) => !firewall.guests.includes(name));
       return [
-        ...(guests.includes(guest)
-          ? []
-          : [
-              failed(
-                `libvirt does not start guest ${quote(guest)} with the host`,
-                [`${folder}: ${guests.length === 0 ? "nothing" : guests.join(", ")}`],
-                `virsh autostart ${shellWord(guest)}`,
-              ),
-            ]),
-        ...needed.map((name) =>
-          failed(
-            `libvirt does not start network ${quote(name)} with the host: guest ${quote(guest)} cannot start`,
-            [`/etc/libvirt/qemu/networks/autostart: no ${name}.xml`],
-            `virsh net-autostart ${shellWord(name)}`,
+        ...firewall.guests
+          .filter((guest) => !guests.includes(guest))
+          .map((guest) =>
+            failed(
+              `libvirt does not start guest ${quote(guest)} with the host`,
+              [`${folder}: ${guests.length === 0 ? "nothing" : guests.join(", ")}`],
+              `virsh autostart ${shellWord(guest)}`,
+            ),
           ),
-        ),
-        ...(others.length === 0 ? [] : [unordered(guest, others)]),
+        ...unstartedNetworks(firewall, facts),
+        ...(others.length === 0 ? [] : [unordered(firewall, others)]),
       ];
     }),
 };
 
+/** Without its network a guest does not start. */
+function unstartedNetworks(
+  { guests }: FirewallIntent,
+  { desired, autostart: { networks } }: Pick<Facts, "autostart" | "desired">,
+): Finding[] {
+  const needed = desired.inventory.guests
+    .filter(({ name }) => guests.includes(name))
+    .flatMap(({ name, nics }) =>
+      nics.flatMap(({ network }) => (network === undefined ? [] : [[network, name] as const])),
+    );
+  return [...new Map(needed)]
+    .filter(([network]) => !networks.includes(network))
+    .map(([network, guest]) =>
+      failed(
+        `libvirt does not start network ${quote(network)} with the host: guest ${quote(guest)} cannot start`,
+        [`/etc/libvirt/qemu/networks/autostart: no ${network}.xml`],
+        `virsh net-autostart ${shellWord(network)}`,
+      ),
+    );
+}
+
 /** virDomainObjListForEach goes through a hash table (libvirt, conf/virdomainobjlist.c): its order is no order. */
-function unordered(guest: string, others: readonly string[]): Finding {
+function unordered({ guests }: FirewallIntent, others: readonly string[]): Finding {
   const disable = others.map((name) => `virsh autostart --disable ${shellWord(name)}`);
   return failed(
-    `libvirt starts guests in any order: others may run before ${quote(guest)} does`,
+    `libvirt starts guests in any order: others may run before ${guests.map(quote).join(" and ")} does`,
     others.map((name) => `/etc/libvirt/qemu/autostart/${name}.xml`),
     `${disable.join("; ")}, and the unit of virtwall topology plan, which starts them after it`,
   );
@@ -74,21 +85,21 @@ export const innerRoutes: Examination<"dhcpServers" | "desired"> = {
   id: "inner-routes",
   needs: ["dhcpServers", "desired"],
   examine: (facts) =>
-    inFirewallVm(facts, ({ guest, wan }) =>
+    inFirewallVm(facts, ({ guests, wan }) =>
       facts.desired.compiled.intent.networks
         .filter(({ bridge }) => bridge !== wan)
-        .flatMap((network) => routeFindings(network, guest, facts)),
+        .flatMap((network) => routeFindings(network, guests, facts)),
     ),
 };
 
 function routeFindings(
   { name, bridge }: NetworkIntent,
-  guest: string,
+  guests: readonly string[],
   { dhcpServers, desired }: Pick<Facts, "dhcpServers" | "desired">,
 ): Finding[] {
   const server = dhcpServers.find(({ file }) => file.endsWith(`/${name}.conf`));
   if (server === undefined || !/^dhcp-range=\d+\./m.test(server.text)) return [];
-  const nics = desired.compiled.intent.nics.filter((nic) => nic.guest === guest);
+  const nics = desired.compiled.intent.nics.filter((nic) => guests.includes(nic.guest));
   const inner = nics.filter((nic) => nic.bridge === bridge);
   if (inner.length === 0) return [];
   const addresses = inner.flatMap((nic) => nic.addresses.map(({ address }) => String(address)));

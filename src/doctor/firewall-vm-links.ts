@@ -59,41 +59,47 @@ export const firewallNics: Examination<"links" | "desired"> = {
   id: "firewall-nics",
   needs: ["links", "desired"],
   examine: (facts) =>
-    inFirewallVm(facts, (firewall) => {
-      const { desired, links } = facts;
-      const { guest, wan } = firewall;
-      const name = shellWord(guest);
-      if (!desired.inventory.guests.some((each) => each.name === guest)) {
-        const message = `guest ${quote(guest)} does not run: nobody forwards`;
-        return [failed(message, [`virsh list: no ${quote(guest)}`], `virsh start ${name}`)];
-      }
-      const nics = desired.compiled.intent.nics.filter((nic) => nic.guest === guest);
-      const inside = desired.compiled.intent.networks.find(({ bridge }) => bridge !== wan);
-      const attach = `--model virtio --config --live`;
-      return [
-        ...(nics.some(({ bridge }) => bridge === wan)
-          ? []
-          : [
-              failed(
-                `guest ${quote(guest)} has no nic on ${wan}`,
-                nicLines(nics),
-                `virsh attach-interface ${name} bridge ${wan} ${attach}`,
-              ),
-            ]),
-        ...(nics.some(({ bridge }) => bridge !== undefined && bridge !== wan)
-          ? []
-          : [
-              failed(
-                `guest ${quote(guest)} has no nic behind ${wan}`,
-                nicLines(nics),
-                `virsh attach-interface ${name} bridge ${inside?.bridge ?? "BRIDGE"} ${attach}`,
-              ),
-            ]),
-        ...nics.flatMap((nic) => unplugged(nic, links)),
-        ...strangers(firewall, facts),
-      ];
-    }),
+    inFirewallVm(facts, (firewall) => [
+      ...firewall.guests.flatMap((guest) => ofGuest(guest, firewall, facts)),
+      ...strangers(firewall, facts),
+    ]),
 };
+
+function ofGuest(
+  guest: string,
+  { wan }: FirewallIntent,
+  { desired, links }: Pick<Facts, "links" | "desired">,
+): Finding[] {
+  const name = shellWord(guest);
+  if (!desired.inventory.guests.some((each) => each.name === guest)) {
+    const message = `guest ${quote(guest)} does not run: it forwards nothing`;
+    return [failed(message, [`virsh list: no ${quote(guest)}`], `virsh start ${name}`)];
+  }
+  const nics = desired.compiled.intent.nics.filter((nic) => nic.guest === guest);
+  const inside = desired.compiled.intent.networks.find(({ bridge }) => bridge !== wan);
+  const attach = `--model virtio --config --live`;
+  return [
+    ...(nics.some(({ bridge }) => bridge === wan)
+      ? []
+      : [
+          failed(
+            `guest ${quote(guest)} has no nic on ${wan}`,
+            nicLines(nics),
+            `virsh attach-interface ${name} bridge ${wan} ${attach}`,
+          ),
+        ]),
+    ...(nics.some(({ bridge }) => bridge !== undefined && bridge !== wan)
+      ? []
+      : [
+          failed(
+            `guest ${quote(guest)} has no nic behind ${wan}`,
+            nicLines(nics),
+            `virsh attach-interface ${name} bridge ${inside?.bridge ?? "BRIDGE"} ${attach}`,
+          ),
+        ]),
+    ...nics.flatMap((nic) => unplugged(nic, links)),
+  ];
+}
 
 function nicLines(nics: readonly NicIntent[]): string[] {
   const lines = nics.map(({ mac, bridge }) => `nic ${mac} on ${bridge ?? "no bridge"}`);
@@ -112,7 +118,7 @@ function unplugged({ tap, bridge }: NicIntent, links: readonly HostLink[]): Find
 
 /** Our rules let them say nothing there; but they are there for a reason that somebody should know of. */
 function strangers(
-  { guest, wan }: FirewallIntent,
+  { guests, wan }: FirewallIntent,
   { links, desired }: Pick<Facts, "links" | "desired">,
 ): Finding[] {
   const taps = links.filter(({ kind, master }) => kind === "tun" && master === wan);
@@ -121,7 +127,7 @@ function strangers(
   );
   return taps.flatMap((link) => {
     const [owner, nic] = owners.find(([, each]) => each.tap === link.name) ?? [];
-    if (owner === guest) return [];
+    if (owner !== undefined && guests.includes(owner)) return [];
     const whose = owner === undefined ? "nobody that libvirt knows" : `guest ${quote(owner)}`;
     const fix =
       owner === undefined || nic === undefined

@@ -3,7 +3,7 @@ import { quote } from "../base/quote.ts";
 import { follow } from "../explain/answer.ts";
 import type { Question } from "../explain/question.ts";
 import type { Ground } from "../explain/walk.ts";
-import type { NicAddress } from "../model/intent.ts";
+import type { FirewallIntent, NicAddress, NicIntent } from "../model/intent.ts";
 import type { HostRule } from "../model/policy.ts";
 import type { Desired } from "../reconcile/decide.ts";
 import type { Examination, Finding } from "./examination.ts";
@@ -90,7 +90,9 @@ function around(desired: Desired): Probe[] {
   return networks
     .filter(({ bridge }) => bridge !== firewall?.wan)
     .flatMap(({ bridge }) => {
-      const behind = nics.filter((nic) => nic.bridge === bridge && nic.guest !== firewall?.guest);
+      const behind = nics.filter(
+        (nic) => nic.bridge === bridge && !firewall?.guests.includes(nic.guest),
+      );
       return ([4, 6] as const).flatMap((family) => {
         const isOf = ({ address }: NicAddress) => familyOf(address) === family;
         const nic = behind.find(({ tap, addresses }) => tap !== undefined && addresses.some(isOf));
@@ -130,12 +132,24 @@ export const firewallAnswers: Examination<"answers" | "desired"> = {
   examine(facts) {
     const { answers } = facts;
     if (answers.length === 0) return { reason: "no inner address of the firewall guest is known" };
-    return inFirewallVm(facts, ({ guest }) => answers.flatMap((answer) => ofAnswer(answer, guest)));
+    return inFirewallVm(facts, (firewall) => {
+      const { nics } = facts.desired.compiled.intent;
+      const own = nics.filter(({ guest }) => firewall.guests.includes(guest));
+      return answers.flatMap((answer) => ofAnswer(answer, own, firewall));
+    });
   },
 };
 
-function ofAnswer({ bridge, address, mac, answered }: InnerAnswer, guest: string): Finding[] {
-  if (answered === mac) return [];
+/** Of an address that they share any of them answers, under what they share or under its own. */
+function ofAnswer(
+  { bridge, address, mac, answered }: InnerAnswer,
+  own: readonly NicIntent[],
+  { macs }: FirewallIntent,
+): Finding[] {
+  const holders = own.filter((nic) => nic.addresses.some((each) => each.address === address));
+  const right: readonly string[] = [mac, ...holders.map((nic) => nic.mac), ...macs];
+  if (answered !== undefined && right.includes(answered)) return [];
+  const guest = own.find((nic) => nic.mac === mac)?.guest ?? "";
   const name = shellWord(guest);
   if (answered === undefined) {
     const message = `guest ${quote(guest)} does not answer for ${address}`;

@@ -38,7 +38,7 @@ function inTopology(
       host: {
         ...desiredOf().policy.host,
         topology: "firewall-vm",
-        firewallVm: { guest: "fw", wan },
+        firewallVm: { guests: ["fw"], macs: [], wan },
         input: [],
       },
       guests: new Map(),

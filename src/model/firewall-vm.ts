@@ -1,10 +1,10 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import { networkNamed } from "./inventory-index.ts";
 import type { Inventory, Nic } from "./inventory.ts";
-import type { HostPolicy, Policy } from "./policy.ts";
+import type { FirewallVm, Policy } from "./policy.ts";
 
-/** The guest that forwards in this host's place, where the topology says so. */
-export function firewallOf({ host }: Policy): HostPolicy["firewallVm"] {
+/** Who forwards in this host's place, where the topology says so. */
+export function firewallOf({ host }: Policy): FirewallVm | undefined {
   return host.topology === "firewall-vm" ? host.firewallVm : undefined;
 }
 

@@ -3,7 +3,7 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
 import type { FilterBinding, FilterWorld } from "./filter-binding.ts";
-import type { Group, HostRule, Peer, Service } from "./policy.ts";
+import type { FirewallVm, Group, HostRule, Peer, Service } from "./policy.ts";
 
 /** What is to hold on this host now: policy and inventory brought together, every name resolved, no firewall's word in it. */
 export interface Intent extends FilterWorld {
@@ -25,10 +25,8 @@ export interface Intent extends FilterWorld {
   readonly firewall?: FirewallIntent;
 }
 
-/** `topology: firewall-vm`: this host sends nothing on. A guest does, and it alone may speak on the bridge of the WAN. */
-export interface FirewallIntent {
-  readonly guest: string;
-  readonly wan: InterfaceName;
+/** `topology: firewall-vm`: this host sends nothing on. Its guests do, and they alone may speak on the bridge of the WAN. */
+export interface FirewallIntent extends FirewallVm {
   /** Every bridge of the host: what stays on one is not sent on. */
   readonly bridges: readonly InterfaceName[];
 }

@@ -24,10 +24,20 @@ export interface HostPolicy {
   /** Absent: the hypervisor's own input is left alone. */
   readonly input?: readonly HostRule[];
   readonly topology: "host" | "firewall-vm";
-  readonly firewallVm?: { readonly guest: string; readonly wan: InterfaceName };
+  readonly firewallVm?: FirewallVm;
   readonly at: Place;
   /** Where each key under `host` was written. */
   readonly keysAt?: ReadonlyMap<string, Place>;
+}
+
+/** Who forwards in this host's place. */
+export interface FirewallVm {
+  /** More than one where they stand in for each other. */
+  readonly guests: readonly string[];
+  /** The bridge of their WAN nics. */
+  readonly wan: InterfaceName;
+  /** MAC addresses that are theirs beside those of their nics: of the routers that they are together (VRRP, CARP). */
+  readonly macs: readonly Mac[];
 }
 
 export interface Alias {

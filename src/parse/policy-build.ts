@@ -241,7 +241,9 @@ class Builder {
     data: NonNullable<PolicyData["host"]>["firewallVm"],
   ): HostPolicy["firewallVm"] {
     const wan = value(data?.wan, parseInterfaceWord);
-    return data === undefined || wan === undefined ? undefined : { guest: data.guest, wan };
+    if (data === undefined || wan === undefined) return undefined;
+    const macs = this.words(data.macs, [], parseMacWord);
+    return { guests: [...new Set([data.guest].flat())], wan, macs: [...new Set(macs)] };
   }
 
   private names(names: string | readonly string[] | undefined, path: TreePath): NameRef[] {

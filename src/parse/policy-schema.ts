@@ -117,7 +117,13 @@ const host = z.strictObject({
     .optional(),
   failsafe: oneOrMany(service).describe("Never cut by any apply.").optional(),
   topology: z.enum(["host", "firewall-vm"]).optional(),
-  firewallVm: z.strictObject({ guest: libvirtName, wan: interfaceName }).optional(),
+  firewallVm: z
+    .strictObject({
+      guest: oneOrMany(libvirtName).describe("Who forwards; several stand in for each other."),
+      wan: interfaceName.describe("The bridge of its nic on the WAN."),
+      macs: oneOrMany(mac).describe("MAC addresses that they share (VRRP, CARP).").optional(),
+    })
+    .optional(),
 });
 
 const group = z.strictObject({

@@ -69,7 +69,7 @@ describe("a full policy", () => {
       uplinks: ["eth0", "eth1"],
       failsafe: [{ kind: "ports", protocol: "tcp", ports: { first: 2222, last: 2222 } }],
       topology: "firewall-vm",
-      firewallVm: { guest: "fw", wan: "br-wan" },
+      firewallVm: { guests: ["fw"], wan: "br-wan" },
       at: { file: "policy.yaml", line: 2, column: 1 },
     });
     expect(policy.host.input).toHaveLength(1);

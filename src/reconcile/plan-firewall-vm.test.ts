@@ -13,7 +13,7 @@ const eth0: HostLink = {
 };
 const common = { table: "main", metric: 0 } as const;
 const host: HostAsItIs = {
-  firewall: { guest: "fw", wan: device("br-wan") },
+  firewall: { guests: ["fw"], wan: device("br-wan"), macs: [] },
   inventory: inventory({ networks: [network("lan")], guests: [guest(1, "lan")] }),
   links: [eth0],
   routes: [
@@ -68,6 +68,7 @@ test("ifupdown gets one file", () => {
 iface br-wan inet manual
     pre-up ip link add br-wan type bridge stp_state 0 forward_delay 0 || true
     pre-up ip link add wan-host type veth peer name wan-port || true
+    pre-up ip addr flush dev eth0
     pre-up ip link set eth0 master br-wan up
     pre-up ip link set wan-port master br-wan up
     up ip link set br-wan up
@@ -92,6 +93,9 @@ test("NetworkManager gets a profile a link", () => {
   );
   expect(fileOf("NetworkManager", `${folder}/wan-host.nmconnection`)).toContain(
     "[ipv4]\nmethod=manual\naddress1=203.0.113.1/24\ngateway=203.0.113.254\n",
+  );
+  expect(fileOf("NetworkManager", "/etc/NetworkManager/conf.d/60-firewall-vm.conf")).toBe(
+    "[device-firewall-vm]\nmatch-device=interface-name:wan-host,interface-name:wan-port\nmanaged=1\n",
   );
 });
 
@@ -118,6 +122,12 @@ test("whoever would saw off his own branch is told, and the undo comes first", (
   const lasting = steps.findIndex((step) => /^(virsh|virtwall|echo) /.test(step));
   expect(end).toBeGreaterThan(1);
   expect(end).toBeLessThan(lasting);
+});
+
+test("the settings are those of the bridge, also where its name has a dot", () => {
+  const firewall = { guests: ["fw"], wan: device("br.10"), macs: [] };
+  const text = fileOf("ifupdown", "/etc/sysctl.d/60-firewall-vm.conf", { firewall });
+  expect(text).toContain("net.ipv6.conf.br/10.disable_ipv6 = 1\n");
 });
 
 test("links that are as they should be stay as they are", () => {
@@ -161,5 +171,9 @@ test("libvirt is told of what is missing, and no more", () => {
   expect(steps).toContain("<interface type='network'><source network='lan'/>");
   expect(steps).toContain("virsh net-edit lan: take <forward> out");
   expect(steps).not.toContain("virsh autostart fw");
+  const [only] = guest(1, "lan").nics;
+  const firewall = { ...guest(1, "lan"), name: "fw", nics: only === undefined ? [] : [only] };
+  const running = inventory({ networks: [network("lan")], guests: [firewall] });
+  expect(planOf("ifupdown", { inventory: running }).steps).toContain("virsh net-autostart lan");
   expect(steps).toContain("virsh autostart --disable 'web 1'");
 });

@@ -2,7 +2,7 @@ import type { Address, Family } from "../base/address.ts";
 import { shellWord } from "../base/shell-word.ts";
 import { bridgeOf } from "../model/firewall-vm.ts";
 import type { Inventory } from "../model/inventory.ts";
-import type { HostPolicy } from "../model/policy.ts";
+import type { FirewallVm } from "../model/policy.ts";
 import type { AutostartFacts, HostLink, HostRoute, LinkManager } from "../ports/host-facts.ts";
 import { leg, linkFiles, type PlannedFile, type WanLinks } from "./plan-link-files.ts";
 
@@ -14,7 +14,7 @@ export interface FirewallVmPlan {
 }
 
 export interface HostAsItIs {
-  readonly firewall: NonNullable<HostPolicy["firewallVm"]>;
+  readonly firewall: FirewallVm;
   readonly inventory: Inventory;
   readonly links: readonly HostLink[];
   readonly routes: readonly HostRoute[];
@@ -52,11 +52,11 @@ export function planFirewallVm(
 ): FirewallVmPlan {
   const { firewall, inventory, autostart } = host;
   const links = outside && wanLinks(host, outside);
-  const others = autostart.guests.filter((name) => name !== firewall.guest);
+  const others = autostart.guests.filter((name) => !firewall.guests.includes(name));
   const files = [
     ...(links && manager ? linkFiles(manager.kind, links) : []),
     settingsFile(firewall.wan),
-    ...(others.length > 0 ? [guestsUnit(firewall.guest, others)] : []),
+    ...(others.length > 0 ? [guestsUnit(firewall.guests, others)] : []),
   ];
   return {
     warnings: [
@@ -71,7 +71,9 @@ export function planFirewallVm(
       "sysctl --system",
       ...(links === undefined ? [] : [backIn]),
       ...inventory.networks.flatMap((network) => networkSteps(network, firewall.wan)),
-      ...guestSteps(firewall, inventory, autostart),
+      ...firewall.guests.flatMap((guest) =>
+        guestSteps({ ...firewall, guest }, inventory, autostart),
+      ),
       ...others.map((name) => `virsh autostart --disable ${word(name)}`),
       ...(others.length > 0 ? [`systemctl enable ${unitName}`] : []),
       "in the policy: host: { topology: firewall-vm, input: [{ allow: tcp/22, from: [ADDRESSES] }] }",
@@ -117,7 +119,7 @@ const backIn = `connect to the host anew, and only if you get in: systemctl stop
 
 const folders: Readonly<Record<LinkManager["kind"], string>> = {
   "systemd-networkd": "/etc/systemd/network",
-  NetworkManager: "/etc/NetworkManager/system-connections",
+  NetworkManager: "/etc/NetworkManager",
   ifupdown: "/etc/network",
 };
 
@@ -145,7 +147,7 @@ function linkSteps(links: WanLinks, manager: LinkManager | undefined): string[] 
     case "NetworkManager":
       return [
         `nmcli connection modify PROFILE connection.autoconnect no, for the profile that ${nic} has now`,
-        "chmod 600 /etc/NetworkManager/system-connections/*.nmconnection; nmcli connection reload",
+        "chmod 600 /etc/NetworkManager/system-connections/*.nmconnection; nmcli general reload; nmcli connection reload",
         ...[wan, nic, leg.own, leg.port].map((name) => `nmcli connection up ${name}`),
       ];
     case "ifupdown":
@@ -175,7 +177,9 @@ function bareLinks({ nic, wan, addresses, gateways }: WanLinks): string[] {
   ];
 }
 
-function settingsFile(wan: string): PlannedFile {
+/** sysctl.d(5) takes a slash for the dot of an interface's name. */
+function settingsFile(bridge: string): PlannedFile {
+  const wan = bridge.replaceAll(".", "/");
   const lines = [
     "net.ipv4.ip_forward = 0",
     "net.ipv6.conf.all.forwarding = 0",
@@ -192,8 +196,8 @@ function settingsFile(wan: string): PlannedFile {
 
 const unitName = "guests-behind-firewall.service";
 
-/** What libvirt cannot: others start once the firewall guest runs. Names are words of systemd's own (systemd.service(5)). */
-function guestsUnit(firewall: string, others: readonly string[]): PlannedFile {
+/** What libvirt cannot: others start once a firewall guest runs. Names are words of systemd's own (systemd.service(5)). */
+function guestsUnit(firewalls: readonly string[], others: readonly string[]): PlannedFile {
   const lines = [
     "[Unit]",
     `Description=Guests behind the firewall guest`,
@@ -204,7 +208,7 @@ function guestsUnit(firewall: string, others: readonly string[]): PlannedFile {
     "Type=oneshot",
     "RemainAfterExit=yes",
     "TimeoutStartSec=10min",
-    `ExecStart=/bin/sh -c 'until virsh domstate -- "$$0" | grep -qx running; do sleep 1; done' ${unitWord(firewall)}`,
+    `ExecStart=/bin/sh -c 'while :; do for guest; do virsh domstate -- "$$guest" | grep -qx running && exit; done; sleep 1; done' sh ${firewalls.map(unitWord).join(" ")}`,
     ...others.map((name) => `ExecStart=-/usr/bin/virsh start -- ${unitWord(name)}`),
     "",
     "[Install]",
@@ -228,12 +232,14 @@ function networkSteps({ name, forward, bridge }: Inventory["networks"][number], 
 }
 
 function guestSteps(
-  { guest, wan }: HostAsItIs["firewall"],
+  { guest, wan }: HostAsItIs["firewall"] & { readonly guest: string },
   inventory: Inventory,
   autostart: AutostartFacts,
 ): string[] {
   const nics = inventory.guests.find(({ name }) => name === guest)?.nics ?? [];
   const bridges = nics.map((nic) => bridgeOf(nic, inventory));
+  // Without its network it does not start.
+  const networks = new Set(nics.flatMap(({ network }) => network ?? []));
   const inner = inventory.networks.find(({ bridge }) => bridge !== undefined && bridge !== wan);
   const source = inner === undefined ? "<source bridge='BRIDGE'/>" : innerSource(inner.name);
   const own = word(guest);
@@ -252,6 +258,9 @@ function guestSteps(
       ? []
       : [attach(`<interface type='${type}'>${source}<model type='virtio'/></interface>`)]),
     ...(autostart.guests.includes(guest) ? [] : [`virsh autostart ${own}`]),
+    ...[...networks]
+      .filter((name) => !autostart.networks.includes(name))
+      .map((name) => `virsh net-autostart ${word(name)}`),
   ];
 }
 

@@ -110,6 +110,8 @@ function ifupdownFiles(links: WanLinks): PlannedFile[] {
     `iface ${wan} inet manual`,
     `    pre-up ip link add ${wan} type bridge stp_state 0 forward_delay 0 || true`,
     `    pre-up ip link add ${leg.own} type veth peer name ${leg.port} || true`,
+    // By a stanza \`manual\` ifdown takes nothing away that another one has put there (ifupdown 0.8.44).
+    `    pre-up ip addr flush dev ${nic}`,
     `    pre-up ip link set ${nic} master ${wan} up`,
     `    pre-up ip link set ${leg.port} master ${wan} up`,
     `    up ip link set ${wan} up`,
@@ -122,6 +124,7 @@ function ifupdownFiles(links: WanLinks): PlannedFile[] {
   return [{ path: `/etc/network/interfaces.d/${wan}`, text: lines.join("\n") }];
 }
 
+/** Its rule of udev leaves pairs alone (85-nm-unmanaged.rules, 1.52), so that a start of the host would bring up no leg. */
 function networkManagerFiles(links: WanLinks): PlannedFile[] {
   const { nic, wan } = links;
   const profile = (name: string, type: string, sections: Sections) => ({
@@ -147,6 +150,15 @@ function networkManagerFiles(links: WanLinks): PlannedFile[] {
       ipv4: networkManagerFamily(links, 4),
       ipv6: networkManagerFamily(links, 6),
     }),
+    {
+      path: "/etc/NetworkManager/conf.d/60-firewall-vm.conf",
+      text: sectionsText({
+        "device-firewall-vm": [
+          `match-device=interface-name:${leg.own},interface-name:${leg.port}`,
+          "managed=1",
+        ],
+      }),
+    },
   ];
 }
 

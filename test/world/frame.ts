@@ -126,6 +126,19 @@ export function neighbourSolicitation(from: string, source: string, wanted: stri
   return ipv6Frame({ from, to }, { source, destination: group }, packet);
 }
 
+/** What a router says of itself to everybody on the link; it is the way to the world for half an hour. */
+export function routerAdvertisement(from: string, source: string): Buffer {
+  const plain = Buffer.from([134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const packet = { next: protocol.icmpv6, plain, checksumAt: 2 };
+  const link = { from, to: "33:33:00:00:00:01" };
+  return ipv6Frame(link, { source, destination: "ff02::1" }, packet);
+}
+
+/** The same frame in a VLAN (IEEE 802.1Q). */
+export function tagged(frame: Buffer, vlan: number): Buffer {
+  return Buffer.concat([frame.subarray(0, 12), numbers16(0x8100, vlan), frame.subarray(12)]);
+}
+
 /** Whether a frame is the neighbour advertisement of an address. */
 export function isNeighbourAdvertisement(frame: Buffer, owner: string): boolean {
   return (
