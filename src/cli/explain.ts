@@ -1,16 +1,18 @@
 import { defined } from "../base/defined.ts";
 import { readRuleFiles } from "../edge/files/rule-files.ts";
-import { readTrackedFlowsFile } from "../edge/host/read-tracked-flows.ts";
+import { readTrackedFlows } from "../edge/host/read-tracked-flows.ts";
 import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { follow, type Followed } from "../explain/answer.ts";
 import { fixOf } from "../explain/fix.ts";
-import { hiddenBy, shadowOf } from "../explain/shadowed.ts";
+import { type Called, hiddenBy, shadowOf } from "../explain/shadowed.ts";
 import { originOf } from "../explain/origin.ts";
-import type { FlowState, Question } from "../explain/question.ts";
+import type { FlowState } from "../explain/question.ts";
 import {
-  leftover,
-  readTrackedFlows,
-  type TrackedFlow,
+  flowsOf,
+  goingOn,
+  isLedElsewhere,
+  mayBeTracked,
+  parseTrackedFlows,
   wordsOfLeftover,
 } from "../explain/tracked-flows.ts";
 import { noDaemon } from "./events.ts";
@@ -82,11 +84,45 @@ async function answerWords(
     const answer = doubtLegacy(followed.answer, ground.unlisted);
     return { ...answer, fix: "install iptables, whose iptables-legacy-save lists them" };
   }
-  const before = await leftoverOf(question, followed);
-  if (before !== undefined) {
-    return { ...followed.answer, verdict: "lost", ...wordsOfLeftover(before, question) };
+  const answer = answerFollowed({ ground, question, followed, knowledge });
+  return mayBeTracked(question)
+    ? answerTracked({ ground, question, followed, knowledge }, answer)
+    : answer;
+}
+
+/** A flow that is tracked goes where it was led when it began, and is judged as one that goes on. */
+async function answerTracked(called: KnownCall, otherwise: FixedAnswer): Promise<FixedAnswer> {
+  const { ground, question, knowledge } = called;
+  const { protocol, port = 0 } = question;
+  const { lines, isWhole } = await readTrackedFlows(protocol, port);
+  const flows = flowsOf(question, parseTrackedFlows(lines));
+  const now =
+    question.state === "established"
+      ? follow(ground, { ...question, state: "new" })
+      : called.followed;
+  const astray = flows.find((flow) => isLedElsewhere(flow, question, now.answer));
+  if (astray !== undefined) {
+    return { ...now.answer, verdict: "lost", ...wordsOfLeftover(astray) };
   }
-  const called = { ground, question, followed, knowledge };
+  const [flow] = flows;
+  // Who sends by UDP from a port that nobody named need not be of this flow.
+  const isIt = question.state === "established" || question.sourcePort !== undefined;
+  if (flow === undefined || !isIt) {
+    return isWhole ? otherwise : { ...otherwise, detail: `${otherwise.detail}${unseen}` };
+  }
+  const tracked = goingOn(question, flow);
+  const followed = follow(ground, tracked);
+  return answerFollowed({ ground, question: tracked, followed, knowledge });
+}
+
+const unseen = "; whether a flow of before decides could not be seen";
+
+interface KnownCall extends Called {
+  readonly knowledge: ReadKnowledge;
+}
+
+function answerFollowed(called: KnownCall): FixedAnswer {
+  const { ground, question, followed, knowledge } = called;
   const { answer } = followed;
   const shadow = shadowOf(called);
   if (shadow !== undefined) return { ...answer, ...shadow };
@@ -98,15 +134,6 @@ async function answerWords(
       ? answer.detail
       : `${answer.detail} to ${guest}; whether it listens there the host cannot see`;
   return { ...answer, detail, ...defined({ fix, hidden }) };
-}
-
-/** Connections are read only where one could hide what the rules say. */
-async function leftoverOf(
-  question: Question,
-  { answer }: Followed,
-): Promise<TrackedFlow | undefined> {
-  if (question.protocol !== "udp" || answer.verdict !== "delivered") return undefined;
-  return leftover(question, answer, readTrackedFlows(await readTrackedFlowsFile()));
 }
 
 function guestReached({ answer, end }: Followed, { nics }: ReadKnowledge): string | undefined {

@@ -2,7 +2,7 @@ import type { Family } from "../base/address.ts";
 import { openLayer, writeBits } from "./layer.ts";
 import { loadField } from "./load.ts";
 import { withField } from "./mangle.ts";
-import { familyOfPacket, type Packet } from "./packet.ts";
+import { familyOfPacket, type Packet, type Tuple } from "./packet.ts";
 import type { Known } from "./value.ts";
 
 /** What is known of a packet from the one who begins a flow. */
@@ -14,6 +14,19 @@ export interface FirstPacket {
   /** Absent: an ordinary one. */
   readonly sourcePort?: number;
   readonly state?: "new" | "established";
+  /** Of a flow that is tracked already; absent: nat has still to be asked. */
+  readonly answers?: AnswerEnds;
+}
+
+/** Between whom the answers of a flow go: not the ends of what they answer where nat has rewritten that. */
+export interface AnswerEnds {
+  readonly source: AnswerEnd;
+  readonly destination: AnswerEnd;
+}
+
+interface AnswerEnd {
+  readonly address: bigint;
+  readonly port: number;
 }
 
 /** The first of those that are meant for clients (RFC 6335). */
@@ -47,16 +60,7 @@ export function firstPacket(first: FirstPacket, source: Known): Packet {
       state,
       direction: "original",
       original,
-      reply: {
-        source: to,
-        destination: source,
-        sourcePort: destinationPort,
-        destinationPort: sourcePort,
-      },
-      isSourceRewritten: false,
-      isDestinationRewritten: false,
-      isSourceSettled: false,
-      isDestinationSettled: false,
+      ...translation(original, first.answers),
       mark: 0n,
     },
   };
@@ -64,6 +68,33 @@ export function firstPacket(first: FirstPacket, source: Known): Packet {
   if (protocol === "icmp") return begin;
   const called = withField(begin, [protocol, "dport"], destinationPort);
   return withField(called, [protocol, "sport"], sourcePort);
+}
+
+type Translation = Omit<Packet["flow"], "state" | "direction" | "original" | "mark">;
+
+function translation(original: Tuple, answers: AnswerEnds | undefined): Translation {
+  const { source, destination, sourcePort = "unknown", destinationPort = "unknown" } = original;
+  const isSettled = answers !== undefined;
+  const reply = isSettled
+    ? {
+        source: answers.source.address,
+        destination: answers.destination.address,
+        sourcePort: BigInt(answers.source.port),
+        destinationPort: BigInt(answers.destination.port),
+      }
+    : {
+        source: destination,
+        destination: source,
+        sourcePort: destinationPort,
+        destinationPort: sourcePort,
+      };
+  return {
+    reply,
+    isSourceRewritten: reply.destination !== source || reply.destinationPort !== sourcePort,
+    isDestinationRewritten: reply.source !== destination || reply.sourcePort !== destinationPort,
+    isSourceSettled: isSettled,
+    isDestinationSettled: isSettled,
+  };
 }
 
 function protocolNumber(protocol: FirstPacket["protocol"], family: Family): number {

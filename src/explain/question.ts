@@ -1,6 +1,6 @@
 import { type Family, toBits } from "../base/address.ts";
 import { besideMacvtap } from "./next-hop.ts";
-import { firstPacket, withLink } from "./make-packet.ts";
+import { type AnswerEnds, firstPacket, withLink } from "./make-packet.ts";
 import type { Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
 import type { Known, Outsider } from "./value.ts";
@@ -23,6 +23,8 @@ export interface Question {
   readonly mac?: bigint;
   /** Absent: `new`. */
   readonly state?: FlowState;
+  /** The ends of what answers a flow that is tracked already; absent: as the rules of nat say now. */
+  readonly answers?: AnswerEnds;
 }
 
 export type FlowState = "new" | "established";

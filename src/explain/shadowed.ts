@@ -25,9 +25,9 @@ export function shadowOf(called: Called): Shadow | undefined {
   const { question, followed, knowledge } = called;
   const { answer, end } = followed;
   const published = publicationOf(called);
-  if (published === undefined || answer.verdict !== "delivered" || end === undefined) {
-    return undefined;
-  }
+  // A flow that is tracked goes where it went.
+  if (published === undefined || question.answers !== undefined) return undefined;
+  if (answer.verdict !== "delivered" || end === undefined) return undefined;
   const { guest, reason } = published;
   const own = knowledge.nics.filter((nic) => nic.guest === guest);
   const led = addressOf(end.state, "daddr");

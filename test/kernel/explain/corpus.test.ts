@@ -217,6 +217,16 @@ const pains: readonly Pain[] = [
     fix: /^conntrack -D -f ipv4 -p udp -d 198.51.100.1 --orig-port-dst 8050 --reply-src 10.50.0.99$/,
   },
   {
+    title: "a connection goes on where nat led it before",
+    policy: "guests: { nat1: { publish: [{ ports: tcp/8050 }] } }\n",
+    wrong:
+      "nft 'add table ip script; add chain ip script early { type nat hook prerouting priority -110; }; add rule ip script early tcp dport 8050 dnat to 10.50.0.99'",
+    later: "nft delete table ip script",
+    packet: "tcp4 world:40001 -> host:8050 => nat1:8050",
+    cause: /lost, a flow from 198.51.100.50 port 40001 goes on to 10.50.0.99 port 8050/,
+    fix: /^conntrack -D -f ipv4 -p tcp -d 198.51.100.1 --orig-port-dst 8050 --reply-src 10.50.0.99$/,
+  },
+  {
     title: "a hook script leads to the address that a guest had before",
     policy: "{}\n",
     wrong:
@@ -472,7 +482,7 @@ async function mendPain(pain: Pain & { readonly policy: string }): Promise<void>
   await world.setBridgeNetfilter(false);
   if (inside !== undefined) await world.inside(inside[0], ["sh", "-c", inside[1]]);
   // Neighbours and bridges learn who is where.
-  await runner.run(lines);
+  await runner.run(lines.filter(({ sourcePort }) => sourcePort === undefined));
   run("apply");
   if (wrong !== undefined) await shell(wrong);
   try {
@@ -505,9 +515,13 @@ async function arrive(lines: readonly PacketLine[]): Promise<void> {
 
 function wordsOf(line: PacketLine): string[] {
   const { from, to } = runner.ends(line);
-  const { protocol, port } = line;
+  const { protocol, port, sourcePort } = line;
   const address = to.includes(":") ? `[${to}]` : to;
-  return [protocol, from, port > 0 ? `${address}:${String(port)}` : to];
+  return [
+    protocol,
+    sourcePort === undefined ? from : `${from}:${String(sourcePort)}`,
+    port > 0 ? `${address}:${String(port)}` : to,
+  ];
 }
 
 /** As the admin does it: types the command, or writes the line into the policy. */
