@@ -18,6 +18,7 @@ import { operatorCuts, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 export interface ApplyOptions {
   /** A file whose text is to become the policy. */
@@ -71,12 +72,16 @@ async function applyGuarded(
   const wanted = candidate
     ? { ...present, policy: replaceText(present.policy, candidate) }
     : present;
-  const waiting =
-    confirmSeconds === undefined ? undefined : await beginWaiting(settings, wanted, confirmSeconds);
-  await historyOf(settings).announce(wanted, authorship(operatorName(), reach));
   const texts = { wanted: textOf(wanted, candidate), former: textOf(present, candidate) };
-  const applied = await writeAndApply(settings, { ...texts, waiting });
-  return { ...applied, result: { ...applied.result, ...(reach && { reach }) } };
+  const { result, ...rest } = await toTheEnd(output, async () => {
+    const waiting =
+      confirmSeconds === undefined
+        ? undefined
+        : await beginWaiting(settings, wanted, confirmSeconds);
+    await historyOf(settings).announce(wanted, authorship(operatorName(), reach));
+    return writeAndApply(settings, { ...texts, waiting });
+  });
+  return { ...rest, result: { ...result, ...(reach && { reach }) } };
 }
 
 async function beginWaiting(

@@ -59,27 +59,29 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
 }
 
 /** What the same host would be decided with other texts of the operator's. */
-export function decideAnew(
+export function decideAnew(collected: Collected, texts: OperatorTexts): Decision {
+  return decide(writeAnew(collected, texts), undefined);
+}
+
+/** The same host, had the operator written these texts. */
+export function writeAnew(
   { written, filterTexts, parsedTexts, passedOver }: Collected,
   { policy: texts, ownFilters }: OperatorTexts,
-): Decision {
+): Written {
   const { policy, problems: policyProblems } = parsePolicy(texts, parsedTexts);
   const { filters, brokenFilters, problems } = mergeFilters({ ...filterTexts, ownFilters });
   const isOfFilters = ({ at }: Problem) =>
     filterTexts.ownFilters.some(({ file }) => file === at.file);
-  return decide(
-    {
-      ...written,
-      policy,
-      policyProblems: [...policyProblems, ...passedOver],
-      inventory: { ...written.inventory, filters, brokenFilters },
-      inventoryProblems: [
-        ...written.inventoryProblems.filter((problem) => !isOfFilters(problem)),
-        ...problems,
-      ],
-    },
-    undefined,
-  );
+  return {
+    ...written,
+    policy,
+    policyProblems: [...policyProblems, ...passedOver],
+    inventory: { ...written.inventory, filters, brokenFilters },
+    inventoryProblems: [
+      ...written.inventoryProblems.filter((problem) => !isOfFilters(problem)),
+      ...problems,
+    ],
+  };
 }
 
 async function collectFrom(

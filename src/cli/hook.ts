@@ -8,6 +8,7 @@ import { printColumns } from "./columns.ts";
 import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 export interface HookOptions {
   readonly verb: "install" | "uninstall" | "status";
@@ -30,13 +31,17 @@ export async function runHook(
 ): Promise<ExitStatus> {
   if (verb !== "status") demandRoot(`hook ${verb}`);
   const paths = hookPathsOf(settings);
-  const reports: HookReport[] = [];
-  for (const driver of hookDrivers) {
-    const hook = hookFileOf(hooksFolder, driver, paths);
-    if (verb === "install") await hook.install();
-    if (verb === "uninstall") await hook.uninstall();
-    reports.push(await readOwnHook(hook, driver));
-  }
+  const act = async (): Promise<readonly HookReport[]> => {
+    const reports: HookReport[] = [];
+    for (const driver of hookDrivers) {
+      const hook = hookFileOf(hooksFolder, driver, paths);
+      if (verb === "install") await hook.install();
+      if (verb === "uninstall") await hook.uninstall();
+      reports.push(await readOwnHook(hook, driver));
+    }
+    return reports;
+  };
+  const reports = await (verb === "status" ? act() : toTheEnd(output, act));
   if (settings.json) printJson(output, { hooks: reports });
   else output.out(printReports(reports, verb));
   return reports.every((report) => isAsWanted(report, verb)) ? exitStatus.ok : exitStatus.problems;

@@ -7,6 +7,7 @@ import { exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 /** Debian's: what `systemctl restart nftables` loads. */
 const defaultFile = "/etc/nftables.conf";
@@ -34,10 +35,9 @@ export async function runIntegrate(
   }
   const file = options.file ?? defaultFile;
   const mode = options.isUndo ? "undo" : options.isDryRun ? "dry-run" : "write";
-  const result = await integrateFile(
-    { file, mark: policy.host.mark, mode },
-    new LocalRulesetFiles(),
-  );
+  const integrate = () =>
+    integrateFile({ file, mark: policy.host.mark, mode }, new LocalRulesetFiles());
+  const result = await (mode === "dry-run" ? integrate() : toTheEnd(output, integrate));
   if (settings.json) printJson(output, { file, ...result });
   else output.out(printIntegration(file, mode, result));
   return exitStatus.ok;

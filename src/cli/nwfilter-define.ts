@@ -26,6 +26,7 @@ import {
   type KnownFilter,
 } from "./read-filters.ts";
 import type { Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 /** The body of `virtwall nwfilter define --json`. */
 export interface DefineResult {
@@ -92,12 +93,14 @@ export async function define(
     }
     return exitStatus.problems;
   }
-  const before = await readFile(judged.file, "utf8").catch(() => undefined);
-  await write(judged.file, judged.text);
-  const undo = () => (before === undefined ? remove(judged.file) : write(judged.file, before));
-  const { problems, file } = judged;
-  if (!settings.json) output.err(printProblems(problems, judged.texts));
-  return finish(settings, output, { result: { name, file, problems }, done, undo });
+  const { problems, file, text, texts } = judged;
+  const before = await readFile(file, "utf8").catch(() => undefined);
+  if (!settings.json) output.err(printProblems(problems, texts));
+  return toTheEnd(output, async () => {
+    await write(file, text);
+    const undo = () => (before === undefined ? remove(file) : write(file, before));
+    return finish(settings, output, { result: { name, file, problems }, done, undo });
+  });
 }
 
 interface Judged {
@@ -202,10 +205,12 @@ export async function runFilterUndefine(
     return exitStatus.problems;
   }
   const before = readText(file)?.text;
-  await remove(file);
-  const undo = async () => (before === undefined ? undefined : write(file, before));
-  const result = { name, file, problems, users };
-  return finish(settings, output, { result, done: "undefined", undo });
+  return toTheEnd(output, async () => {
+    await remove(file);
+    const undo = async () => (before === undefined ? undefined : write(file, before));
+    const result = { name, file, problems, users };
+    return finish(settings, output, { result, done: "undefined", undo });
+  });
 }
 
 /** Of virtwall's own, one with errors too. */

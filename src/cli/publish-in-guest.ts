@@ -11,6 +11,7 @@ import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { formatMapping } from "./print-status.ts";
 import { describeEdit, finishEdit, type PublishResult } from "./publish.ts";
 import type { Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 /** Publishes in the guest's own XML, so that it goes where the guest goes. */
 export async function runPublishInGuest(
@@ -49,10 +50,12 @@ export async function runPublishInGuest(
     }
     return exitStatus.problems;
   }
-  for (const side of sidesOf(guest)) {
-    await guests.setMetadata(guest.uuid, side, next === "" ? undefined : next);
-  }
-  return finishEdit(settings, output, { edit, verb, problems, place: file, guest: guest.uuid });
+  return toTheEnd(output, async () => {
+    for (const side of sidesOf(guest)) {
+      await guests.setMetadata(guest.uuid, side, next === "" ? undefined : next);
+    }
+    return finishEdit(settings, output, { edit, verb, problems, place: file, guest: guest.uuid });
+  });
 }
 
 function publishes(own: GuestPolicy, edit: PublicationEdit, wanted: string): boolean {

@@ -20,6 +20,7 @@ import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { mappingOf, publicationRow } from "./print-status.ts";
 import type { Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 /** The body of `virtwall publish add --json` and of `remove`. */
 export interface PublishResult {
@@ -134,10 +135,12 @@ async function write(settings: Settings, output: Output, change: Change): Promis
     }
     return exitStatus.problems;
   }
-  await save(changed);
   const fresh = problems.filter((problem) => !before.has(wordsOf(problem)));
   if (!settings.json) output.err(printProblems(fresh, texts));
-  return finishEdit(settings, output, { edit, verb, problems, place: changed.file, guest: null });
+  return toTheEnd(output, async () => {
+    await save(changed);
+    return finishEdit(settings, output, { edit, verb, problems, place: changed.file, guest: null });
+  });
 }
 
 interface Edited {

@@ -12,6 +12,7 @@ import { operatorCuts, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 /** The body of `virtwall rollback --json`. */
 export interface RollbackResult extends ApplyResult {
@@ -80,10 +81,13 @@ export async function runRollback(
   const reach = await reachInForce(settings, collected);
   if (reach && !settings.json) output.out(printReach(reach));
   const author = authorship(`${operatorName()}: rollback to ${target.number}`, reach);
-  await historyOf(settings).announce(target, author);
-  const kept = await putBack(target, present);
-  const applied = await applyNow(settings);
-  if (applied.result.state === "refused") await putBack(present, target);
+  const { kept, applied } = await toTheEnd(output, async () => {
+    await historyOf(settings).announce(target, author);
+    const kept = await putBack(target, present);
+    const applied = await applyNow(settings);
+    if (applied.result.state === "refused") await putBack(present, target);
+    return { kept, applied };
+  });
   const { number } = target;
   const result: RollbackResult = { ...applied.result, ...(reach && { reach }), number, kept };
   if (settings.json) printJson(output, result);

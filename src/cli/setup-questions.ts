@@ -3,6 +3,7 @@ import type { Problem } from "../model/problem.ts";
 import type { Collected } from "./collect.ts";
 import { operatorConnection, operatorCuts } from "./operator.ts";
 import type { Output } from "./output.ts";
+import { hasErrors } from "./print-problems.ts";
 import type { Settings } from "./settings.ts";
 import { printSetupPolicy, readWords, type SetupAnswers } from "./setup-policy.ts";
 import { withPolicy, type SetupSite } from "./setup-site.ts";
@@ -77,10 +78,17 @@ function fromWords(line: string): readonly string[] {
   return words.join() === "everybody" ? [] : words;
 }
 
-/** The questions that the command line has not answered, each until its answer can stand in a policy. */
-export async function askAll(setup: Setup, terminal: Terminal): Promise<Chosen> {
+/**
+ * The questions that the command line has not answered, each until its answer can stand in a policy. What is wrong whatever the answers
+ * are is known.
+ */
+export async function askAll(
+  setup: Setup,
+  terminal: Terminal,
+  known: readonly Problem[],
+): Promise<Chosen> {
   const { options } = setup;
-  const asking = { ...setup, terminal };
+  const asking = { ...setup, terminal, known: new Set(known.map(({ message }) => message)) };
   let { answers, hooks } = usual(setup);
   if (options.integration === undefined) answers = await askIntegration(asking, answers);
   if (options.uplinks === undefined) answers = await askUplinks(asking, answers);
@@ -92,6 +100,8 @@ export async function askAll(setup: Setup, terminal: Terminal): Promise<Chosen> 
 
 interface Asking extends Setup {
   readonly terminal: Terminal;
+  /** Messages of problems that no question is to tell of: no answer mends them, or it was given all the same. */
+  readonly known: Set<string>;
 }
 
 interface Question {
@@ -101,20 +111,27 @@ interface Question {
   readonly read: (line: string) => SetupAnswers;
 }
 
-/** What is imported is judged at the end: nobody could mend it here. */
+/** What is imported is judged at the end: nobody could mend it here. An answer with a warning stands where it is given twice. */
 async function askUntilRight(
   asking: Asking,
   { question, normal, read }: Question,
 ): Promise<SetupAnswers> {
-  for (;;) {
-    const answers = read(await asking.terminal.ask(`   ${question}`, normal));
+  const { known, output, terminal } = asking;
+  for (let warnedOf: string | undefined; ;) {
+    const line = await terminal.ask(`   ${question}`, normal);
+    const answers = read(line);
     const { problems } = await judge(asking, printSetupPolicy({ ...answers, imported: "" }));
-    const wrong = problems.filter(({ severity }) => severity === "error");
-    if (wrong.length === 0) return answers;
-    for (const { message, hint } of wrong) {
-      const advice = hint === undefined ? "" : ` (${hint})`;
-      asking.output.out(`   ${escapeControls(`${message}${advice}`)}\n`);
+    const found = problems.filter(({ message }) => !known.has(message));
+    if (!hasErrors(found) && (found.length === 0 || line === warnedOf)) {
+      for (const { message } of found) known.add(message);
+      return answers;
     }
+    for (const { message, hint } of found) {
+      const advice = hint === undefined ? "" : ` (${hint})`;
+      output.out(`   ${escapeControls(`${message}${advice}`)}\n`);
+    }
+    warnedOf = hasErrors(found) ? undefined : line;
+    if (warnedOf !== undefined) output.out("   The same answer once more keeps it.\n");
   }
 }
 
@@ -193,5 +210,10 @@ export async function isYes(
   question: string,
   normal: string,
 ): Promise<boolean> {
-  return /^y(es)?$/i.test(await terminal.ask(question, normal));
+  for (let asked = question; ;) {
+    const answer = await terminal.ask(asked, normal);
+    if (/^y(es)?$/i.test(answer)) return true;
+    if (/^no?$/i.test(answer)) return false;
+    asked = "   Say yes or no:";
+  }
 }

@@ -6,9 +6,9 @@ import { planImport } from "../import/plan-import.ts";
 import { readForwards } from "../import/read-forwards.ts";
 import { replaceText, type SourceText } from "../model/source-text.ts";
 import { uplinkNames } from "../model/uplinks.ts";
-import { parsePolicy } from "../parse/policy.ts";
+import { decide } from "../reconcile/decide.ts";
 import type { FoundFirewall } from "../wire/daemon-status.ts";
-import { decideAnew, imagine, type Collected } from "./collect.ts";
+import { imagine, writeAnew, type Collected } from "./collect.ts";
 import { hookPathsOf } from "./hook.ts";
 import { readOperatorTexts } from "./operator-texts.ts";
 import type { Settings } from "./settings.ts";
@@ -73,13 +73,12 @@ export async function withPolicy(
   const present = await readOperatorTexts(settings);
   const file = resolve(settings.policyFile);
   const policyTexts = replaceText(present.policy, { file, text });
-  const decision = decideAnew(collected, { ...present, policy: policyTexts });
-  const { policy, problems } = parsePolicy(policyTexts);
+  const written = writeAnew(collected, { ...present, policy: policyTexts });
   return {
     ...collected,
-    decision,
+    written,
+    decision: decide(written, undefined),
     policyTexts,
-    written: { ...collected.written, policy, policyProblems: problems },
     texts: new Map([
       ...collected.texts,
       ...policyTexts.map((one) => [one.file, one.text] as const),

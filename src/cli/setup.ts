@@ -1,11 +1,19 @@
+import { defaultConnectUri, defaultStateFolder } from "../edge/files/default-paths.ts";
 import { hasUnit, systemctl } from "../edge/host/systemctl.ts";
 import { defaultHooksFolder } from "../edge/hooks/hook-files.ts";
 import type { OperatorTexts } from "../edge/files/policy-history.ts";
+import { Unconfirmed } from "../edge/files/unconfirmed.ts";
 import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
 import { runApply } from "./apply.ts";
 import { runConfirm } from "./confirm.ts";
 import { printReach, reachFrom, reachInForce } from "./diff-reach.ts";
-import { ComplaintError, exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import {
+  ComplaintError,
+  exitStatus,
+  RefusedError,
+  UsageError,
+  type ExitStatus,
+} from "./exit-status.ts";
 import { runHook } from "./hook.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
@@ -23,6 +31,7 @@ import {
   type SetupOptions,
 } from "./setup-questions.ts";
 import { readSetupSite } from "./setup-site.ts";
+import { toTheEnd } from "./stoppable.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
 const confirmSeconds = 60;
@@ -37,6 +46,9 @@ export async function runSetup(
   demandRoot("setup");
   if (options.from !== undefined && options.services === undefined) {
     throw new UsageError("--from says who may reach --services: name them too");
+  }
+  if (new Unconfirmed(settings.stateFolder).isThere()) {
+    throw new RefusedError("a change waits for its confirmation: virtwall confirm, then setup");
   }
   const site = await readSetupSite(settings, options.hooksFolder ?? defaultHooksFolder);
   // JSON is for programs, which answer no questions.
@@ -99,23 +111,36 @@ async function setUpAsking(setup: Setup, terminal: Terminal): Promise<ExitStatus
     output.out(`${await printOutlook(setup, first)}nothing was changed\n`);
     return exitStatus.problems;
   }
-  const chosen = await askAll(setup, terminal);
+  const chosen = await askAll(setup, terminal, first.problems);
   const text = printSetupPolicy(chosen.answers);
   output.out(`\n${settings.policyFile} will say:\n\n${text}\n`);
   const judged = await judge(setup, text);
   output.out(await printOutlook(setup, judged));
   if (hasErrors(judged.problems)) return exitStatus.problems;
-  const question = `Apply it? It is taken back after ${confirmSeconds} s unless you confirm.`;
+  // It may say so and not be in force.
+  const isWritten = site.present?.text === text;
+  const takenBack = `It is taken back after ${confirmSeconds} s unless you confirm.`;
+  const question = isWritten ? "It says this already. Apply it?" : `Apply it? ${takenBack}`;
   if (!(await isYes(terminal, question, "yes"))) return declined(output);
+  const status = isWritten
+    ? await runApply(settings, output, {})
+    : await applyUntilConfirmed(setup, terminal, text);
+  // From here on ^C is a signal again.
+  terminal.close();
+  return status === exitStatus.ok ? settle(setup, chosen, output) : status;
+}
+
+async function applyUntilConfirmed(
+  { settings, output }: Setup,
+  terminal: Terminal,
+  text: string,
+): Promise<ExitStatus> {
   const status = await runApply(settings, output, { text, confirmSeconds });
   if (status !== exitStatus.ok) return status;
   const still = "Can you still reach this host, from a new connection too? Then type:";
-  if (!(await terminal.isConfirmedWithin(still, confirmSeconds))) {
-    output.out(`\nnot confirmed: it is taken back when its ${confirmSeconds} s are over\n`);
-    return exitStatus.problems;
-  }
-  const confirmed = await runConfirm(settings, output);
-  return confirmed === exitStatus.ok ? settle(setup, chosen, output) : confirmed;
+  if (await terminal.isConfirmedWithin(still, confirmSeconds)) return runConfirm(settings, output);
+  output.out(`\nnot confirmed: it is taken back when its ${confirmSeconds} s are over\n`);
+  return exitStatus.problems;
 }
 
 function declined(output: Output): ExitStatus {
@@ -137,7 +162,11 @@ async function printOutlook({ settings }: Setup, { collected, problems }: Judged
 const units = ["virtwall-gate.service", "virtwall-early.service", "virtwall.service"];
 
 /** What follows once the policy is to stay. */
-async function settle(
+function settle(setup: Setup, chosen: Chosen, output: Output): Promise<ExitStatus> {
+  return toTheEnd(output, () => settleAll(setup, chosen, output));
+}
+
+async function settleAll(
   { settings, options: { hooksFolder } }: Setup,
   { hooks }: Chosen,
   output: Output,
@@ -147,9 +176,13 @@ async function settle(
     await runHook({ ...settings, json: false }, output, { verb: "install", ...where });
   }
   // The units have no other paths than the usual ones, and follow libvirt itself.
-  const { daemonSocket, isPolicyNamed, inventoryFolder } = settings;
+  const { connectUri, daemonSocket, isPolicyNamed, inventoryFolder, stateFolder } = settings;
   const isUsual =
-    daemonSocket === defaultDaemonSocket && !isPolicyNamed && inventoryFolder === undefined;
+    connectUri === defaultConnectUri &&
+    daemonSocket === defaultDaemonSocket &&
+    stateFolder === defaultStateFolder &&
+    !isPolicyNamed &&
+    inventoryFolder === undefined;
   if (isUsual && (await hasUnit("virtwall.service"))) {
     await systemctl(["enable", "--now", ...units]);
     output.out("virtwall runs, and starts with the machine: virtwall status\n");

@@ -22,6 +22,7 @@ import { hookDrivers } from "../wire/hook-call.ts";
 import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 /** The body of `virtwall stop --json`. */
 export interface StopResult {
@@ -46,9 +47,11 @@ export async function runStop(
   if (options.isClean) await refuseAdopted(state, settings);
   const told = await askParts(settings.daemonSocket, "daemon");
   const daemon = told?.daemon?.pid ?? null;
-  if (daemon !== null) await endProcess(daemon);
   const failures: string[] = [];
-  const gate = options.isClean ? await clean(settings, state, failures) : null;
+  const gate = await toTheEnd(output, async () => {
+    if (daemon !== null) await endProcess(daemon);
+    return options.isClean ? clean(settings, state, failures) : null;
+  });
   const isClean = options.isClean && failures.length === 0;
   const result: StopResult = { daemon, gate, isClean, failures };
   if (settings.json) printJson(output, result);

@@ -2,7 +2,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { builtPrograms, buildPrograms, nft, Site, until } from "./daemon-program.ts";
+import { answerQuestions, type Answer } from "../../lab/answer-questions.ts";
+import { builtPrograms, buildPrograms, nft, Site } from "./daemon-program.ts";
 
 let site: Site;
 let hooks: string;
@@ -29,11 +30,8 @@ if [ "$1" = web1 ] && [ "$2" = start ]; then
 fi
 `;
 
-/** Setup at a terminal, by script(1): each answer is typed once its question is there. Answers what was shown. */
-async function atTerminal(
-  answers: readonly (readonly [question: string, answer: string | ((shown: string) => string)])[],
-  words: readonly string[] = [],
-): Promise<{ readonly status: number | null; readonly shown: string }> {
+/** Setup at a terminal: each answer is typed once its question is there. */
+function atTerminal(answers: readonly Answer[], words: readonly string[] = []) {
   const quoted = [...site.options, "setup", "--hooks-dir", hooks, ...words].map(
     (word) => `'${word}'`,
   );
@@ -43,24 +41,10 @@ async function atTerminal(
     stdio: ["pipe", "pipe", "inherit"],
   });
   let shown = "";
-  let from = 0;
   child.stdout.setEncoding("utf8").on("data", (text: string) => (shown += text));
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  for (const [question, answer] of answers) {
-    await until(
-      () => shown.indexOf(question, from) >= 0 || child.exitCode !== null,
-      () => shown,
-    );
-    expect(shown.slice(from)).toContain(question);
-    from = shown.indexOf(question, from) + question.length;
-    if (typeof answer === "string") child.stdin.write(answer);
-    else {
-      await until(() => /\n> /.test(shown.slice(from)));
-      child.stdin.write(answer(shown.slice(from)));
-    }
-  }
-  const status = await ended;
-  return { status, shown };
+  const type = (keys: string) => void child.stdin.write(keys);
+  return answerQuestions({ shown: () => shown, type, ended }, answers);
 }
 
 test("without a terminal it says what it would do, does nothing, and ends with 2", () => {
@@ -146,11 +130,13 @@ test("at a terminal it asks, asks again where an answer is wrong, and is confirm
   const { status, shown } = await atTerminal([
     ["Pass rules in their chains", "maybe\n"],
     ["Pass rules in their chains", "print\n"],
+    ["Which are they?", "nonesuch\n"],
     ["Which are they?", "\n"],
     ["Services, as in", "tcp/80\n"],
     ["Services, as in", "tcp/22 tcp/9090\n"],
     ["From where", "198.51.100.0/24\n"],
-    ["Install them?", "\n"],
+    ["Install them?", "perhaps\n"],
+    ["Say yes or no", "\n"],
     ["Publish the same by the policy?", "\n"],
     ["Apply it?", "\n"],
     ["Then type:", (shown) => `yes\n${/keep-[0-9]+/.exec(shown)?.[0]}\n`],
@@ -163,6 +149,64 @@ test("at a terminal it asks, asks again where an answer is wrong, and is confirm
   expect(site.run(["publish", "list"]).stdout).toContain("198.51.100.1");
   expect(existsSync(join(hooks, "qemu.d/virtwall"))).toBe(true);
   expect(readFileSync(join(hooks, "qemu"), "utf8")).toBe(script);
+});
+
+test("^C at any question has changed nothing", async () => {
+  writeFileSync(join(hooks, "qemu"), script, { mode: 0o755 });
+  const questions: readonly Answer[] = [
+    ["Pass rules in their chains", "\n"],
+    ["Which are they?", "\n"],
+    ["Services, as in", "tcp/22\n"],
+    ["From where", "\n"],
+    ["Install them?", "\n"],
+    ["Publish the same by the policy?", "\n"],
+    ["Apply it?", "\n"],
+  ];
+  for (const [index, [question]] of questions.entries()) {
+    const answers = [...questions.slice(0, index), [question, "\u0003"] as const];
+    const { status, shown } = await atTerminal(answers);
+    expect(status, shown).toBe(3);
+    expect(shown).toContain("ended by you: nothing was changed");
+    expect(isUntouched()).toBe(true);
+  }
+});
+
+test("an uplink that is not there is kept where it is named twice", async () => {
+  const all = ["--integration", "off", "--services", "all", "--no-hooks", "--no-import"];
+  const { status, shown } = await atTerminal(
+    [
+      ["Which are they?", "ppp0\n"],
+      ["The same answer once more keeps it", "ppp0\n"],
+      ["uplinks: [ppp0]", "no\n"],
+    ],
+    all,
+  );
+  expect(status, shown).toBe(1);
+});
+
+test("where a change waits for its confirmation it asks nothing", async () => {
+  expect(setup("--yes")).toMatchObject({ status: 0 });
+  const wanted = join(site.folder, "wanted.yaml");
+  writeFileSync(wanted, "networks:\n  front: { mode: nat }\n");
+  expect(site.run(["apply", wanted, "--confirm", "600"])).toMatchObject({ status: 0 });
+  const { status, shown } = await atTerminal([]);
+  expect(status, shown).toBe(3);
+  expect(shown).toContain("virtwall confirm, then setup");
+  expect(site.run(["confirm"])).toMatchObject({ status: 0 });
+});
+
+test("once more with the same answers it has nothing to take back, and goes on", async () => {
+  expect(setup("--yes")).toMatchObject({ status: 0 });
+  const { status, shown } = await atTerminal(
+    [
+      ["Write another one?", "yes\n"],
+      ["Install them?", "no\n"],
+      ["It says this already. Apply it?", "\n"],
+    ],
+    ["--integration", "auto", "--uplinks", "eth0", "--services", "all", "--no-import"],
+  );
+  expect(status, shown).toBe(0);
+  expect(existsSync(`${site.policyFile}.before`)).toBe(false);
 });
 
 test.each([
@@ -178,13 +222,16 @@ test.each([
   expect(isUntouched()).toBe(true);
 });
 
-test("who does not confirm is told that it is taken back, and no hook is installed", async () => {
+test.each([
+  ["who does not confirm", "yes\nno\n"],
+  ["^C at the confirmation", "\u0003"],
+])("%s is told that it is taken back, and no hook is installed", async (_name, keys) => {
   const all = ["--integration", "off", "--uplinks", "up0", "--services", "all"];
   const { status, shown } = await atTerminal(
     [
       ["Install them?", "yes\n"],
       ["Apply it?", "yes\n"],
-      ["Then type:", "yes\nno\n"],
+      ["Then type:", keys],
     ],
     [...all, "--no-import"],
   );

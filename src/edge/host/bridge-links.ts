@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { defined } from "../../base/defined.ts";
 import type { InterfaceName } from "../../base/interface-name.ts";
 import type { BridgeFacts } from "../../model/inventory.ts";
@@ -6,6 +5,7 @@ import { KernelError } from "../../ports/kernel.ts";
 import { LinkError, type BridgePort, type Links } from "../../ports/links.ts";
 import { runNft } from "../nft/run-nft.ts";
 import { filteredFamilies } from "./bridge-filtering.ts";
+import { ProgramError, runApart } from "./run-apart.ts";
 
 /** The bridge ports of the namespace this process runs in, through iproute2's `bridge`. */
 export class BridgeLinks implements Links {
@@ -64,15 +64,14 @@ async function takesOnBridge(statements: string): Promise<boolean | undefined> {
 }
 
 /** `-force` goes on after a line that fails: a tap may end between listing and change. */
-function runBatch(program: "bridge" | "ip", lines: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(program, ["-force", "-batch", "-"], (error, _stdout, stderr) => {
-      const words = error === null ? [] : refusals(stderr.trim() || error.message);
-      if (words.length === 0) resolve();
-      else reject(new LinkError(`${program} link set: ${words.join("; ")}`));
-    });
-    child.stdin?.on("error", () => undefined).end(lines.join(""));
-  });
+async function runBatch(program: "bridge" | "ip", lines: readonly string[]): Promise<void> {
+  try {
+    await runApart(program, ["-force", "-batch", "-"], { input: lines.join("") });
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    const words = refusals(error.message);
+    if (words.length > 0) throw new LinkError(`${program} link set: ${words.join("; ")}`);
+  }
 }
 
 /** What is more than a port that is gone: iproute2 6.1 names it, and then the number of the line. */

@@ -13,23 +13,20 @@ const mostBytes = 1024 * 1024;
 const niceness = 10;
 
 /**
- * Asks `virtwall explain` in a process of its own, ended with all that it started after half a minute. `options` name a daemon and what
- * it follows, as the command line does. Rejects where no answer was given.
+ * Asks `virtwall explain` in a process of its own, which is ended after half a minute. `options` name a daemon and what it follows, as
+ * the command line does. Rejects where no answer was given.
  */
 export function runExplain(call: ExplainCall, options: readonly string[]): Promise<ExplainResult> {
   return new Promise((resolve, reject) => {
     const args = [command, "explain", ...options, ...wordsOf(call)];
-    const how = { detached: true, maxBuffer: mostBytes } as const;
-    const child = execFile(process.execPath, args, how, (error, out, err) => {
-      clearTimeout(timer);
+    const limits = { timeout: longestMs, killSignal: "SIGKILL", maxBuffer: mostBytes } as const;
+    const child = execFile(process.execPath, args, limits, (error, out, err) => {
       const status = error === null ? 0 : error.code;
       if (typeof status === "number") resolve({ status, out, err });
       else reject(new Error("explain gave no answer", { cause: error }));
     });
-    const { pid } = child;
     // One that could not be started says so above.
-    const timer = setTimeout(() => pid !== undefined && endGroup(pid), longestMs);
-    if (pid !== undefined) setPriority(pid, niceness);
+    if (child.pid !== undefined) setPriority(child.pid, niceness);
   });
 }
 
@@ -40,12 +37,4 @@ function wordsOf({ protocol, from, to, iif, mac, state, json }: ExplainCall): st
   if (json) options.push("--json");
   // What was typed is no option, whatever it begins with.
   return [...options, "--", protocol, from, to];
-}
-
-function endGroup(leader: number): void {
-  try {
-    process.kill(-leader, "SIGKILL");
-  } catch {
-    // It has ended meanwhile.
-  }
 }

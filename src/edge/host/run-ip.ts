@@ -1,8 +1,5 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { SourceError } from "../../ports/sources.ts";
-
-const run = promisify(execFile);
+import { runApart } from "./run-apart.ts";
 
 /** What `ip -j` lists. Throws {@link SourceError}. */
 export function runIp<Row>(args: readonly string[]): Promise<Row[]> {
@@ -16,7 +13,7 @@ export function runBridge<Row>(args: readonly string[]): Promise<Row[]> {
 
 async function list<Row>(program: "ip" | "bridge", args: readonly string[]): Promise<Row[]> {
   try {
-    const { stdout } = await run(program, ["-j", ...args], { maxBuffer: 256 << 20 });
+    const stdout = await runApart(program, ["-j", ...args]);
     // A listing of nothing prints nothing at all for routes (iproute2 6.1).
     return stdout.trim() === "" ? [] : (JSON.parse(stdout) as Row[]);
   } catch (cause) {

@@ -78,6 +78,8 @@ export class VirshSession {
 
   #start(): ChildProcessWithoutNullStreams {
     const child = spawn("virsh", ["-q", "-c", this.#uri], {
+      // In a session of its own, as of runApart.
+      detached: true,
       env: { ...process.env, LC_ALL: "C", TERM: "dumb", VIRSH_HISTSIZE: "0" },
     });
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -92,7 +94,8 @@ export class VirshSession {
     child.stdin.on("error", () => undefined);
     child.once("error", (cause) => this.#fail(startError(cause), child));
     child.once("close", () => {
-      const words = [`libvirt (${this.#uri}) does not answer`, wordsOf(this.#stderr)];
+      const why = wordsOf(this.#stderr);
+      const words = [`libvirt (${this.#uri}) does not answer`, why, adviceFor(why)];
       this.#fail(new SourceError(words.filter(Boolean).join(": ")), child);
     });
     return child;
@@ -129,6 +132,15 @@ export function startError(cause: Error): SourceError {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
     ? new SourceError("virsh is not installed", { missing: "libvirt-clients", cause })
     : new SourceError(`virsh cannot be started: ${cause.message}`, { cause });
+}
+
+/** For words of libvirt's (9.0, 11.3) that say of its daemon's socket that nobody is behind it, or who may not use it. */
+function adviceFor(words: string): string {
+  if (/connect socket to '\/.*(No such file|Connection refused)/.test(words)) {
+    return "start it by systemctl start libvirtd, of the package libvirt-daemon-system";
+  }
+  const isRefused = /connect socket to .*Permission denied|authentication (unavailable|failed)/;
+  return isRefused.test(words) ? "it answers root, and its own group libvirt" : "";
 }
 
 /** What virsh wrote of errors, in one line; empty where it wrote nothing. */
