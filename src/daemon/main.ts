@@ -95,7 +95,13 @@ async function follow(settings: DaemonSettings): Promise<void> {
   process.once("SIGTERM", end).once("SIGINT", end);
   process.on("SIGHUP", () => void follower.converge());
   await follower.converged;
+  tellReadiness();
+}
+
+function tellReadiness(): void {
   process.stdout.write("ready\n");
+  // What the start has left behind; from here on V8 bounds the garbage by what lives.
+  globalThis.gc?.();
 }
 
 /** For a command that is to be about the same. */
@@ -141,8 +147,7 @@ function fail(error: unknown): never {
   throw error;
 }
 
-// V8 lets garbage grow to a multiple of what lives (11.3): too much beside guests that need the memory. Less than this would have it
-// look for garbage again and again at a start, where everything is new.
+// V8 lets garbage grow to a multiple of what lives (11.3): too much beside guests that need the memory.
 setFlagsFromString("--heap-growing-percent=40");
 // Whoever reads the log or waits for `ready` may be gone: that ends no firewall.
 process.stdout.on("error", () => undefined);
