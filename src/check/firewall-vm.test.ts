@@ -147,6 +147,23 @@ describe("what the topology names and is not there is told", () => {
     expect(tell(soundText, actual)).toContain(expected);
   });
 
+  test("of two that stand in for each other each is told of", () => {
+    const text = soundText.replace("guest: fw", "guest: [fw, fw2]");
+    const both = withGuests(...sound.guests, guestOn("fw2", "br-wan", "br-lan"));
+    expect(tell(text, both)).toEqual([]);
+    expect(tell(text)).toEqual(["1:32 warning FIREWALL_VM_ABSENT | did you mean 'fw'?"]);
+  });
+
+  test("an address may be theirs together, and no other guest's", () => {
+    const given = (name: string, last: number) =>
+      `  ${name}: { nics: { "52:54:00:00:01:0${last}": { address: 10.20.0.1 } } }\n`;
+    const pair = soundText.replace("guest: fw", "guest: [fw, fw2]");
+    const both = withGuests(...sound.guests, guestOn("fw2", "br-wan", "br-lan"));
+    const text = `${pair}\nguests:\n${given("fw", 3)}${given("fw2", 4)}`;
+    expect(tell(text, both).join()).not.toContain("DUPLICATE_ADDRESS");
+    expect(tell(`${text}${given("g1", 1)}`, both).join()).toContain("DUPLICATE_ADDRESS");
+  });
+
   test("the interface that was meant is the bridge that it is a port of", () => {
     const text = soundText.replace("wan: br-wan", "wan: eth0");
     expect(tell(text)).toContain("1:32 error WAN_NO_BRIDGE | did you mean 'br-wan'?");

@@ -24,6 +24,12 @@ export async function runTopologyPlan(settings: Settings, output: Output): Promi
     readRoutes(),
     readAutostart(),
   ]);
+  const taken = links.find(({ name }) => name === firewall.wan);
+  if (taken !== undefined && taken.kind !== "bridge") {
+    throw new UsageError(
+      `${firewall.wan} is there and is no bridge; host.firewallVm.wan names the bridge that it becomes a port of, such as br-wan`,
+    );
+  }
   const session = operatorConnection();
   const { inventory } = written;
   const host = { firewall, inventory, links, routes, autostart, ...(session && { session }) };

@@ -4,6 +4,7 @@ import type { Policy } from "../model/policy.ts";
 import { printTable } from "../nft/print.ts";
 import { compile } from "./compile.ts";
 import {
+  address,
   at,
   device,
   guest,
@@ -84,6 +85,26 @@ test("on the bridge of the WAN the firewall guest alone is vouched for", () => {
 test("with no guest on it, somebody else's tap is not let in either", () => {
   expect(setOf("foreign_taps", { ...world, guests: [] })).toBeUndefined();
   expect(setOf("foreign_taps", { ...world, guests: [] }, policy())).toBe('"tap7"');
+});
+
+test("what firewall guests share is theirs alone, inside and for the host", () => {
+  const shared = mac("00:00:5e:00:01:0a");
+  const plain = inTopology();
+  const firewallVm = { guests: ["fw", "g2"], wan, macs: [shared] };
+  const wanted = policy({ host: { ...plain.host, firewallVm } });
+  expect(setOf("firewall_taps", world, wanted)).toBe('"vnet2", "vnet8", "vnet9"');
+  expect(setOf("firewall_macs", world, wanted)).toContain(shared);
+  expect(setOf("firewall_nics", world, wanted)).toBe(
+    `"br-lan" . ${shared}, "br-lan" . 52:54:00:00:01:02`,
+  );
+});
+
+test("its inner addresses are known where somebody else names them, and not by its own word", () => {
+  const own = mac("52:54:00:00:01:02");
+  const leases = [{ ...lease(1, "10.20.0.2", "br-lan"), mac: own }];
+  const neighbours = [{ bridge: device("br-lan"), mac: own, address: address("10.20.0.3") }];
+  expect(setOf("firewall_inside4", { ...world, leases })).toBe("10.20.0.2");
+  expect(setOf("firewall_inside4", { ...world, leases: [], neighbours })).toBeUndefined();
 });
 
 test("every bridge of the host is told from what it would send on", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parseMac, type Mac } from "../base/mac.ts";
 import type { Guest, HostInterface, Network } from "../model/inventory.ts";
 import type { Examination } from "./examination.ts";
 import { examine } from "./examine.ts";
@@ -22,12 +23,13 @@ function nicOwner(name: string) {
 interface Changes {
   readonly guests?: readonly Guest[];
   readonly networks?: readonly Network[];
+  readonly macs?: readonly Mac[];
 }
 
 /** The topology on a host that is as it should be: nothing is found. */
 function inTopology(
   changes: Partial<Facts> = {},
-  { guests = [fw], networks }: Changes = {},
+  { guests = [fw], networks, macs = [] }: Changes = {},
 ): Facts {
   const interfaces: HostInterface[] = [
     { name: wan, addresses: [], hasDefaultRoute: false, kind: "bridge" },
@@ -38,7 +40,7 @@ function inTopology(
       host: {
         ...desiredOf().policy.host,
         topology: "firewall-vm",
-        firewallVm: { guests: ["fw"], macs: [], wan },
+        firewallVm: { guests: ["fw"], macs, wan },
         input: [],
       },
       guests: new Map(),
@@ -217,6 +219,9 @@ describe("each point that does not hold is told with its one fix", () => {
 
   test("and holds where it does: an answer of its own, forwarding of all of a family told once", () => {
     expect(find(inTopology({ answers: [{ ...answer, answered: answer.mac }] }))).toEqual([]);
+    const shared = parseMac("00:00:5e:00:01:0a") as Mac;
+    const answers = [{ ...answer, answered: shared }];
+    expect(find(inTopology({ answers }, { macs: [shared] }))).toEqual([]);
     const settings = new Map([
       ...inTopology().settings,
       ["net/ipv4/ip_forward", "1"],

@@ -134,7 +134,7 @@ test("links that are as they should be stay as they are", () => {
   const links = [{ ...eth0, name: "wan-host", kind: "veth", peer: "wan-port" }];
   const routes = host.routes.map((route) => ({ ...route, devices: ["wan-host"] }));
   const { warnings, steps } = planOf("ifupdown", { links, routes });
-  expect(warnings).toEqual([]);
+  expect(warnings).toEqual([expect.stringMatching(/^no guest 'fw' runs: /)]);
   expect(steps.join("\n")).not.toMatch(/undo|networking|eth0/);
 });
 
@@ -154,6 +154,16 @@ test("others start after the firewall guest, whatever they are called", () => {
   expect(unit).toContain('ExecStart=-/usr/bin/virsh start -- "web 1"\n');
   expect(unit).toContain('ExecStart=-/usr/bin/virsh start -- "db%%1"\n');
   expect(unit).not.toContain('virsh start -- "fw"');
+});
+
+test("and after any of those that stand in for each other, of whom one that does not run is not seen", () => {
+  const firewall = { guests: ["fw", "fw2"], wan: device("br-wan"), macs: [] };
+  const { warnings } = planOf("ifupdown", { firewall });
+  expect(warnings.filter((warning) => warning.startsWith("no guest 'fw2' runs: "))).toHaveLength(1);
+  const unit = fileOf("ifupdown", "/etc/systemd/system/guests-behind-firewall.service", {
+    firewall,
+  });
+  expect(unit).toContain(`done' sh "fw" "fw2"\n`);
 });
 
 test("a name that is a command of its own is one word, and none is cut or an option", () => {

@@ -1,4 +1,5 @@
 import type { Address, Family } from "../base/address.ts";
+import { quote } from "../base/quote.ts";
 import { shellWord } from "../base/shell-word.ts";
 import { bridgeOf } from "../model/firewall-vm.ts";
 import type { Inventory } from "../model/inventory.ts";
@@ -62,6 +63,7 @@ export function planFirewallVm(
     warnings: [
       ...(outside === undefined ? [] : sessionWarning(host, outside)),
       ...(links === undefined ? [] : [macWarning]),
+      ...firewall.guests.filter((guest) => !isRunning(guest, inventory)).map(unseenWarning),
     ],
     files,
     steps: [
@@ -108,6 +110,12 @@ function sessionWarning({ session }: HostAsItIs, { nic, holder }: Outside): stri
       : what,
   ];
 }
+
+const isRunning = (guest: string, { guests }: Inventory) =>
+  guests.some(({ name }) => name === guest);
+
+const unseenWarning = (guest: string) =>
+  `no guest ${quote(guest)} runs: what it has already cannot be seen, and the steps for it may be done`;
 
 const macWarning = `${leg.own} sends under a MAC address of its own. Where the provider lets through only those that it knows, give it that one: ip link set ${leg.own} address MAC, after the nic has another`;
 
