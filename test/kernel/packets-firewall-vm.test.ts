@@ -11,7 +11,7 @@ import {
 import { loadRuleset, readHostFirewall } from "../world/host-firewall.ts";
 import { readWorldSpec } from "../world/inventory-world.ts";
 import { Tap } from "../world/tap.ts";
-import { createWorld, type World } from "../world/world.ts";
+import { createWorld, worldAddresses, type World } from "../world/world.ts";
 
 /*
  * Two firewall guests, one router under a MAC address and an address that they share (VRRP, CARP), and two guests behind them: each nic
@@ -122,7 +122,10 @@ test("what comes to the host under the shared MAC address is believed of the fir
   taps.app2.send(probe("198.51.100.51"));
   await heard(taps.app2, taps.app1, []);
   taps.inner.send(probe(world4));
-  await expect.poll(() => world.agent("host").heard(port), { timeout: 30_000 }).toEqual([world4]);
+  const sources: string[] = [];
+  const hear = async () => sources.push(...(await world.agent("host").heard(port)));
+  await expect.poll(hear, { timeout: 30_000 }).toBeGreaterThan(0);
+  expect(sources).toEqual([world4]);
 });
 
 describe("a trunk of VLANs to the firewall guest", () => {
@@ -144,5 +147,59 @@ describe("a trunk of VLANs to the firewall guest", () => {
     await load();
     await world.onHost(["sysctl", "-qw", ...values]);
     expect(await heard(taps.inner, taps.app1, frames)).toEqual([true, true]);
+  });
+});
+
+describe("a firewall guest that publishes and masquerades", () => {
+  const rules = `table inet nat {
+    chain publish {
+      type nat hook prerouting priority dstnat
+      iifname "eth0" tcp dport 8080 dnat ip to ${app1.four}:80
+      iifname "eth0" tcp dport 8080 dnat ip6 to [${app1.six}]:80
+    }
+    chain source {
+      type nat hook postrouting priority srcnat
+      oifname "eth0" masquerade
+    }
+  }`;
+  const timeoutMs = 5_000;
+  let natWorld: World;
+
+  beforeAll(async () => {
+    const spec = await readWorldSpec(inventory);
+    const guests = spec.guests
+      .filter(({ name }) => ["fw", "app1"].includes(name))
+      .map((guest) =>
+        guest.name === "fw" ? guest : { ...guest, gateways: [first.four, first.six] },
+      );
+    natWorld = await createWorld({ ...spec, guests });
+    const forwarding = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"];
+    await natWorld.inside("fw", ["sysctl", "-qw", ...forwarding]);
+    await natWorld.inside("fw", ["nft", "-f", "-"], rules);
+    await Promise.all(["app1", "world"].map((name) => natWorld.agent(name).listen("tcp", 80)));
+    await loadRuleset(natWorld, await readHostFirewall(folder), await tablesOfCase(folder));
+    return () => natWorld.close();
+  });
+
+  test.each([
+    ["198.51.100.10", worldAddresses.onLink[0], worldAddresses.beyond[0]],
+    ["2001:db8:1::10", worldAddresses.onLink[2], worldAddresses.beyond[1]],
+  ])("at %s is the way in and out", async (own, outside, beyond) => {
+    const { agent } = natWorld;
+    const came = await agent("world").attempt("tcp", { host: own, port: 8080, timeoutMs });
+    expect(came).toMatchObject({ outcome: "answered", by: "app1", saw: outside });
+    const went = await agent("app1").attempt("tcp", { host: beyond, port: 80, timeoutMs });
+    expect(went).toMatchObject({ outcome: "answered", by: "world", saw: own });
+  });
+
+  test("and what stands through it outlives every rule of the host", async () => {
+    const { agent } = natWorld;
+    const target = { host: "198.51.100.10", port: 8080, timeoutMs };
+    await agent("world").hold("in", target);
+    await natWorld.onHost(["nft", "flush", "ruleset"]);
+    expect(await agent("world").exchange("in", timeoutMs)).toMatchObject({ outcome: "answered" });
+    expect(await agent("world").attempt("tcp", target)).toMatchObject({ by: "app1" });
+    await loadRuleset(natWorld, await readHostFirewall(folder), await tablesOfCase(folder));
+    expect(await agent("world").exchange("in", timeoutMs)).toMatchObject({ outcome: "answered" });
   });
 });
