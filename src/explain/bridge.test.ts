@@ -27,6 +27,10 @@ it("tracks connections on a bridge where a rule of a bridge asks for them", () =
   expect(fates("established", isNew)).toEqual(["sent"]);
 });
 
+it("knows that a packet which it is asked about bears no tag of a VLAN", () => {
+  expect(fates("new", nft.equal(nft.payload("vlan", "id"), nft.value(0)))).toEqual(["sent"]);
+});
+
 it.each(["ibrname", "obrname"])("knows the bridge of a port by %s", (key) => {
   expect(fates("new", nft.equal(nft.meta(key), nft.value("br0")))).toEqual(["dropped"]);
   expect(fates("new", nft.equal(nft.meta(key), nft.value("br1")))).toEqual(["sent"]);

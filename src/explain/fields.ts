@@ -27,6 +27,15 @@ const headers: Readonly<Record<string, Header>> = {
       type: [96, 16, "ether_type"],
     },
   },
+  vlan: {
+    base: "link",
+    fields: {
+      pcp: [112, 3],
+      dei: [115, 1],
+      id: [116, 12],
+      type: [128, 16, "ether_type"],
+    },
+  },
   ip: {
     base: "network",
     fields: {
@@ -145,6 +154,7 @@ export const networkProtocols: Readonly<Record<string, number>> = {
   ip: 0x0800,
   ip6: 0x86dd,
   arp: 0x0806,
+  vlan: 0x8100,
   icmp: 0x0800,
   icmpv6: 0x86dd,
 };
