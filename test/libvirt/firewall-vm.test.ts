@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { fetchPage } from "../../lab/fetch-page.ts";
-import { addWanBridge, firewallScript, firewallVm, lanXml } from "../../lab/firewall-vm.ts";
+import { addWanBridge, firewallScript, firewallVm, inner6, lanXml } from "../../lab/firewall-vm.ts";
 import { hostFirewall, strictRules, type HostFirewall } from "../../lab/host-firewall.ts";
 import { startLibvirt, type GuestWish, type Libvirt } from "../../lab/libvirt.ts";
 import { projectRoot } from "../../lab/project-root.ts";
@@ -13,7 +13,7 @@ import { addUplink, asClient, client, uplink } from "../../lab/uplink.ts";
 import { startVirtwall, virtwall, writePolicy } from "../../lab/virtwall.ts";
 import { startWorld, type World } from "../../lab/world.ts";
 
-const { guest, wan, publicAddress, hostInside, inside } = firewallVm;
+const { guest, wan, publicAddress, publicAddress6, hostInside, inside, inside6 } = firewallVm;
 const innerMac = "52:54:00:00:0f:02";
 
 const policy = `host:
@@ -23,7 +23,7 @@ const policy = `host:
     - { allow: [tcp/22, tcp/2222] }
     - { allow: [tcp/8443, tcp/9443], on: ${firewallVm.network} }
 guests:
-  ${guest}: { nics: { "${innerMac}": { address: ${inside} } } }
+  ${guest}: { nics: { "${innerMac}": { address: [${inside}, "${inside6}"] } } }
   web1: { nics: { "52:54:00:00:00:01": { address: 192.168.100.10 } } }
 `;
 
@@ -44,6 +44,8 @@ const firewallGuest: GuestWish = {
   firewall: firewallScript,
 };
 
+const web2 = inner6("52:54:00:00:00:02");
+
 const inLan = (name: string, last: number, gateway: string): GuestWish => ({
   name,
   mac: `52:54:00:00:00:0${last}`,
@@ -56,7 +58,10 @@ const inLan = (name: string, last: number, gateway: string): GuestWish => ({
 const servers = `
 const http = require("node:http");
 for (const port of [2222, 8000, 8443, 9443]) {
-  http.createServer((request, reply) => reply.end(\`host \${port} \${request.socket.remoteAddress}\`)).listen(port, "0.0.0.0");
+  for (const host of ["0.0.0.0", "::"]) {
+    const answer = (request, reply) => reply.end(\`host \${port} \${request.socket.remoteAddress}\`);
+    http.createServer(answer).listen({ host, port, ipv6Only: true });
+  }
 }
 `;
 
@@ -88,7 +93,15 @@ beforeAll(async () => {
   // Whoever wants to go around the firewall guest finds the way back: only rules and settings of the host are in it.
   const back = ["route", "add", "192.168.100.0/24", "via", uplink.address];
   await world.must(["ip", "-n", client.namespace, ...back]);
+  const routes6 = [
+    [firewallVm.prefix6, publicAddress6],
+    [`${web2}/128`, uplink.address6],
+  ] as const;
+  for (const [to, via] of routes6) {
+    await world.must(["ip", "-n", client.namespace, "route", "add", to, "via", via]);
+  }
   await until("web1", () => fromOutside(`${publicAddress}:8080/`), "I am web1");
+  await until("web1", () => fromOutside(`[${publicAddress6}]:8080/`), "I am web1");
   await until("web2", () => fetchPage(world, "http://192.168.100.11/"), "I am web2");
 }, 300_000);
 
@@ -104,7 +117,7 @@ const ofGuest = (address: string, query: string) =>
   fetchPage(world, `http://${address}/cgi-bin/${query}`, { timeoutMs: 8_000 });
 
 async function until(what: string, ask: () => Promise<string>, wanted: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 120_000;
   let last = "";
   while (Date.now() < deadline) {
     last = await ask();
@@ -140,27 +153,35 @@ async function findings(): Promise<readonly Finding[]> {
 
 test("the world reaches what the firewall guest publishes, under its own address", async () => {
   expect(await fromOutside(`${publicAddress}:8080/cgi-bin/whoami`)).toBe(`${client.address}\n`);
+  expect(await fromOutside(`[${publicAddress6}]:8080/cgi-bin/whoami`)).toBe(`${client.address6}\n`);
 });
 
 test("a guest of the LAN reaches the world through the firewall guest, and nobody goes around it", async () => {
   expect(await ofGuest("192.168.100.10", `ping?${client.farAddress}`)).toBe("open\n");
   expect(await ofGuest("192.168.100.11", `ping?${client.farAddress}`)).toBe("closed\n");
   expect(await fromOutside("192.168.100.10/")).toBe("");
+  expect(await ofGuest("192.168.100.10", `ping?${client.address6}`)).toBe("open\n");
+  expect(await fromOutside(`[${web2}]/`)).toBe("");
 });
+
+const forwarding = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
 
 test("with forwarding turned on by somebody the host is no way around either", async () => {
-  await world.must(["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+  await world.must(["sysctl", "-qw", ...forwarding.map((name) => `${name}=1`)]);
   expect(await ofGuest("192.168.100.11", `ping?${client.farAddress}`)).toBe("closed\n");
   expect(await fromOutside("192.168.100.10/")).toBe("");
+  expect(await fromOutside(`[${web2}]/`)).toBe("");
   expect(await failing()).toContain("forwarding-off");
-  await world.must(["sysctl", "-qw", "net.ipv4.ip_forward=0"]);
+  await world.must(["sysctl", "-qw", ...forwarding.map((name) => `${name}=0`)]);
 });
 
-test("the host's own address is closed but for administration", async () => {
-  expect(await fromOutside(`${uplink.address}:2222/`)).toBe(`host 2222 ${client.address}`);
-  for (const port of [8000, 8443, 9443]) {
-    expect(await fromOutside(`${uplink.address}:${port}/`)).toBe("");
-  }
+test.each([
+  [uplink.address, client.address],
+  [`[${uplink.address6}]`, client.address6],
+])("the host's own address %s is closed but for administration", async (address, from) => {
+  expect(await fromOutside(`${address}:2222/`)).toBe(`host 2222 ${from}`);
+  const closed = [8000, 8443, 9443].map((port) => fromOutside(`${address}:${port}/`));
+  expect(await Promise.all(closed)).toEqual(["", "", ""]);
 });
 
 test("another guest that is plugged into the bridge of the WAN passes nothing", async () => {
@@ -277,7 +298,12 @@ describe("virtwall topology check", () => {
 test("without our rules the way around is there: they are what closes it", async () => {
   await virtwall(world, "stop", "--clean");
   await world.must(["nft", "flush", "ruleset"]);
-  await world.must(["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+  await world.must(["sysctl", "-qw", ...forwarding.map((name) => `${name}=1`)]);
   expect(await ofGuest("192.168.100.11", `ping?${client.farAddress}`)).toBe("open\n");
+  // The host takes the place of the firewall guest, which has crashed, for answers of IPv6.
+  const router = inner6(innerMac).replace("2001:db8:2:0:", "fe80::");
+  await world.must(["ip", "addr", "add", `${router}/64`, "dev", firewallVm.bridge, "nodad"]);
+  await until("web2", () => fromOutside(`[${web2}]/`), "I am web2");
   expect(await fromOutside(`${uplink.address}:8000/`)).toBe(`host 8000 ${client.address}`);
+  expect(await fromOutside(`[${uplink.address6}]:8000/`)).toBe(`host 8000 ${client.address6}`);
 });
