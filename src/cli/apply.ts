@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { keyOf, type OperatorTexts } from "../edge/files/policy-history.ts";
 import { putBack } from "../edge/files/put-back.ts";
@@ -12,11 +11,12 @@ import { replaceText } from "../model/source-text.ts";
 import { imagine, type Collected } from "./collect.ts";
 import { beginUnconfirmed, type WaitedFor } from "./confirm.ts";
 import { authorship, printReach, reachInForce } from "./diff-reach.ts";
-import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, loadHistory, readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { operatorCuts, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors } from "./print-problems.ts";
+import { readGivenFile } from "./read-given-file.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 import { toTheEnd } from "./stoppable.ts";
 
@@ -130,13 +130,7 @@ async function readCandidate(
 ): Promise<SourceText | undefined> {
   if (text !== undefined) return { file: resolve(policyFile), text };
   if (file === undefined) return undefined;
-  try {
-    return { file: resolve(policyFile), text: await readFile(file, "utf8") };
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? ""}`, {
-      cause: error,
-    });
-  }
+  return { file: resolve(policyFile), text: await readGivenFile(file) };
 }
 
 interface Examined {

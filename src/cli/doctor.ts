@@ -10,6 +10,7 @@ import { hookPathsOf } from "./hook.ts";
 import { printJson, type Output } from "./output.ts";
 import { printExamined } from "./print-examined.ts";
 import { demandRoot, type Settings } from "./settings.ts";
+import { toTheEnd } from "./stoppable.ts";
 
 export interface DoctorOptions {
   /** Empty: all. */
@@ -26,9 +27,8 @@ export async function runDoctor(
   const chosen = choose(ids);
   demandRoot("doctor");
   const before = await examineHost(chosen, settings, output);
-  const mended = isFix
-    ? await mend(before.findings, new ThisHostMender(hookPathsOf(settings)), reasonOf)
-    : [];
+  const fix = () => mend(before.findings, new ThisHostMender(hookPathsOf(settings)), reasonOf);
+  const mended = isFix ? await toTheEnd(output, fix) : [];
   const after = mended.length === 0 ? before : await examineHost(chosen, settings, output);
   if (settings.json) printJson(output, { ...describeExamined(after), mended });
   else output.out(printExamined(after, mended));

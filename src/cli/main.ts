@@ -81,4 +81,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   processOutput.err(`virtwall: the output cannot be written: ${words}\n`);
   process.exit(exitStatus.refused);
 });
+process.stderr.on("error", () => undefined);
 process.exitCode = await main();

@@ -21,6 +21,12 @@ export function refuseUnread(source: SourceText): Problem | undefined {
     const message = `the file is larger than ${maxLength} characters`;
     return problem("TOO_LARGE", placeAt(0), message);
   }
+  // What is no UTF-8 has been decoded to this character, or is taken for text and holds NUL.
+  const foreign = source.text.search(/[\uFFFD\0]/);
+  if (foreign >= 0) {
+    const found = problem("NOT_TEXT", placeAt(foreign), "this is no text in UTF-8");
+    return { ...found, hint: "write the file anew, saved as UTF-8" };
+  }
   const deep = deepFlow(source.text);
   if (deep === undefined) return undefined;
   return problem("TOO_DEEP", placeAt(deep), `values nest more than ${maxDepth} deep`);
@@ -38,7 +44,7 @@ export function parseYaml(source: SourceText): { tree: Tree | undefined; problem
       problems: faults.map((fault) =>
         defined({
           // The yaml package puts as much of the source into its message as it could not read.
-          ...problem("BAD_YAML", placeAt(fault.pos[0]), fault.message.slice(0, 200)),
+          ...problem("BAD_YAML", placeAt(fault.pos[0]), yamlMessage(fault).slice(0, 200)),
           hint: yamlHint(fault.code),
         }),
       ),
@@ -206,6 +212,17 @@ function deepFlow(text: string): number | undefined {
     if (depth > maxDepth * 8) return i;
   }
   return undefined;
+}
+
+/** The package speaks to who calls it. */
+function yamlMessage({
+  code,
+  message,
+}: {
+  readonly code: string;
+  readonly message: string;
+}): string {
+  return code === "MULTIPLE_DOCS" ? "a second document begins here" : message;
 }
 
 function yamlHint(code: string): string | undefined {

@@ -198,6 +198,12 @@ describe("mistakes", () => {
     ["guests: { a: { publish: [{ ports: tcp:80 }] } }", "1:35", "BAD_VALUE", "write tcp/80"],
     ["guests: { a: { publish: [{ ports: TCP/80 }] } }", "1:35", "BAD_VALUE", "write tcp/80"],
     ["guests: { a: { publish: [{ ports: tpc/80 }] } }", "1:35", "BAD_VALUE", "did you mean 'tcp'?"],
+    [
+      "guests: { a: { publish: [{ ports: tcp }] } }",
+      "1:35",
+      "BAD_VALUE",
+      "write tcp/80, tcp/2222:22 or udp/5000-5010",
+    ],
     ["guests: { a: { publish: [{ ports: tcp/90-80 }] } }", "1:35", "BAD_VALUE", "write tcp/80-90"],
     [
       "guests: { a: { publish: [{ ports: 'tcp/80,443' }] } }",
@@ -335,6 +341,8 @@ describe("mistakes", () => {
     ["guests: { __proto__: {} }", "1:11", "BAD_KEY", undefined],
     ["guests:\n\t a: 1", "2:1", "BAD_YAML", "indent with spaces"],
     ["a: 1\n---\nb: 2", "2:1", "BAD_YAML", "one document a file: split it into files of policy.d"],
+    ["guests: {}\n# fr\uFFFDnt", "2:5", "NOT_TEXT", "write the file anew, saved as UTF-8"],
+    ["\u007fELF\0\0", "1:5", "NOT_TEXT", "write the file anew, saved as UTF-8"],
     ["guests: *nobody", "1:9", "BAD_YAML", undefined],
     ["guests: !exec { a: {} }", "1:9", "BAD_YAML", undefined],
   ])("%s", (text, ...[place, code, hint]) => {

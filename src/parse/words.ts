@@ -40,9 +40,12 @@ export function parseService(text: string): Parsed<Service> {
 export function parseMapping(text: string, at: Place): Parsed<PortMapping> {
   const [protocol = "", ports, ...rest] = text.split("/");
   if (ports === undefined || rest.length > 0 || !isPortProtocol(protocol)) {
+    const hint = serviceHint(text) ?? "";
+    // What has no port is a service, and nothing to publish.
+    const isPort = /\/[0-9]|did you mean/.test(hint) && !/\bany\b/.test(hint);
     return refuse(
       `${quote(text)} is not a port to publish`,
-      serviceHint(text) ?? "write tcp/80, tcp/2222:22 or udp/5000-5010",
+      isPort ? hint : "write tcp/80, tcp/2222:22 or udp/5000-5010",
     );
   }
   return mapPorts(text, { protocol, ports, at });

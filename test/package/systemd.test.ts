@@ -67,6 +67,8 @@ test("enabled, it runs, and the group is answered through the unit's walls", asy
   const group = (await must("getent", "group", "virtwall")).split(":")[2] ?? "";
   const member = ["setpriv", "--reuid=4711", "--regid=4711", `--groups=${group}`];
   expect(await must(...member, "virtwall", "status")).toBe(stdout);
+  const question = ["virtwall", "explain", "tcp", "world", "host:22"];
+  expect(await run(...member, ...question)).toEqual(await run(...question));
 });
 
 test("an upgrade restarts the daemon, and neither the gate nor a table is touched", async () => {

@@ -134,7 +134,9 @@ async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof RulesetFileError) throw error;
-    const words = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    // Node puts a code before the reason, and the call behind it.
+    const [, words = said] = /^[A-Z]+: ([^,]+)/.exec(said) ?? [];
     throw new RulesetFileError(`cannot change ${file}: ${words}`, { file, cause: error });
   }
 }
