@@ -8,6 +8,7 @@ import { projectRoot } from "../../lab/project-root.ts";
 import { asClient, client, uplink } from "../../lab/uplink.ts";
 import type { AdoptResult } from "../../src/cli/adopt.ts";
 import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+import { interrupted } from "./interrupted.ts";
 
 const publicPage = `http://${uplink.address}:8080/`;
 const policyFile = "/etc/virtwall/policy.yaml";
@@ -154,6 +155,17 @@ test("a network whose rules the policy cannot say stays as it is", async () => {
   const refused = await world.run([...program, "adopt", "narrow"]);
   expect(refused.status).toBe(1);
   expect(refused.stdout).toContain(`by ${uplink.name} only`);
+});
+
+test("^C while the network restarts gives it back to libvirt, and says so", async () => {
+  const { world, libvirt } = hypervisor;
+  const stopped = await interrupted(world, "net-start", [...program, "adopt", "default"]);
+  expect(stopped.status).toBe(3);
+  expect(stopped.stderr).toMatch(/SIGINT: ends with its next step[^]*stopped by SIGINT/);
+  expect(await libvirt.virsh("net-dumpxml", "--inactive", "default")).toBe(xmlBefore);
+  expect(await readPolicy()).toBe(policy);
+  expect(await world.must(["iptables-save"])).toContain("virbr0");
+  expect(await taps()).toBe(tapsBefore);
 });
 
 test("adopted under running guests, with their nics, addresses and connections", async () => {

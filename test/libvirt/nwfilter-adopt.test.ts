@@ -7,6 +7,7 @@ import { projectRoot } from "../../lab/project-root.ts";
 import type { NicBinding } from "../../src/cli/nic-bindings.ts";
 import type { GuestAdoptResult } from "../../src/cli/nwfilter-adopt.ts";
 import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+import { interrupted } from "./interrupted.ts";
 
 const mac = "52:54:00:00:00:66";
 const inWatcher = ["ip", "netns", "exec", "watcher"] as const;
@@ -118,6 +119,18 @@ test("a dry run says what would be moved, and touches nothing", async () => {
     obstacles: [],
   });
   expect(await sides()).toEqual(before);
+});
+
+test("^C in the midst of it leaves the guest to libvirt, and says so", async () => {
+  const command = [...program, "nwfilter", "adopt", "forger"];
+  const stopped = await interrupted(hypervisor.world, "--set", command);
+  expect(stopped.status).toBe(3);
+  expect(stopped.stderr).toMatch(/SIGINT: ends with its next step[^]*stopped by SIGINT/);
+  const withoutEmpty = (xml: string) => xml.replace(/ *<metadata\/>\n/, "");
+  const { live, config } = await sides();
+  expect([live, config].map(withoutEmpty)).toEqual([before.live, before.config]);
+  expect(await libvirtRules()).toBeGreaterThan(0);
+  expect(await forged()).toBe(0);
 });
 
 test("adopted while it floods, libvirt's rules are gone, ours stand, and not one forged frame passed", async () => {
