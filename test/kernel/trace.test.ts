@@ -1,10 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
 import { readWorldSpec } from "../world/inventory-world.ts";
 import { VirtwallOnHost } from "../world/virtwall-on-host.ts";
 import { createWorld, type World } from "../world/world.ts";
-import { buildPrograms, type RunningDaemon } from "./daemon-program.ts";
+import { buildPrograms, RunningDaemon } from "./daemon-program.ts";
 
 /* Real packets on their way through the rules of a host on which the daemon runs. */
 
@@ -124,12 +124,40 @@ test("killed at once it leaves nothing, and nobody puts anything back", async ()
   expect(await tables()).toContain(`table inet ${name}\ntable bridge ${name}\n`);
   expect(virtwall.run("diff").status).toBe(0);
   await tracer.kill("SIGKILL");
-  await expect.poll(tables, patience).not.toContain("trace");
-  await expect
-    .poll(() => spawnSync("pgrep", ["-f", "nft -a monitor trace"]).status, patience)
-    .toBe(1);
+  await untilGone();
   expect(virtwall.status().gaps).toMatchObject({ tables: { count: 0 }, passRules: { count: 0 } });
 });
+
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+  "%s ends it, and nothing of it is left",
+  async (signal) => {
+    const tracer = await trace("guest:web1");
+    expect(await tables()).toContain("virtwall-trace-");
+    // Who closes a terminal reads nothing more.
+    expect(await tracer.kill(signal)).toBe(signal === "SIGHUP" ? null : 1);
+    if (signal !== "SIGHUP") expect(tracer.output).toMatch(/^0 packets$/m);
+    await untilGone();
+  },
+);
+
+test("with the terminal it ends too", async () => {
+  const command = virtwall.words("trace", "guest:web1").join(" ");
+  const terminal = spawn("script", ["--quiet", "--flush", "--command", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  running = new RunningDaemon(terminal);
+  await expect.poll(() => running?.output, patience).toMatch(/^tracing /m);
+  expect(await tables()).toContain("virtwall-trace-");
+  await running.kill("SIGKILL");
+  await untilGone();
+});
+
+/** Tables go with their owner, and nobody hears traces any more. */
+async function untilGone(): Promise<void> {
+  await expect.poll(tables, patience).not.toContain("trace");
+  const listening = () => spawnSync("pgrep", ["-f", "nft -a monitor trace"]).status;
+  await expect.poll(listening, patience).toBe(1);
+}
 
 test("the time ends it too, and without packets the exit status is 1", async () => {
   const tracer = await trace("udp dport 4 ip saddr 192.0.2.9", "--time", "1");

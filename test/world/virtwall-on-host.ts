@@ -31,7 +31,7 @@ export class VirtwallOnHost {
 
   /** Starts a command that goes on. */
   launch(...words: readonly string[]): RunningDaemon {
-    const [command, ...args] = this.#words(...words);
+    const [command, ...args] = this.words(...words);
     const stdio = ["ignore", "pipe", "pipe"] as const;
     return new RunningDaemon(spawn(command, args, { stdio: [...stdio], env: this.#env }));
   }
@@ -41,7 +41,7 @@ export class VirtwallOnHost {
   }
 
   run(...command: readonly string[]): { readonly status: number | null; readonly text: string } {
-    const [program, ...args] = this.#words(...command);
+    const [program, ...args] = this.words(...command);
     const options = { encoding: "utf8", timeout: 60_000, env: this.#env } as const;
     const { status, stdout, stderr } = spawnSync(program, args, options);
     return { status, text: stdout + stderr };
@@ -80,7 +80,8 @@ export class VirtwallOnHost {
     if (status !== 0) throw new Error(`stop --clean: ${text}`);
   }
 
-  #words(...command: readonly string[]): [string, ...string[]] {
+  /** The program and its arguments. */
+  words(...command: readonly string[]): [string, ...string[]] {
     const { folder, policyFile } = this;
     const where = ["--policy", policyFile, "--inventory", this.#inventory];
     const own = ["--state", join(folder, "state"), "--socket", join(folder, "run/virtwall.sock")];
