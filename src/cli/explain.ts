@@ -108,14 +108,15 @@ async function answerTracked(called: KnownCall, otherwise: FixedAnswer): Promise
   // Who sends by UDP from a port that nobody named need not be of this flow.
   const isIt = question.state === "established" || question.sourcePort !== undefined;
   if (flow === undefined || !isIt) {
-    return isWhole ? otherwise : { ...otherwise, detail: `${otherwise.detail}${unseen}` };
+    const details = [otherwise.detail, ...(isWhole ? [] : [unseen])];
+    return { ...otherwise, detail: details.filter((each) => each !== "").join("; ") };
   }
   const tracked = goingOn(question, flow);
   const followed = follow(ground, tracked);
   return answerFollowed({ ground, question: tracked, followed, knowledge });
 }
 
-const unseen = "; whether a flow of before decides could not be seen";
+const unseen = "whether a flow of before decides could not be seen";
 
 interface KnownCall extends Called {
   readonly knowledge: ReadKnowledge;

@@ -45,7 +45,7 @@ export function fixOf(
   }
 }
 
-/** As libvirt's documentation has it (formatdomain, "Direct attachment to physical interface"): they talk by a network of its own. */
+/** As libvirt's wiki has it ("Guest can reach outside network, but can't reach host (macvtap)"): by a second nic on a network. */
 function fixMacvtap({ host }: Ground, { detail }: Answer, { nics }: Knowledge): string {
   const [macvtap = ""] = detail.split(deafTo);
   const mac = host.interfaces.get(macvtap)?.mac;

@@ -42,8 +42,7 @@ function partsOf(
   }
   const parts = (type.split(":")[1] ?? "").split(",");
   const known = parts.filter((part): part is Part => Object.hasOwn(types, part));
-  // A bitmap of ports has no protocol, and holds those of several.
-  return known.length === parts.length && type !== "bitmap:port" ? known : undefined;
+  return known.length === parts.length ? known : undefined;
 }
 
 const kindOf = (parts: readonly Part[]): string => parts.flatMap((part) => types[part]).join();
@@ -100,8 +99,17 @@ export function definitionsOf(sets: IpSets, family: Family): readonly SetDefinit
 }
 
 function elementsOf(set: SavedSet, sets: IpSets): SavedSet["elements"] {
+  if (set.type === "bitmap:port") return set.elements.flatMap(withProtocols);
   if (set.type !== "list:set") return set.elements;
-  return set.elements.flatMap(([name = ""]) => sets.get(name)?.elements ?? []);
+  return set.elements.flatMap(([name = ""]) => {
+    const member = sets.get(name);
+    return member === undefined ? [] : elementsOf(member, sets);
+  });
+}
+
+/** A bitmap of ports holds those of TCP and UDP, and no others (ip_set_get_ip_port). */
+function withProtocols([port = ""]: readonly string[]): SavedSet["elements"] {
+  return ["tcp", "udp"].map((protocol) => [`${protocol}:${port}`]);
 }
 
 function elementOf(element: readonly string[], parts: readonly Part[]): Element {

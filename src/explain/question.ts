@@ -118,8 +118,10 @@ function enterByPort(
   const sender = hopTo(ground, question, question.from);
   const from = sender === undefined ? undefined : host.neighbour(station, sender);
   const port = from === undefined ? undefined : host.portTo(bridge, from);
-  // From a leg of the host's the bridge need not have learned anything, and passes it on to that alone.
-  if (port === undefined && station !== bridge && !host.filtersBridged(question.family)) {
+  const isForLeg =
+    station !== bridge && routeTo(ground, question.family, question.to).kind === "local";
+  // Whichever port it comes by, it comes out of the leg.
+  if (port === undefined && isForLeg && !host.filtersBridged(question.family)) {
     const own = host.interfaces.get(station)?.mac ?? "unknown";
     return {
       packet: withLink(packet, { to: own, from: question.mac ?? from ?? "unknown" }),

@@ -95,8 +95,11 @@ export function hiddenBy(called: Called): Hidden | undefined {
   const leader = end.state.trail.find(leadsElsewhere);
   if (leader === undefined) return undefined;
   if (ownerOf(leader.table, leader.chain) === "virtwall") {
-    const guest = publicationOf(called)?.guest ?? "GUEST";
-    return { service, fix: `virtwall publish remove ${guest} ${service}` };
+    const published = publicationOf(called);
+    if (published === undefined) return undefined;
+    const { guest, first, last } = published;
+    const ports = first === last ? String(first) : `${String(first)}-${String(last)}`;
+    return { service, fix: `virtwall publish remove ${guest} ${protocol}/${ports}` };
   }
   const stop = stopAt(called, leader);
   return stop && { service, fix: insertRule(stop) };

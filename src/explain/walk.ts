@@ -76,11 +76,15 @@ function enterPort(ground: Ground, state: State, { iif, bridge }: Omit<Crossing,
 
 /** A bridge that does not know behind which port the receiver is asks all; so does who follows it, and knows what all answer alike. */
 function flood(ground: Ground, state: State, { iif, bridge }: Omit<Crossing, "port">): Way[] {
-  const others = ground.host.portsOf(bridge).filter((port) => port !== iif);
-  const ways = others.flatMap((port) => cross(ground, state, { iif, bridge, port }));
-  const isStopped = ways.length > 0 && ways.every(({ fate }) => isRefused(fate));
   const reason = `to whom on ${bridge} it is handed`;
-  return isStopped ? ways : [{ state, fate: { kind: "unknown", reason } }];
+  const open: Way[] = [{ state, fate: { kind: "unknown", reason } }];
+  const stopped: Way[] = [];
+  for (const port of ground.host.portsOf(bridge).filter((each) => each !== iif)) {
+    const ways = cross(ground, state, { iif, bridge, port });
+    if (!ways.every(({ fate }) => isRefused(fate))) return open;
+    stopped.push(...ways);
+  }
+  return stopped.length > 0 ? stopped : open;
 }
 
 const isRefused = ({ kind }: Fate): boolean => kind === "dropped" || kind === "rejected";

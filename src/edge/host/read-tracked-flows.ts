@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 /** As many bytes as some 300,000 connections take: the kernel prints them in a few tenths of a second. */
 const mostBytes = 48 << 20;
 
-/** What the kernel says of connections to a port, a line each; none where it does not say. */
+/** What the kernel says of connections to a port, a line each; none where it tracks or says none. */
 export interface TrackedLines {
   readonly lines: readonly string[];
   /** Whether all connections were looked at. */
@@ -21,7 +21,7 @@ export async function readTrackedFlows(protocol: string, port: number): Promise<
       if (wanted.every((word) => line.includes(word))) lines.push(line);
     }
   } catch {
-    return { lines: [], isWhole: false };
+    return { lines: [], isWhole: true };
   }
   return { lines, isWhole: stream.bytesRead < mostBytes };
 }
