@@ -118,21 +118,23 @@ function enterByPort(
   const sender = hopTo(ground, question, question.from);
   const from = sender === undefined ? undefined : host.neighbour(station, sender);
   const port = from === undefined ? undefined : host.portTo(bridge, from);
-  const isForLeg =
-    station !== bridge && routeTo(ground, question.family, question.to).kind === "local";
-  // Whichever port it comes by, it comes out of the leg.
-  if (port === undefined && isForLeg && !host.filtersBridged(question.family)) {
-    const own = host.interfaces.get(station)?.mac ?? "unknown";
-    return {
-      packet: withLink(packet, { to: own, from: question.mac ?? from ?? "unknown" }),
-      iif: station,
-    };
-  }
   if (from === undefined || port === undefined || port === "self") {
-    return unknown(`behind which port of ${bridge} the sender is`);
+    const reason = `behind which port of ${bridge} the sender is`;
+    return comeToLeg(ground, { question, packet, bridge, station }) ?? unknown(reason);
   }
   const to = addressee(ground, question, station) ?? "unknown";
   return { packet: withLink(packet, { to, from: question.mac ?? from }), iif: port };
+}
+
+/** By whichever port of the bridge it comes, it comes out of the leg that it is for. */
+function comeToLeg(
+  { host }: Ground,
+  { question: { family, to }, packet, bridge, station }: Crossing,
+): Entry | undefined {
+  const own = host.interfaces.get(station);
+  const isForLeg = station !== bridge && own?.addresses.some(({ bits }) => bits === to);
+  if (isForLeg !== true || host.filtersBridged(family)) return undefined;
+  return { packet: withLink(packet, { to: own?.mac ?? "unknown", from: "unknown" }), iif: station };
 }
 
 /** The port was said: who sits behind it is the guest whose nic it is. */
