@@ -19,9 +19,16 @@ export const distinctAddresses: PolicyLaw = (policy) => {
   const problems: Problem[] = [];
   const firewalls = firewallOf(policy)?.guests ?? [];
   // The router that firewall guests are together has an address of its own.
-  const areOne = (...both: readonly Owner[]) =>
-    new Set(both.map(({ guest }) => guest)).size === both.length &&
-    both.every(({ guest }) => firewalls.includes(guest));
+  const groupsOf = ({ guest }: Owner) =>
+    policy.guests
+      .get(guest)
+      ?.groups.map(({ name }) => name)
+      .toSorted()
+      .join(" ");
+  const areOne = (one: Owner, other: Owner) =>
+    one.guest !== other.guest &&
+    [one, other].every(({ guest }) => firewalls.includes(guest)) &&
+    groupsOf(one) === groupsOf(other);
   const seen = new Map<string, Owner>();
   const owners = [...policy.guests.values()].flatMap(({ name, nics }) =>
     [...nics.values()].map((nic): Owner => ({ guest: name, nic })),

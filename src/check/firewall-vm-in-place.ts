@@ -18,6 +18,7 @@ export const firewallVmInPlace: Law = (policy, inventory) => {
     ...bridgeProblems(firewall.wan, inventory, at),
     ...firewall.guests.flatMap((guest) => guestProblems({ ...firewall, guest }, inventory, at)),
     ...intruders(firewall, inventory),
+    ...silenced(firewall, inventory),
     ...forwardingNetworks(firewall.wan, inventory),
   ];
 };
@@ -94,6 +95,20 @@ function intruders({ guests, wan }: FirewallVm, inventory: Inventory): Problem[]
           const message = `nic ${mac} of guest ${quote(name)} is on ${wan}, which is for ${owner} alone: it passes nothing`;
           const hint = "put it on a bridge behind the firewall guest";
           return breach("warning", "NIC_ON_WAN", { at, message, hint });
+        }),
+    );
+}
+
+function silenced({ guests, macs }: FirewallVm, inventory: Inventory): Problem[] {
+  return inventory.guests
+    .filter(({ name }) => !guests.includes(name))
+    .flatMap(({ name, nics }) =>
+      nics
+        .filter(({ mac }) => macs.includes(mac))
+        .map(({ mac, at }) => {
+          const message = `${mac} of guest ${quote(name)} is among the firewall guests' macs: beside them it passes nothing`;
+          const hint = "host.firewallVm.macs has the MAC addresses that they share, and no nic's";
+          return breach("warning", "FIREWALL_VM_MAC", { at, message, hint });
         }),
     );
 }

@@ -1,3 +1,4 @@
+import type { Mac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
 import { firewallOf } from "../model/firewall-vm.ts";
 import type { NetworkPolicy, Policy } from "../model/policy.ts";
@@ -15,18 +16,27 @@ export const firewallVmPolicy: PolicyLaw = (policy) => {
     return [wrong("FIREWALL_VM_UNUSED", keyAt("firewallVm"), [message, "topology: firewall-vm"])];
   }
   const firewall = firewallOf(policy);
-  if (firewall === undefined) {
+  if (firewall === undefined || firewall.guests.length === 0) {
     const message = "topology firewall-vm does not say which guest it is";
     const hint = "firewallVm: { guest: NAME, wan: BRIDGE }";
     return [wrong("FIREWALL_VM_MISSING", keyAt("topology"), [message, hint])];
   }
   const owner = firewall.guests.map(quote).join(" and ");
   return [
+    ...firewall.macs.filter(isForMany).map((mac) => manyMac(mac, keyAt("firewallVm"))),
     ...(host.input === undefined ? [openHost(keyAt("topology"))] : []),
     ...publications(policy, owner),
     ...[...policy.networks.values()].flatMap((network) => ofNetwork(network, owner)),
   ];
 };
+
+/** The first bit on the wire (IEEE 802). */
+const isForMany = (mac: Mac) => Number.parseInt(mac.slice(0, 2), 16) % 2 === 1;
+
+function manyMac(mac: Mac, at: Place): Problem {
+  const message = `${mac} is for many to hear, and nobody's to send under`;
+  return wrong("FIREWALL_VM_MAC", at, [message, "macs: [00:00:5e:00:01:NUMBER]"]);
+}
 
 function openHost(at: Place): Problem {
   const message =

@@ -154,6 +154,19 @@ describe("what the topology names and is not there is told", () => {
     expect(tell(text)).toEqual(["1:32 warning FIREWALL_VM_ABSENT | did you mean 'fw'?"]);
   });
 
+  test("what they share is nobody else's, nor everybody's", () => {
+    const [other] = guest(1, "lan").nics;
+    const withMacs = (mac: string) => soundText.replace("br-wan }", `br-wan, macs: "${mac}" }`);
+    expect(tell(withMacs("00:00:5e:00:01:0a"))).toEqual([]);
+    expect(tell(withMacs(String(other?.mac))).join()).toContain("warning FIREWALL_VM_MAC");
+    expect(tell(withMacs("ff:ff:ff:ff:ff:ff")).join()).toContain("error FIREWALL_VM_MAC");
+  });
+
+  test("none of them at all is no firewall", () => {
+    const text = soundText.replace("guest: fw", "guest: []");
+    expect(tell(text).join()).toContain("error FIREWALL_VM_MISSING");
+  });
+
   test("an address may be theirs together, and no other guest's", () => {
     const given = (name: string, last: number) =>
       `  ${name}: { nics: { "52:54:00:00:01:0${last}": { address: 10.20.0.1 } } }\n`;
@@ -161,6 +174,8 @@ describe("what the topology names and is not there is told", () => {
     const both = withGuests(...sound.guests, guestOn("fw2", "br-wan", "br-lan"));
     const text = `${pair}\nguests:\n${given("fw", 3)}${given("fw2", 4)}`;
     expect(tell(text, both).join()).not.toContain("DUPLICATE_ADDRESS");
+    const grouped = text.replace("fw2: { ", "fw2: { groups: [a], ");
+    expect(tell(`groups: { a: {} }\n${grouped}`, both).join()).toContain("DUPLICATE_ADDRESS");
     expect(tell(`${text}${given("g1", 1)}`, both).join()).toContain("DUPLICATE_ADDRESS");
   });
 

@@ -78,7 +78,7 @@ test("networks are apart, whatever libvirt or policy makes of them elsewhere", (
 
 test("on the bridge of the WAN the firewall guest alone is vouched for", () => {
   expect(setOf("taps", world)).toBe('"vnet1", "vnet8", "vnet9"');
-  expect(setOf("firewall_taps", world)).toBe('"vnet8", "vnet9"');
+  expect(setOf("firewall_neighbours", world)).toBe('"vnet1"');
   expect(setOf("firewall_nics", world)).toBe('"br-lan" . 52:54:00:00:01:02');
 });
 
@@ -92,11 +92,19 @@ test("what firewall guests share is theirs alone, inside and for the host", () =
   const plain = inTopology();
   const firewallVm = { guests: ["fw", "g2"], wan, macs: [shared] };
   const wanted = policy({ host: { ...plain.host, firewallVm } });
-  expect(setOf("firewall_taps", world, wanted)).toBe('"vnet2", "vnet8", "vnet9"');
+  expect(setOf("firewall_neighbours", world, wanted)).toBe('"vnet1"');
   expect(setOf("firewall_macs", world, wanted)).toContain(shared);
   expect(setOf("firewall_nics", world, wanted)).toBe(
     `"br-lan" . ${shared}, "br-lan" . 52:54:00:00:01:02`,
   );
+});
+
+test("who is on a bridge that no firewall guest is on may be a router there", () => {
+  const apart = { ...guest(3, "lab"), name: "router" };
+  const networks = [network("lan"), network("lab", { bridge: device("br-lab") })];
+  const guests = [...world.guests, apart];
+  expect(setOf("taps", { ...world, networks, guests })).toContain('"vnet3"');
+  expect(setOf("firewall_neighbours", { ...world, networks, guests })).toBe('"vnet1"');
 });
 
 test("its inner addresses are known where somebody else names them, and not by its own word", () => {

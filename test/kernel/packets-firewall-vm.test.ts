@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readTables } from "../../src/nft/read.ts";
+import { planTables } from "../../src/reconcile/plan-tables.ts";
 import { caseFolder } from "../world/case-folders.ts";
 import { tablesOfCase } from "../world/compile-case.ts";
 import {
@@ -6,6 +8,7 @@ import {
   routerAdvertisement,
   tagged,
   udpFrame,
+  vrrp,
   type Datagram,
 } from "../world/frame.ts";
 import { loadRuleset, readHostFirewall } from "../world/host-firewall.ts";
@@ -74,11 +77,20 @@ async function heard(from: Tap, to: Tap, frames: readonly Buffer[]): Promise<boo
   return Promise.all(frames.map((each) => to.receives((frame) => frame.equals(each), 0)));
 }
 
+test("the kernel lists what it was given", async () => {
+  await load();
+  const listed = readTables(JSON.parse(await world.onHost(["nft", "-j", "list", "ruleset"])));
+  const own = listed.filter(({ name }) => name === "virtwall");
+  expect(planTables(own, await tablesOfCase(folder, policy)).changes).toEqual([]);
+});
+
 describe("what only the router of a LAN says", () => {
   const toApp1 = { from: app2.mac, to: app1.mac };
   const frames: readonly (readonly [string, Buffer])[] = [
     ["a router advertisement", routerAdvertisement(app2.mac, app2.link)],
     ["one with a tag of no VLAN", tagged(routerAdvertisement(app2.mac, app2.link), 0)],
+    ["one with that of 802.1ad", tagged(routerAdvertisement(app2.mac, app2.link), 0, 0x88a8)],
+    ["VRRP of its number", vrrp(app2.mac, app2.four, 10)],
     ["ARP of the shared address", arpRequest(app2.mac, carp.four, app1.four)],
     ["ARP of an address of one of them", arpRequest(app2.mac, first.four, app1.four)],
     ["a packet from that", udpFrame(toApp1, inet(first.four, app1.four))],
@@ -99,6 +111,7 @@ describe("what only the router of a LAN says", () => {
   test("the firewall guest says", async () => {
     await load();
     const own = [
+      vrrp(carp.mac, carp.four, 10),
       routerAdvertisement(carp.mac, carp.link),
       routerAdvertisement(first.mac, "fe80::2"),
       arpRequest(carp.mac, carp.four, carp.four),
@@ -106,6 +119,11 @@ describe("what only the router of a LAN says", () => {
     ];
     expect(await heard(taps.inner, taps.app1, own)).toEqual(own.map(() => true));
   });
+});
+
+test("of another number any guest may be a router of VRRP", async () => {
+  await load();
+  expect(await heard(taps.app2, taps.app1, [vrrp(app2.mac, app2.four, 11)])).toEqual([true]);
 });
 
 test("on the WAN either of them announces the shared address to the other", async () => {

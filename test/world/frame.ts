@@ -50,11 +50,15 @@ export function udpFrame(link: Ethernet, datagram: Datagram): Buffer {
     : ipv4Frame(link, datagram, plain);
 }
 
-function ipv4Frame(link: Ethernet, datagram: Datagram, payload: Buffer): Buffer {
+function ipv4Frame(
+  link: Ethernet,
+  datagram: Pick<Datagram, "source" | "destination"> & { readonly protocol?: number },
+  payload: Buffer,
+): Buffer {
   const header = Buffer.concat([
     Buffer.from([0x45, 0]),
     numbers16(20 + payload.length, 1, 0),
-    Buffer.from([64, protocol.udp]),
+    Buffer.from([64, datagram.protocol ?? protocol.udp]),
     numbers16(0),
     addressBytes(datagram.source),
     addressBytes(datagram.destination),
@@ -134,9 +138,16 @@ export function routerAdvertisement(from: string, source: string): Buffer {
   return ipv6Frame(link, { source, destination: "ff02::1" }, packet);
 }
 
-/** The same frame in a VLAN (IEEE 802.1Q). */
-export function tagged(frame: Buffer, vlan: number): Buffer {
-  return Buffer.concat([frame.subarray(0, 12), numbers16(0x8100, vlan), frame.subarray(12)]);
+/** The same frame in a VLAN, by a tag of IEEE 802.1Q unless another type is named. */
+export function tagged(frame: Buffer, vlan: number, type = 0x8100): Buffer {
+  return Buffer.concat([frame.subarray(0, 12), numbers16(type, vlan), frame.subarray(12)]);
+}
+
+/** What a router of VRRPv3 says to the others of its number: it is the best (RFC 5798, 5.1). */
+export function vrrp(from: string, source: string, number: number): Buffer {
+  const link = { from, to: "01:00:5e:00:00:12" };
+  const payload = Buffer.from([0x31, number, 255, 1, 0, 100, 0, 0, ...addressBytes(source)]);
+  return ipv4Frame(link, { source, destination: "224.0.0.18", protocol: 112 }, payload);
 }
 
 /** Whether a frame is the neighbour advertisement of an address. */
