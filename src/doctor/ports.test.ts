@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Rule, Table } from "../nft/ast.ts";
+import type { Expression, Rule, Statement, Table } from "../nft/ast.ts";
 import { anonymousSet, equal, payload, range, rule, value } from "../nft/build.ts";
 import { foreignForwards } from "./foreign-forwards.ts";
 import { reservedPorts } from "./reserved-ports.ts";
@@ -22,6 +22,9 @@ function nat(priority: number, ...rules: readonly Rule[]): Table {
   return { family: "ip", name: "admin", sets: [], chains: [{ name: "pre", base, rules }] };
 }
 
+/** The last one of a port. */
+const bitOf = (left: Expression): Expression => ({ kind: "&", left, right: value(1) });
+const greater: Statement = { kind: "match", op: ">", left: port, right: value(5006) };
 const elsewhere = { kind: "dnat", address: value("172.17.0.2"), port: value(80) } as const;
 
 describe("a forward of others for a published port", () => {
@@ -48,6 +51,23 @@ describe("a forward of others for a published port", () => {
         message: expect.stringContaining("nobody outside reaches 172.17.0.2:80, where the admin"),
       },
     ]);
+  });
+
+  test.each([
+    ["a range", equal(port, range(5003, 5006)), [5003, 5004, 5005, 5006]],
+    ["what is greater", greater, [5007, 5008, 5009]],
+    ["some bits", equal(bitOf(port), value(1)), [5001, 5003, 5005, 5007, 5009]],
+  ])("of %s is found of those publications alone that it takes", (_what, match, taken) => {
+    const ports = Array.from({ length: 10 }, (_, index) => 5000 + index);
+    const each = ports.map((one) => publish("tcp", [one, one]));
+    const guests = new Map([["g1", guestPolicy("g1", { publish: each })]]);
+    const desired = desiredOf({ policy: { guests } });
+    const table = nat(-150, rule(match, elsewhere));
+    const { host } = groundOf();
+    const tables = [...desired.compiled.tables, table];
+    const found = find(foreignForwards, soundHost({ desired, ground: { tables, host } }));
+    const told = found.map(({ message }) => Number(/leads tcp\/(\d+) /.exec(message)?.[1]));
+    expect(told).toEqual(taken);
   });
 
   test("in the midst of a range is found", () => {
