@@ -2,11 +2,14 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { parseAddress } from "../base/address.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
+import { parseMac } from "../base/mac.ts";
 import { diffTables } from "../nft/diff.ts";
 import { printRuleset } from "../nft/print.ts";
 import type { HostInterface } from "../model/inventory.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
+import { guestNamespace } from "../parse/guest-metadata.ts";
 import { FakeFilters, FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import type { LearnedFacts, LearnedSource } from "../ports/sources.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { Beliefs } from "./beliefs.ts";
 
@@ -17,6 +20,11 @@ interface GuestPlan {
   readonly tap: number | undefined;
   readonly network: "a" | "b";
   readonly lease: number | undefined;
+  /** The address that its own XML gives its nic, less the guest's number. */
+  readonly own: number | undefined;
+  /** An address that it claims by its agent, and one that it shows to its neighbours. */
+  readonly says: number | undefined;
+  readonly shows: number | undefined;
 }
 
 /** What the policy says of one guest. */
@@ -42,13 +50,22 @@ interface WorldPlan {
   readonly guests: readonly GuestPlan[];
   readonly reserved: readonly number[];
   readonly uplinkAddresses: readonly number[];
+  /** By then leases of every other guest have ended. */
+  readonly isLate: boolean;
+  /** Whether guests claim anything. */
+  readonly isTold: boolean;
 }
+
+const claim = fc.option(fc.integer({ min: 10, max: 15 }), { nil: undefined, freq: 1 });
 
 const guestPlan: fc.Arbitrary<GuestPlan> = fc.record({
   runs: fc.boolean(),
-  tap: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined, freq: 12 }),
+  tap: fc.option(fc.integer({ min: 3, max: 8 }), { nil: undefined, freq: 1 }),
   network: fc.constantFrom("a", "b"),
   lease: fc.option(fc.integer({ min: 10, max: 13 }), { nil: undefined }),
+  own: fc.constantFrom(20, 30, ...Array.from({ length: 10 }, () => undefined)),
+  says: claim,
+  shows: claim,
 });
 
 /** `own` has values that are elements and values that stand in its rules. */
@@ -81,6 +98,8 @@ const worldPlan: fc.Arbitrary<WorldPlan> = fc.record({
   guests: fc.array(guestPlan, { minLength: 4, maxLength: 4 }),
   reserved: fc.subarray([0, 1, 2, 3]),
   uplinkAddresses: fc.subarray([1, 2]),
+  isLate: fc.boolean(),
+  isTold: fc.boolean(),
 });
 
 /** The policy changes seldom: what is remembered of it outlives most changes of the world. */
@@ -92,7 +111,9 @@ const steps = fc
   .map(([policies, worlds]) =>
     worlds.flatMap((world, index) => {
       const policy = policies[Math.floor(index / 3) % policies.length];
-      return policy === undefined ? [] : { policy, world };
+      // Between two changes of what surrounds the guests only guests come, go and move.
+      const { reserved, uplinkAddresses, isTold } = worlds[index - (index % 3)] ?? world;
+      return policy ? { policy, world: { ...world, reserved, uplinkAddresses, isTold } } : [];
     }),
   );
 
@@ -127,7 +148,42 @@ const ownFilter = {
     "<rule action='drop' direction='inout'><all/></rule></filter>",
 };
 
-function textsOf({ guests, reserved }: WorldPlan): LibvirtTexts {
+const uuidOf = (index: number) => `0a0f2a2c-5d0e-4f4b-9d5c-00000000000${index}`;
+
+function ownWord({ network, own }: GuestPlan, index: number): string {
+  if (own === undefined) return "";
+  const address = `<address>10.0.${network === "a" ? 0 : 1}.${own + index}</address>`;
+  return `<metadata><guest xmlns='${guestNamespace}'><nics mac='${macOf(index)}'>${address}</nics></guest></metadata>`;
+}
+
+function learnedOf({ guests, isTold }: WorldPlan): LearnedFacts {
+  if (!isTold) return { agentAddresses: [], neighbours: [] };
+  const facts = guests.flatMap(({ network, says, shows }, index) => {
+    const mac = parseMac(macOf(index));
+    const bridge = parseInterfaceName(`br${network}`);
+    const addressOf = (last: number | undefined) =>
+      parseAddress(`10.0.${network === "a" ? 0 : 1}.${last}`);
+    if (mac === undefined || bridge === undefined) return [];
+    return { mac, bridge, uuid: uuidOf(index), said: addressOf(says), shown: addressOf(shows) };
+  });
+  return {
+    agentAddresses: facts.flatMap(({ mac, uuid, said: address }) =>
+      address === undefined ? [] : { mac, uuid, address },
+    ),
+    neighbours: facts.flatMap(({ mac, bridge, shown: address }) =>
+      address === undefined ? [] : { mac, bridge, address },
+    ),
+  };
+}
+
+class FakeLearned implements LearnedSource {
+  facts: LearnedFacts = { agentAddresses: [], neighbours: [] };
+  read = () => Promise.resolve(this.facts);
+  watch = () => () => undefined;
+  ask = () => Promise.resolve();
+}
+
+function textsOf({ guests, reserved, isLate }: WorldPlan): LibvirtTexts {
   const hosts = reserved.map((index) => `<host mac='${macOf(index)}' ip='10.0.0.${index + 50}'/>`);
   const network = (name: string, third: number, dhcp = "") => ({
     file: `${name}.xml`,
@@ -137,23 +193,29 @@ function textsOf({ guests, reserved }: WorldPlan): LibvirtTexts {
   });
   return {
     networks: [network("a", 0, hosts.join("")), network("b", 1)],
-    guests: guests.flatMap(({ runs, tap, network: name }, index) =>
-      runs
+    guests: guests.flatMap((guest, index) => {
+      const { runs, tap, network: name } = guest;
+      return runs
         ? {
             file: `g${index}.xml`,
             text:
-              `<domain><name>g${index}</name><devices><interface type='network'><mac address='${macOf(index)}'/>` +
+              `<domain><name>g${index}</name><uuid>${uuidOf(index)}</uuid>${ownWord(guest, index)}<devices><interface type='network'><mac address='${macOf(index)}'/>` +
               `<source network='${name}' bridge='br${name}'/><target dev='vnet${tap ?? index}'/></interface></devices></domain>`,
           }
-        : [],
-    ),
+        : [];
+    }),
+    readAt: isLate ? 150 : 50,
     leases: ["a", "b"].map((name, third) => ({
       file: `br${name}.status`,
       text: JSON.stringify(
         guests.flatMap((guest, index) =>
           guest.lease === undefined || guest.network !== name
             ? []
-            : { "ip-address": `10.0.${third}.${guest.lease}`, "mac-address": macOf(index) },
+            : {
+                "ip-address": `10.0.${third}.${guest.lease}`,
+                "mac-address": macOf(index),
+                "expiry-time": index % 2 === 0 ? 0 : 100,
+              },
         ),
       ),
     })),
@@ -170,10 +232,12 @@ class Daemon {
   readonly #policy = new FakePolicy([]);
   readonly #libvirt = new FakeLibvirt({ networks: [], guests: [], leases: [] });
   readonly #host = new FakeHost([]);
+  readonly #learned = new FakeLearned();
   readonly #beliefs = new Beliefs({
     policy: this.#policy,
     libvirt: this.#libvirt,
     host: this.#host,
+    learned: this.#learned,
     filters: new FakeFilters({ filters: [], ownFilters: [ownFilter] }),
   });
 
@@ -181,11 +245,12 @@ class Daemon {
     this.#policy.set(policyOf(policy));
     this.#libvirt.set(textsOf(world));
     this.#host.set(interfacesOf(world));
+    this.#learned.facts = learnedOf(world);
     return this.decideNow();
   }
 
   async decideNow() {
-    for (const source of ["policy", "libvirt", "host", "filters"] as const)
+    for (const source of ["policy", "libvirt", "host", "filters", "learned"] as const)
       await this.#beliefs.read(source);
     this.#beliefs.reconsider();
     const { problems = [], desired } = this.#beliefs.decision ?? {};

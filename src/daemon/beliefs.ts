@@ -316,6 +316,7 @@ export class Beliefs {
         all?.agentAddresses ?? [],
         all?.neighbours.filter(({ mac }) => macs.has(mac)) ?? [],
       ]);
+    if (JSON.stringify(facts) === JSON.stringify(this.#learned)) return;
     if (concerning(facts) !== concerning(this.#learned)) this.#isStale = true;
     this.#learned = facts;
   }
@@ -331,8 +332,9 @@ export class Beliefs {
   }
 
   #takeHost(interfaces: readonly HostInterface[]): void {
-    if (hostText(interfaces) !== hostText(this.#interfaces ?? [])) this.#isStale = true;
-    this.#isStale ||= this.#interfaces === undefined;
+    const before = this.#interfaces;
+    if (before && JSON.stringify(interfaces) === JSON.stringify(before)) return;
+    if (!before || hostText(interfaces) !== hostText(before)) this.#isStale = true;
     this.#interfaces = interfaces;
   }
 }
