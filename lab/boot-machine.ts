@@ -35,10 +35,12 @@ export interface BootMachine {
   must(script: string, timeoutMs?: number): Promise<string>;
   /** What has stood on the console since the machine was first switched on. */
   console(): Promise<string>;
-  /** Resolves once it has switched itself off. */
+  /** Resolves once it has switched itself off; throws {@link LabError} when it does not come to that. */
   untilOff(): Promise<void>;
   stop(): Promise<void>;
 }
+
+const patienceMs = 300_000;
 
 /** Resolves when the machine is switched on. */
 export async function startBootMachine(options: BootMachineOptions): Promise<BootMachine> {
@@ -56,7 +58,7 @@ export async function startBootMachine(options: BootMachineOptions): Promise<Boo
     const end = (await console()).slice(-3_000);
     return `${complaint}\n${end}`;
   });
-  const run = (script: string, timeoutMs = 300_000) => line.ask(script, timeoutMs);
+  const run = (script: string, timeoutMs = patienceMs) => line.ask(script, timeoutMs);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
     run,
@@ -66,7 +68,12 @@ export async function startBootMachine(options: BootMachineOptions): Promise<Boo
       if (status === 0) return output;
       throw new LabError(`in the machine, \`${script}\` ended with ${status}:\n${output}`);
     },
-    untilOff: () => ended,
+    untilOff: async () => {
+      const isLate = await Promise.race([ended, sleep(patienceMs, true, { ref: false })]);
+      if (isLate === true) {
+        throw new LabError(`the machine does not switch itself off\n${await console()}`);
+      }
+    },
     stop: async () => {
       line.close();
       child.kill("SIGKILL");

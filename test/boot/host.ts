@@ -119,15 +119,22 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -ec 'ip address add ${host}/24 dev eth0; ip link set eth0 up; ip route add default via ${outside}; ${say(outside, 9999)}'
 `),
-    // Stops after all others, and holds the end up for so long that packets meet what they left.
+    // Stops after all others, and holds the end up until twenty more have been let in by what is left of firewalls.
     "etc/systemd/system/lab-last.service": unit(`Conflicts=shutdown.target
 Before=shutdown.target virtwall-gate.service nftables.service ufw.service firewalld.service docker.service libvirtd.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/true
-ExecStop=/bin/sh -ec '${say(outside, 9998)}; sleep 5'
+ExecStop=/usr/local/sbin/lab-last
+TimeoutStopSec=60
 `),
+    "usr/local/sbin/lab-last": `#!/bin/sh
+opened() { awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp; }
+enough=$(($(opened) + 20))
+${say(outside, 9998)}
+until [ "$(opened)" -ge $enough ]; do sleep 0.1; done
+`,
     "etc/systemd/system/virtwall.service.d/lab.conf":
       "[Service]\nExecStart=\nExecStart=/usr/bin/virtwall daemon --inventory /etc/lab-inventory\n",
     "etc/virtwall/policy.yaml": policy(),

@@ -58,10 +58,15 @@ test("beside nftables.service, on a kernel that knows owners, and on until it is
   await expectRightToTheLastSecond(booted);
 });
 
-test("beside nftables.service, on a kernel that knows none", async () => {
-  const booted = await start({ number: 2, kernel: "own", files: nftablesFiles, wants: nftables });
-  await expectRightFromTheFirstSecond(booted);
+test("beside nftables.service that flushes nothing when it stops, on a kernel that knows none, and on until it is off", async () => {
+  const files = {
+    ...nftablesFiles,
+    "etc/systemd/system/nftables.service.d/keep.conf": "[Service]\nExecStop=\n",
+  };
+  const booted = await start({ number: 2, kernel: "own", files, wants: nftables });
+  await untilAtWork(booted);
   expect(await booted.machine.must("nft list tables")).toContain("table inet filter");
+  await expectRightToTheLastSecond(booted);
 });
 
 test("beside firewalld", async () => {
