@@ -6,7 +6,7 @@
 set -eu
 cache=$1
 # The number changes when the way the folder is made changes.
-kept=$cache/boot-1
+kept=$cache/boot-2
 packages="nodejs kmod procps conntrack libnftables1"
 needed="virtio_pci virtio_blk ext4"
 
