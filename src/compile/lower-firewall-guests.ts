@@ -69,7 +69,7 @@ const ofRouter = /^00:00:5e:00:0[12]:(..)$/;
 
 /** Of VRRP, and of CARP, which has the number in the same place: who says the best of himself takes the router's place. */
 function asOneRouter({ macs }: FirewallIntent): Rule[] {
-  const numbers = macs.flatMap((mac) => Number.parseInt(ofRouter.exec(mac)?.[1] ?? "", 16));
+  const numbers = macs.map((mac) => Number.parseInt(ofRouter.exec(mac)?.[1] ?? "", 16));
   const routers = [...new Set(numbers)].filter((number) => !Number.isNaN(number));
   return routers
     .toSorted((a, b) => a - b)
