@@ -5,6 +5,7 @@ import { askDaemon } from "../edge/socket/daemon-client.ts";
 import { follow, type Followed } from "../explain/answer.ts";
 import { fixOf } from "../explain/fix.ts";
 import { type Called, hiddenBy, shadowOf } from "../explain/shadowed.ts";
+import { guestKey, guestWord } from "../explain/guest-word.ts";
 import { originOf } from "../explain/origin.ts";
 import type { FlowState } from "../explain/question.ts";
 import {
@@ -146,11 +147,16 @@ function guestReached({ answer, end }: Followed, { nics }: ReadKnowledge): strin
 function answerMissing({ guest, mac }: MissingGuest): FixedAnswer {
   const rest = { way: "there", path: [] } as const;
   return mac === undefined
-    ? { verdict: "lost", detail: `${guest} does not run`, fix: `virsh start ${guest}`, ...rest }
+    ? {
+        verdict: "lost",
+        detail: `${guest} does not run`,
+        fix: `virsh start ${guestWord(guest)}`,
+        ...rest,
+      }
     : {
         verdict: "unknown",
         detail: `no address of ${guest} is known`,
-        fix: `guests: { ${guest}: { nics: { "${mac}": { address: ADDRESS } } } }`,
+        fix: `guests: { ${guestKey(guest)}: { nics: { "${mac}": { address: ADDRESS } } } }`,
         ...rest,
       };
 }

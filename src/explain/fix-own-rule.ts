@@ -1,5 +1,6 @@
 import type { Rule } from "../nft/ast.ts";
 import { printRule } from "../nft/print-statement.ts";
+import { guestKey, guestWord } from "./guest-word.ts";
 import { loadField } from "./load.ts";
 import { type KnownNic, macBits } from "./read-host.ts";
 import { addressOf, guestAt, portOf, publishCommand, serviceOf, type Stop } from "./stop.ts";
@@ -53,7 +54,7 @@ function fixOnBridge(stop: Stop): string {
   if (chain === "guard") return ownAddress(stop);
   if (chain === "forward") return networkLine(from, "isolate: false");
   if (chain === "hairpin")
-    return `virtwall publish add ${from?.guest ?? "GUEST"} ${serviceOf(stop)}`;
+    return `virtwall publish add ${guestWord(from?.guest)} ${serviceOf(stop)}`;
   const isFilter = /^(from|to)\//.test(chain) || chain === "unfiltered";
   const filter = (chain.startsWith("from/") ? from : (to ?? from))?.filter;
   if (isFilter && filter !== undefined)
@@ -68,11 +69,11 @@ function fixFiltered(stop: Stop, from: KnownNic | undefined): string | undefined
   const { guest, mac, addresses } = from;
   const sender = loadField("ether", "saddr", stop);
   if (typeof sender === "bigint" && sender !== macBits(mac)) {
-    return `in ${guest}: ip link set dev IFACE address ${mac}`;
+    return `in ${guestWord(guest)}: ip link set dev IFACE address ${mac}`;
   }
   const address = addressOf(stop, "saddr");
   if (address === undefined || addresses.includes(address)) return undefined;
-  return `guests: { ${guest}: { nics: { "${mac}": { parameters: { IP: [${address}] } } } } }`;
+  return `guests: { ${guestKey(guest)}: { nics: { "${mac}": { parameters: { IP: [${address}] } } } } }`;
 }
 
 function networkLine(nic: KnownNic | undefined, line: string): string {
@@ -87,13 +88,13 @@ function groupLine(nic: KnownNic | undefined, way: "ingress" | "egress", stop: S
 function ownAddress(stop: Stop): string {
   const address = addressOf(stop, "saddr") ?? "ADDRESS";
   const nic = at(stop, "iif");
-  return `guests: { ${nic?.guest ?? "GUEST"}: { nics: { "${nic?.mac ?? "MAC"}": { address: ${address} } } } }`;
+  return `guests: { ${guestKey(nic?.guest)}: { nics: { "${nic?.mac ?? "MAC"}": { address: ${address} } } } }`;
 }
 
 /** A publication that names who may use it. */
 function publicationLine(stop: Stop): string {
   const { question } = stop;
-  const guest = guestAt(stop, "daddr")?.guest ?? "GUEST";
+  const guest = guestKey(guestAt(stop, "daddr")?.guest);
   const port = `${question.protocol}/${String(question.port)}`;
   const inside = portOf(stop, "dport");
   const ports =

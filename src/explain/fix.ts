@@ -3,6 +3,7 @@ import { type Answer, type Followed, pastHostReason } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
+import { guestKey, guestWord } from "./guest-word.ts";
 import { deafTo, silentOn } from "./next-hop.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Question } from "./question.ts";
@@ -49,8 +50,8 @@ export function fixOf(
 function fixMacvtap({ host }: Ground, { detail }: Answer, { nics }: Knowledge): string {
   const [macvtap = ""] = detail.split(deafTo);
   const mac = host.interfaces.get(macvtap)?.mac;
-  const guest = nics.find((nic) => macBits(nic.mac) === mac)?.guest ?? "GUEST";
-  return `virsh attach-interface ${guest} network NETWORK --model virtio --live --config`;
+  const guest = nics.find((nic) => macBits(nic.mac) === mac)?.guest;
+  return `virsh attach-interface ${guestWord(guest)} network NETWORK --model virtio --live --config`;
 }
 
 /** Of a guest that has another address by now, that; else a publication, which follows the guest. */
@@ -65,8 +66,8 @@ function fixSilent(
     const known = host.heardOf(device, macBits(nic.mac) ?? 0n);
     const present = known.find((each) => each.includes(":") === address.includes(":"));
     return present === undefined
-      ? `virsh console ${nic.guest}`
-      : `guests: { ${nic.guest}: { nics: { "${nic.mac}": { address: ${present} } } } }`;
+      ? `virsh console ${guestWord(nic.guest)}`
+      : `guests: { ${guestKey(nic.guest)}: { nics: { "${nic.mac}": { address: ${present} } } } }`;
   }
   return rewritten === undefined
     ? `switch on who has ${address}, or ask for another address`
@@ -82,7 +83,7 @@ function fixHairpin(
   const nic = nics.find(({ addresses }) => addresses.some((each) => each === rewritten?.address));
   const inside = rewritten?.port ?? port;
   const ports = inside === port ? String(port) : `${String(port)}:${String(inside)}`;
-  return `virtwall publish add ${nic?.guest ?? "GUEST"} ${protocol}/${ports}`;
+  return `virtwall publish add ${guestWord(nic?.guest)} ${protocol}/${ports}`;
 }
 
 /** A publication for that port that is not in force, or else the service itself. */

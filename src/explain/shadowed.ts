@@ -1,6 +1,7 @@
 import { formatAddress } from "../base/address.ts";
 import type { Answer, Followed } from "./answer.ts";
 import { insertRule } from "./fix-foreign-rule.ts";
+import { guestKey, guestWord } from "./guest-word.ts";
 import type { Knowledge, KnownPublication } from "./knowledge.ts";
 import { leadsElsewhere } from "./nat.ts";
 import { nameStep } from "./named-rule.ts";
@@ -49,8 +50,8 @@ export function shadowOf(called: Called): Shadow | undefined {
 /** A publication that leads nowhere yet. */
 export function fixPending({ guest }: KnownPublication, mac: string | undefined): string {
   return mac === undefined
-    ? `virsh start ${guest}`
-    : `guests: { ${guest}: { nics: { "${mac}": { address: ADDRESS } } } }`;
+    ? `virsh start ${guestWord(guest)}`
+    : `guests: { ${guestKey(guest)}: { nics: { "${mac}": { address: ADDRESS } } } }`;
 }
 
 /** Asked first, a chain of nat lets be what it accepts; virtwall's own chain is the next that is asked. */
@@ -99,7 +100,7 @@ export function hiddenBy(called: Called): Hidden | undefined {
     if (published === undefined) return undefined;
     const { guest, first, last } = published;
     const ports = first === last ? String(first) : `${String(first)}-${String(last)}`;
-    return { service, fix: `virtwall publish remove ${guest} ${protocol}/${ports}` };
+    return { service, fix: `virtwall publish remove ${guestWord(guest)} ${protocol}/${ports}` };
   }
   const stop = stopAt(called, leader);
   return stop && { service, fix: insertRule(stop) };

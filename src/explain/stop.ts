@@ -1,5 +1,6 @@
 import { formatAddress } from "../base/address.ts";
 import type { Answer } from "./answer.ts";
+import { guestWord } from "./guest-word.ts";
 import { loadField } from "./load.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Question } from "./question.ts";
@@ -48,7 +49,7 @@ export function guestAt(stop: Stop, end: "saddr" | "daddr"): KnownNic | undefine
 
 /** The way to publish a guest's port; that of SSH is the host's own, and no publication may take it. */
 export function publishCommand(stop: Stop): string {
-  const guest = guestAt(stop, "daddr")?.guest ?? "GUEST";
+  const guest = guestWord(guestAt(stop, "daddr")?.guest);
   const service = serviceOf(stop);
   const { protocol, port } = stop.question;
   const inside = portOf(stop, "dport");
