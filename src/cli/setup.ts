@@ -1,7 +1,7 @@
 import { defaultConnectUri, defaultStateFolder } from "../edge/files/default-paths.ts";
 import { hasUnit, systemctl } from "../edge/host/systemctl.ts";
 import { defaultHooksFolder } from "../edge/hooks/hook-files.ts";
-import type { OperatorTexts } from "../edge/files/policy-history.ts";
+import { keyOf, type OperatorTexts } from "../edge/files/policy-history.ts";
 import { Unconfirmed } from "../edge/files/unconfirmed.ts";
 import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
 import { runApply } from "./apply.ts";
@@ -15,6 +15,7 @@ import {
   type ExitStatus,
 } from "./exit-status.ts";
 import { runHook } from "./hook.ts";
+import { readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -117,17 +118,22 @@ async function setUpAsking(setup: Setup, terminal: Terminal): Promise<ExitStatus
   const judged = await judge(setup, text);
   output.out(await printOutlook(setup, judged));
   if (hasErrors(judged.problems)) return exitStatus.problems;
-  // It may say so and not be in force.
-  const isWritten = site.present?.text === text;
+  const isSame = site.present?.text === text && (await isInForce(settings));
   const takenBack = `It is taken back after ${confirmSeconds} s unless you confirm.`;
-  const question = isWritten ? "It says this already. Apply it?" : `Apply it? ${takenBack}`;
+  const question = isSame ? "It says this already. Apply it?" : `Apply it? ${takenBack}`;
   if (!(await isYes(terminal, question, "yes"))) return declined(output);
-  const status = isWritten
+  const status = isSame
     ? await runApply(settings, output, {})
     : await applyUntilConfirmed(setup, terminal, text);
   // From here on ^C is a signal again.
   terminal.close();
   return status === exitStatus.ok ? settle(setup, chosen, output) : status;
+}
+
+/** Whether what is written is what came into force last. */
+async function isInForce(settings: Settings): Promise<boolean> {
+  const inForce = await readTextsInForce(settings);
+  return inForce !== undefined && keyOf(inForce) === keyOf(await readOperatorTexts(settings));
 }
 
 async function applyUntilConfirmed(

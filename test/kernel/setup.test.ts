@@ -207,6 +207,26 @@ test("once more with the same answers it has nothing to take back, and goes on",
   );
   expect(status, shown).toBe(0);
   expect(existsSync(`${site.policyFile}.before`)).toBe(false);
+  // The same words in a file that was never in force are a change like any other.
+  await site.close();
+  site.run(["stop", "--clean"]);
+  const anew = await atTerminal(
+    [
+      ["Write another one?", "yes\n"],
+      ["Apply it? It is taken back after", "no\n"],
+    ],
+    [
+      "--integration",
+      "auto",
+      "--uplinks",
+      "eth0",
+      "--services",
+      "all",
+      "--no-import",
+      "--no-hooks",
+    ],
+  );
+  expect(anew.status, anew.shown).toBe(1);
 });
 
 test.each([

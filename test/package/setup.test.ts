@@ -53,8 +53,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await systemd.stop();
-  await world.stop();
+  await systemd?.stop();
+  await world?.stop();
   await rm(packages, { recursive: true, force: true });
 });
 

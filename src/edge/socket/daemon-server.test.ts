@@ -85,6 +85,27 @@ test("many requests of many readers at once are answered one after the other", a
   expect(most).toBe(1);
 });
 
+test("who waits for explain keeps nobody waiting but others who ask for it", async () => {
+  const asked: string[] = [];
+  const handle: RequestHandler = ({ request }, reply) => {
+    asked.push(request);
+    if (request !== "explain") reply({ kind: "parts", parts: {} });
+    return undefined;
+  };
+  ends.push(await serveDaemon(socket, handle, process.getgid?.() ?? 0));
+  const call = { protocol: "tcp", from: "world", to: "host:22", state: "new" };
+  const explain = `${JSON.stringify({ version: 1, id: 1, request: "explain", call })}\n`;
+  const waiting = [1, 2].map(() => {
+    const client = connect(readersSocketOf(socket), () => client.write(explain));
+    return client;
+  });
+  await expect.poll(() => asked).toEqual(["explain"]);
+  const request = `${JSON.stringify({ version: 1, id: 1, request: "status" })}\n`;
+  expect(await countReplies(request, 1)).toBe(1);
+  expect(asked).toEqual(["explain", "status"]);
+  for (const client of waiting) client.destroy();
+});
+
 test("a reader that leaves gives its turn to the next", async () => {
   const replies: (() => void)[] = [];
   const handle: RequestHandler = (_request, reply) => {

@@ -54,12 +54,14 @@ async function serveReaders(
   groupId: number,
 ): Promise<() => Promise<void>> {
   const path = readersSocketOf(daemonSocket);
-  const inTurn = oneAtATime(handle);
+  const [inTurn, explainInTurn] = [oneAtATime(handle), oneAtATime(handle)];
   const end = await serveSocket(path, {
     limitBytes: readersLimitBytes,
     mostClients: mostReaders,
     idleMs: readersIdleMs,
     handle: (request, reply) => {
+      // What takes seconds keeps nobody else waiting.
+      if (request.request === "explain") return explainInTurn(request, reply);
       if (isReading(request)) return inTurn(request, reply);
       reply({ kind: "refused", message: `${request.request}: root alone may change anything` });
       return undefined;

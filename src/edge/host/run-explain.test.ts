@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { runExplain } from "./run-explain.ts";
+
+const call = {
+  protocol: "tcp",
+  from: "--help",
+  to: "host:22",
+  state: "new",
+  json: false,
+} as const;
+
+/** Node itself, which is given the words behind a script of its own. */
+const script = (text: string) => [process.execPath, "-e", text, "--"];
+
+test("words are handed on as arguments that are no options, and the answer with its status", async () => {
+  const command = script("console.log(process.argv.slice(1).join()); process.exitCode = 1");
+  expect(await runExplain(call, ["--socket=/x"], { command })).toEqual({
+    status: 1,
+    out: "explain,--socket=/x,--state=new,--,tcp,--help,host:22\n",
+    err: "",
+  });
+});
+
+test("it stands back behind the daemon", async () => {
+  const text = `const { readFileSync } = require("node:fs");
+    const look = () => {
+      const [score, priority] = [readFileSync("/proc/self/oom_score_adj", "utf8").trim(), os.getPriority()];
+      if (score === "1000" && priority === 10) console.log("behind");
+      else setTimeout(look, 5);
+    };
+    look();`;
+  expect(await runExplain(call, [], { command: script(text) })).toMatchObject({ out: "behind\n" });
+});
+
+test("one that does not end is ended, and is no answer", async () => {
+  const command = script("setInterval(() => undefined, 1000)");
+  await expect(runExplain(call, [], { command, patienceMs: 50 })).rejects.toThrow("no answer");
+});
