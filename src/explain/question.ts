@@ -126,15 +126,15 @@ function enterByPort(
   return { packet: withLink(packet, { to, from: question.mac ?? from }), iif: port };
 }
 
-/** By whichever port of the bridge it comes, it comes out of the leg that it is for. */
+/** By whichever port of the bridge it comes, it comes out of the leg that it is for: also what the host is to lead elsewhere. */
 function comeToLeg(
-  { host }: Ground,
-  { question: { family, to }, packet, bridge, station }: Crossing,
+  ground: Ground,
+  { question, packet, bridge, station }: Crossing,
 ): Entry | undefined {
-  const own = host.interfaces.get(station);
-  const isForLeg = station !== bridge && own?.addresses.some(({ bits }) => bits === to);
-  if (isForLeg !== true || host.filtersBridged(family)) return undefined;
-  return { packet: withLink(packet, { to: own?.mac ?? "unknown", from: "unknown" }), iif: station };
+  if (station === bridge || ground.host.filtersBridged(question.family)) return undefined;
+  const own = ground.host.interfaces.get(station)?.mac;
+  if (own === undefined || addressee(ground, question, station) !== own) return undefined;
+  return { packet: withLink(packet, { to: own, from: "unknown" }), iif: station };
 }
 
 /** The port was said: who sits behind it is the guest whose nic it is. */
