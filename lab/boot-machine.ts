@@ -37,6 +37,8 @@ export interface BootMachine {
   console(): Promise<string>;
   /** Resolves once it has switched itself off; throws {@link LabError} when it does not come to that. */
   untilOff(): Promise<void>;
+  /** As a reset button does: nothing is written to the disk before. Resolves when that is done; what is run then waits for the machine. */
+  reset(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +75,11 @@ export async function startBootMachine(options: BootMachineOptions): Promise<Boo
       if (isLate === true) {
         throw new LabError(`the machine does not switch itself off\n${await console()}`);
       }
+    },
+    reset: async () => {
+      await line.untilUp(patienceMs);
+      await monitor(join(folder, "monitor"), "system_reset");
+      line.expectAnother();
     },
     stop: async () => {
       line.close();
@@ -169,18 +176,37 @@ function qemuWords(folder: string, image: string, { kernel, tap }: BootMachineOp
     kernel: join(image, `vmlinuz-${kernel}`),
     initrd: at("initramfs.cpio"),
     append,
-    // What is written lives as long as this process.
+    // What is written lives as long as this process, through every reset.
     drive: `file=${join(image, "root.ext4")},format=raw,if=virtio,snapshot=on`,
     netdev: `tap,id=net,ifname=${tap},script=no,downscript=no`,
     device: "virtio-net-pci,netdev=net",
-    chardev: `socket,id=agent,path=${at("agent")},server=on,wait=off`,
+    mon: "chardev=monitor",
   };
+  const sockets = ["agent", "monitor"].map((name) => [
+    "-chardev",
+    `socket,id=${name},path=${at(name)},server=on,wait=off`,
+  ]);
   return [
     // Without cx16: QEMU 7.2 leaves rubbish in the flags after cmpxchg16b, and Linux 6.12 dies of it.
     "-machine q35 -accel tcg -cpu max,-cx16 -m 1024 -nodefaults -display none".split(" "),
+    ...sockets,
     ["-serial", `file:${at("console")}`, "-serial", "chardev:agent"],
     ...Object.entries(options).map(([name, value]) => [`-${name}`, value]),
   ].flat();
+}
+
+/** Resolves when QEMU has carried out the command: it prompts anew then. */
+async function monitor(path: string, command: string): Promise<void> {
+  const socket = await connected(path);
+  let text = "";
+  await new Promise((resolve) => {
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.split("(qemu) ").length > 2) resolve(undefined);
+    });
+    socket.write(`${command}\n`);
+  });
+  socket.destroy();
 }
 
 async function connected(path: string): Promise<Socket> {
@@ -197,8 +223,9 @@ async function connected(path: string): Promise<Socket> {
 
 /** What `agent.pl` says. */
 class AgentLine {
-  /** How often the agent has come up. */
-  timesUp = 0;
+  /** How often the agent has come up, and is to. */
+  #timesUp = 0;
+  #timesExpected = 1;
   readonly #ready: Promise<Socket>;
   readonly #explain: () => Promise<string>;
   readonly #answers = new Map<number, (answer: MachineAnswer) => void>();
@@ -221,10 +248,15 @@ class AgentLine {
     void this.#ready.then((socket) => socket.destroy()).catch(() => undefined);
   }
 
-  async untilUp(times: number, timeoutMs: number): Promise<void> {
+  /** The machine begins anew, and its agent with it. */
+  expectAnother(): void {
+    this.#timesExpected++;
+  }
+
+  async untilUp(timeoutMs: number): Promise<void> {
     await this.#within(timeoutMs, "it does not come up", (resolve) => {
       const look = (): void => {
-        if (this.timesUp >= times) resolve(undefined);
+        if (this.#timesUp >= this.#timesExpected) resolve(undefined);
       };
       this.#listeners.add(look);
       look();
@@ -232,7 +264,7 @@ class AgentLine {
   }
 
   async ask(script: string, timeoutMs: number): Promise<MachineAnswer> {
-    await this.untilUp(1, timeoutMs);
+    await this.untilUp(timeoutMs);
     const socket = await this.#ready;
     const id = ++this.#lastId;
     return this.#within(timeoutMs, `no answer to \`${script}\``, (resolve) => {
@@ -261,7 +293,7 @@ class AgentLine {
     const lines = (this.#text + text).split("\n");
     this.#text = lines.pop() ?? "";
     for (const line of lines) {
-      if (line.endsWith("up")) this.timesUp++;
+      if (line.endsWith("up")) this.#timesUp++;
       const [, id, status, hex = ""] = /^(\d+) (\d+) ([0-9a-f]*)$/.exec(line) ?? [];
       const answer = { status: Number(status), output: Buffer.from(hex, "hex").toString("utf8") };
       if (id !== undefined) this.#answers.get(Number(id))?.(answer);

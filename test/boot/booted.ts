@@ -73,14 +73,18 @@ export function expectNothingPassed({ probes }: Booted): void {
   expect(refused.filter((probe) => probes.answered(probe).length > 0)).toEqual([]);
 }
 
-/** When the network came up. Waits for that. */
-export async function networkUp({ probes, machine }: Booted): Promise<number> {
+export function answeredSince({ probes }: Booted, probe: string, from: number): readonly Answer[] {
+  return probes.answered(probe).filter(({ sentAt }) => sentAt >= from);
+}
+
+/** When the network came up for the so manieth time. Waits for that. */
+export async function networkUp({ probes, machine }: Booted, times = 1): Promise<number> {
   try {
-    await vi.waitUntil(() => probes.of("up").length > 0, patiently);
+    await vi.waitUntil(() => probes.of("up").length >= times, patiently);
   } catch (error) {
     throw new Error(`no network: ${(await machine.console()).slice(-2_000)}`, { cause: error });
   }
-  return probes.of("up")[0]?.sentAt ?? Infinity;
+  return probes.of("up")[times - 1]?.sentAt ?? Infinity;
 }
 
 /** Whoever knocked at the failsafe port in that time was let in. */
@@ -107,10 +111,13 @@ export async function expectNeverLockedOutToTheEnd(booted: Booted, from: number)
   expectNeverLockedOut(booted, from, last);
 }
 
-/** Waits until packets of this probe that were sent from now on are answered. */
-export async function untilAnswered({ probes, machine }: Booted, probe: string): Promise<void> {
-  const now = performance.now();
-  const isAnswer = ({ sentAt, by }: Answer): boolean => sentAt >= now && by === "answer";
+/** Waits until packets of this probe that were sent from then on are answered. */
+export async function untilAnswered(
+  { probes, machine }: Booted,
+  probe: string,
+  from = performance.now(),
+): Promise<void> {
+  const isAnswer = ({ sentAt, by }: Answer): boolean => sentAt >= from && by === "answer";
   try {
     await vi.waitUntil(() => probes.of(probe).some(isAnswer), patiently);
   } catch (error) {

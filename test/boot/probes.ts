@@ -10,6 +10,8 @@ export interface Answer {
   readonly answeredAt?: number;
   /** `refused`: an RST, or an ICMP error. Whatever it is, the packet has passed. */
   readonly by?: "answer" | "refused";
+  /** Of what the machine sent by itself. */
+  readonly text?: string;
 }
 
 /** Sends at a machine without a pause from its making on, and writes down what comes back. */
@@ -69,9 +71,10 @@ export class Probes {
   /** What arrives at this port of ours, whoever sends it. */
   listen(probe: string, address: string, port: number): void {
     const socket: Socket = createSocket("udp4");
-    socket.on("message", () => {
+    socket.on("message", (data) => {
       const now = performance.now();
-      this.#answers.push({ probe, sentAt: now, answeredAt: now, by: "answer" });
+      const text = data.toString();
+      this.#answers.push({ probe, sentAt: now, answeredAt: now, by: "answer", text });
     });
     socket.bind(port, address);
     this.#stops.push(() => socket.close());
