@@ -84,7 +84,7 @@ export async function runConfirm(settings: Settings, output: Output): Promise<Ex
 export async function runUnlessConfirmed(settings: Settings, output: Output): Promise<ExitStatus> {
   const unconfirmed = new Unconfirmed(settings.stateFolder);
   const change = await unconfirmed.load();
-  if (change === undefined) return exitStatus.ok;
+  if (change === undefined) throw new RefusedError("it is confirmed or taken back already");
   const end = performance.now() + change.seconds * 1000;
   // Who started this reads one word and goes, or is gone already: that ends nobody who waits.
   process.stdout.removeAllListeners("error").on("error", () => undefined);

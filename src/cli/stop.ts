@@ -65,16 +65,15 @@ async function clean(
   state: StateFolder,
   failures: string[],
 ): Promise<number | null> {
-  const claim = await new Unconfirmed(settings.stateFolder).end();
-  if (claim === undefined) {
-    throw new RefusedError("a change is being taken back, and that does not end: once more later");
-  }
   const attempt = attempts(failures);
+  await attempt(async () => {
+    if (await new Unconfirmed(settings.stateFolder).end()) return;
+    throw new StateError("a change is being taken back, and that does not end");
+  });
   await cleanKernel(settings, attempt);
   const gate = (await readGatePid(settings.gateSocket)) ?? null;
   if (gate !== null) await attempt(() => endProcess(gate));
   await attempt(() => state.clear());
-  claim.letGo();
   // libvirt's hooks are the machine's: they are those of the daemon at its usual place.
   if (settings.daemonSocket === defaultDaemonSocket) await removeHooks(attempt);
   await removeSockets(settings);

@@ -67,6 +67,7 @@ function missing(from: number, until: number): number[] {
   const sent = booted.probes
     .of("sent by the guest")
     .filter(({ sentAt }) => sentAt >= from && sentAt < until);
+  expect(sent.length).toBeGreaterThan(10);
   const numbers = new Set(sent.map(({ text }) => Number(text)));
   const first = Math.min(...numbers);
   const count = Math.max(...numbers) - first + 1;
@@ -134,6 +135,7 @@ test("with a policy that cannot be read, and nothing that was in force, the earl
   await expect
     .poll(() => answeredSince(booted, "failsafe", from).length, { timeout: 60_000 })
     .toBeGreaterThan(10);
-  const closed = ["refused service", "refused datagrams", "published"];
+  // Datagrams that were let in until now are one flow, which may go on.
+  const closed = ["refused service", "published"];
   expect(closed.flatMap((probe) => answeredSince(booted, probe, from))).toEqual([]);
 });

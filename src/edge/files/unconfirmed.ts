@@ -44,6 +44,11 @@ export class Unconfirmed {
     return join(this.#folder, "taking-back.json");
   }
 
+  /** That of {@link claimPath}. */
+  get #lock(): string {
+    return `${this.#file}.lock`;
+  }
+
   async save(change: UnconfirmedChange): Promise<void> {
     await refusing("what is to be put back is not saved", async () => {
       await this.#boot.keep();
@@ -76,18 +81,17 @@ export class Unconfirmed {
     return claim;
   }
 
-  /**
-   * Nothing waits any more, nobody takes anything back, and no other change can begin while the claim is held. Undefined where
-   * somebody goes on taking back.
-   */
-  async end(): Promise<Claim | undefined> {
+  /** Nothing waits any more, and nobody takes anything back. False where somebody goes on with that. */
+  async end(): Promise<boolean> {
     const deadline = performance.now() + patienceMs;
-    for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
-    for (;;) {
-      const claim = await this.claim();
-      if (claim !== undefined || performance.now() > deadline) return claim;
+    await refusing("a change that waits is not removed", async () => {
+      for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
+    });
+    while (existsSync(this.#lock) && !(await this.#isFree())) {
+      if (performance.now() > deadline) return false;
       await setTimeout(lookEveryMs);
     }
+    return true;
   }
 
   /** False where nothing waits, or somebody is taking it back. */
@@ -118,7 +122,7 @@ export class Unconfirmed {
   }
 
   async clear(): Promise<void> {
-    for (const file of [this.#file, this.#taken, `${this.#file}.lock`]) {
+    for (const file of [this.#file, this.#taken, this.#lock]) {
       await rm(file, { force: true });
     }
     await this.#boot.forgetKept();
@@ -126,7 +130,10 @@ export class Unconfirmed {
 
   /** The taking back was broken off, and nobody is at it. */
   async #isLeft(): Promise<boolean> {
-    if (!existsSync(this.#taken)) return false;
+    return existsSync(this.#taken) && (await this.#isFree());
+  }
+
+  async #isFree(): Promise<boolean> {
     const claim = await this.claim();
     claim?.letGo();
     return claim !== undefined;
