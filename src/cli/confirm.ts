@@ -95,7 +95,7 @@ export async function runUnlessConfirmed(settings: Settings, output: Output): Pr
   }
   if ((await unconfirmed.take(change.id)) === undefined) return exitStatus.ok;
   while (unconfirmed.isThere() && !(await isTakenBack(settings, change))) await sleep(againAfterMs);
-  await unconfirmed.clear();
+  await unconfirmed.finish();
   return exitStatus.ok;
 }
 

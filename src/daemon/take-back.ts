@@ -52,7 +52,7 @@ async function takeBack(unconfirmed: Unconfirmed, parts: TakeBackParts): Promise
   const history = new PolicyHistory(join(stateFolder, "history"));
   await history.announce(before, { by: "virtwall: not confirmed" });
   const kept = await putBack(before, { policy: await sources.policy.read(), ownFilters });
-  await unconfirmed.clear();
+  await unconfirmed.finish();
   const where = kept.length === 0 ? "" : `; what they said is in ${kept.join(", ")}`;
   const message = `the last change was not confirmed: the files are put back${where}`;
   journal.add("warning", "taken-back", message);

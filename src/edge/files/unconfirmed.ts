@@ -121,11 +121,15 @@ export class Unconfirmed {
     return change;
   }
 
-  async clear(): Promise<void> {
-    for (const file of [this.#file, this.#taken, this.#lock]) {
-      await rm(file, { force: true });
-    }
+  /** It is taken back. The lock stays its holder's, who may still have to end what has written the rules. */
+  async finish(): Promise<void> {
+    for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
     await this.#boot.forgetKept();
+  }
+
+  async clear(): Promise<void> {
+    await this.finish();
+    await rm(this.#lock, { force: true });
   }
 
   /** The taking back was broken off, and nobody is at it. */
