@@ -72,7 +72,8 @@ export class Site {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       [join(this.#programs, "bin/virtwall"), ...this.options, ...args],
-      { encoding: "utf8", timeout: 30_000, ...spawnOptions },
+      // A command in the midst of a change takes no SIGTERM.
+      { encoding: "utf8", timeout: 30_000, killSignal: "SIGKILL", ...spawnOptions },
     );
     return { status, stdout, stderr };
   }
