@@ -5,7 +5,10 @@ import { readQuestion } from "./explain-words.ts";
 
 const ground = {
   tables: [],
-  host: { ...plainHost, route: () => ({ kind: "none" as const, reason: "no route" }) },
+  host: {
+    ...plainHost,
+    route: () => ({ kind: "none" as const, loss: { why: "no route" as const } }),
+  },
 };
 const nics = [{ guest: "web1", mac: "52:54:00:00:00:01", addresses: ["10.0.0.5", "fd00::5"] }];
 

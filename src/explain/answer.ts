@@ -1,11 +1,12 @@
 import { formatAddress } from "../base/address.ts";
+import { defined } from "../base/defined.ts";
 import { loadField } from "./load.ts";
+import { tellLoss } from "./loss.ts";
 import { answerTo, withLink } from "./make-packet.ts";
 import { nameRule, nameStep, type NamedRule, type NamedStep, pathOf } from "./named-rule.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import { enter, type Question } from "./question.ts";
 import { leadsElsewhere } from "./nat.ts";
-import { silentOn } from "./next-hop.ts";
 import type { Loaded } from "./value.ts";
 import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
 
@@ -26,11 +27,13 @@ export interface Answer {
   readonly rewritten?: { readonly address: string; readonly port?: number };
 }
 
-/** An answer, and the packet where its way ended. */
+/** An answer, and what became of the packet. */
 export interface Followed {
   readonly answer: Answer;
-  /** Absent where it did not set out, or where ways differ. */
+  /** The packet where its way ended; absent where it did not set out. */
   readonly end?: Way;
+  /** Absent where ways differ. */
+  readonly fate?: Fate;
 }
 
 /** Follows the first packet of the flow, and what its receiver would answer. */
@@ -40,12 +43,12 @@ export function answer(ground: Ground, question: Question): Answer {
 
 export function follow(ground: Ground, question: Question): Followed {
   const entry = enter(ground, question);
-  if ("kind" in entry) return { answer: { ...settled(entry), way: "there", path: [] } };
+  if ("kind" in entry) return { answer: { ...settled(entry), way: "there" }, fate: entry };
   const { packet, iif } = entry;
   const ways = iif === undefined ? walkSent(ground, packet) : walkReceived(ground, packet, iif);
-  const there = agreed(ways);
+  const { fate, ...there } = agreed(ways);
   const [way] = ways;
-  const ended = way === undefined ? {} : { end: way };
+  const ended = defined({ end: way, fate });
   if (way === undefined) return { answer: { ...there, way: "there" } };
   const rewritten = rewrittenBy(packet, way.state.packet);
   if (there.verdict !== "delivered") {
@@ -57,12 +60,12 @@ export function follow(ground: Ground, question: Question): Followed {
     return { answer: { ...result, verdict: "nobody listens" }, ...ended };
   }
   const backs = ways.flatMap((each) => goBack(ground, each));
-  const back = agreed(backs);
+  const { fate: fateBack, ...back } = agreed(backs);
   if (back.verdict === "delivered") return { answer: result, ...ended };
   const [end] = backs;
   return {
     answer: { ...result, ...back, path: there.path, way: "back" },
-    ...(end !== undefined && { end }),
+    ...defined({ end, fate: fateBack }),
   };
 }
 
@@ -104,21 +107,17 @@ function besideReceiver({ host }: Ground, reply: Packet, bridge: string): bigint
   return isOnLink ? host.neighbour(bridge, destination) : undefined;
 }
 
-export const pastHostReason = "the answer goes past the host, from another address than was asked";
-
 /** What nat has led to the receiver is not undone where the host does not route the answer. */
 function pastHost(way: Way, bridge: string | undefined): Way {
   const isRewritten = way.state.packet.flow.isDestinationRewritten;
   const isPast = way.fate.kind === "sent" && bridge !== undefined && isRewritten;
-  return isPast
-    ? { ...way, fate: { kind: "lost", reason: `${pastHostReason}, on ${bridge}` } }
-    : way;
+  return isPast ? { ...way, fate: { kind: "lost", loss: { why: "past the host", bridge } } } : way;
 }
 
 const knownOr = (loaded: Loaded): bigint | "unknown" =>
   typeof loaded === "bigint" ? loaded : "unknown";
 
-type Result = Pick<Answer, "verdict" | "detail" | "because" | "path">;
+type Result = Pick<Answer, "verdict" | "detail" | "because" | "path"> & Pick<Followed, "fate">;
 
 /** What all ways come to; where they differ nobody knows, because of the first rule at which they parted. */
 function agreed(ways: readonly Way[]): Result {
@@ -127,8 +126,7 @@ function agreed(ways: readonly Way[]): Result {
   const path = pathOf(first.state.trail);
   const result = settled(first.fate);
   if (others.every(({ fate }) => settled(fate).verdict === result.verdict)) {
-    const because = decisive(first, result);
-    return { ...result, path, ...(because !== undefined && { because }) };
+    return defined({ ...result, path, because: decisive(first), fate: first.fate });
   }
   const doubt = ways.flatMap(({ state }) => state.doubts)[0];
   return {
@@ -140,16 +138,13 @@ function agreed(ways: readonly Way[]): Result {
 }
 
 /** The rule that stops it, that leads it to where nobody is, or of which nobody knows what it does. */
-function decisive(
-  { state: { trail, doubts } }: Way,
-  { verdict, detail }: Pick<Answer, "verdict" | "detail">,
-): NamedRule | undefined {
-  if (verdict === "unknown") {
+function decisive({ state: { trail, doubts }, fate }: Way): NamedRule | undefined {
+  if (fate.kind === "unknown") {
     const doubt = doubts.at(-1);
     return doubt && nameRule(doubt.place);
   }
-  const isStopped = verdict === "dropped" || verdict === "rejected";
-  const isMisled = verdict === "lost" && detail.includes(silentOn);
+  const isStopped = fate.kind === "dropped" || fate.kind === "rejected";
+  const isMisled = fate.kind === "lost" && fate.loss.why === "silent";
   const step = isStopped ? trail.at(-1) : isMisled ? trail.find(leadsElsewhere) : undefined;
   return step && nameStep(step);
 }
@@ -163,6 +158,8 @@ function settled(fate: Fate): Pick<Answer, "verdict" | "detail"> & { path: [] } 
     case "dropped":
     case "rejected":
       return { verdict: fate.kind, detail: "", path: [] };
+    case "lost":
+      return { verdict: "lost", detail: tellLoss(fate.loss), path: [] };
     default:
       return { verdict: fate.kind, detail: fate.reason, path: [] };
   }

@@ -1,6 +1,6 @@
 import type { Family } from "../base/address.ts";
 import type { FibQuery } from "./host.ts";
-import { findRoute, type RouteQuery, type RouteTables } from "./routes.ts";
+import { findRoute, type RouteQuery, type RouteTables, type Unrouted } from "./routes.ts";
 import { symbolValue } from "./symbols.ts";
 import { type Loaded, nameBits } from "./value.ts";
 
@@ -46,12 +46,16 @@ function addressType6(tables: RouteTables, query: FibQuery): Loaded {
     case "anycast":
       return word(route.kind);
     case "none":
-      return word(
-        route.reason === "blackhole" || route.reason === "prohibit" ? route.reason : "unreachable",
-      );
+      return word(unreachableType(route.loss));
     default:
       return "unknown";
   }
+}
+
+/** The kernel tells apart no more than these (fib6_rule_action, fib6_null_entry). */
+function unreachableType(loss: Unrouted): string {
+  const isTold = loss.why === "refused" && (loss.word === "blackhole" || loss.word === "prohibit");
+  return isTold ? loss.word : "unreachable";
 }
 
 function fixedType(family: Family, address: bigint): string | undefined {

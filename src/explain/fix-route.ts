@@ -1,39 +1,43 @@
 import { type Family, formatAddress } from "../base/address.ts";
 import type { Answer } from "./answer.ts";
+import type { Loss } from "./loss.ts";
 import type { Question } from "./question.ts";
-import { unheardOn } from "./read-host.ts";
-import { noRoute } from "./routes.ts";
 import type { Ground } from "./walk.ts";
 
-/** What mends a way that routing does not go, by the reason it gives. */
+/** What mends a way that routing does not go. */
 export function fixRoute(
   ground: Ground,
   question: Question,
-  { detail: reason, way }: Pick<Answer, "detail" | "way">,
-): string | undefined {
+  { loss, way }: { loss: Loss; way: Answer["way"] },
+): string {
   const { family } = question;
-  const forwarding = /^the host forwards nothing from (\S+)$/.exec(reason);
-  if (forwarding !== null) return fixForwarding(ground, family, forwarding[1] ?? "");
-  const filtered = /^rp_filter of (\S+): (.*)$/.exec(reason);
-  if (filtered !== null) {
-    const [, device = "", why = ""] = filtered;
-    const source = typeof question.from === "bigint" ? question.from : undefined;
-    return why.startsWith("there is no way back") && source !== undefined
-      ? `ip route add ${formatAddress(family, source)} dev ${device}`
-      : `sysctl -w net.ipv4.conf.${inDots(device)}.rp_filter=2`;
+  switch (loss.why) {
+    case "not forwarded":
+      return fixForwarding(ground, family, loss.iif);
+    case "wrong way back":
+      return fixWayBack(question, loss);
+    case "own source":
+      return "give the sender an address of its own: the host has this one";
+    case "detached":
+      return `ip link set ${loss.tap} master ${loss.bridge}`;
+    case "no route":
+      return loss.deaf === undefined
+        ? `ip ${inetOf(family)}route add ${destinationOf(question, way)} via ROUTER`
+        : `sysctl -w net.ipv6.conf.${inDots(loss.deaf)}.accept_ra=2`;
+    default: {
+      const to = destinationOf(question, way);
+      return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;
+    }
   }
-  if (reason === "its source is the host's own address") {
-    return "give the sender an address of its own: the host has this one";
-  }
-  const detached = /^(\S+) is no port of (\S+)$/.exec(reason);
-  if (detached !== null) {
-    return `ip link set ${detached[1] ?? ""} master ${detached[2] ?? ""}`;
-  }
-  const to = destinationOf(question, way);
-  const [, deaf] = reason.split(unheardOn);
-  if (deaf !== undefined) return `sysctl -w net.ipv6.conf.${inDots(deaf)}.accept_ra=2`;
-  if (reason === noRoute) return `ip ${inetOf(family)}route add ${to} via ROUTER`;
-  return `take the route away that says so: ip ${inetOf(family)}route get ${to}`;
+}
+
+function fixWayBack(
+  { from }: Question,
+  { iif, dev }: Extract<Loss, { readonly why: "wrong way back" }>,
+): string {
+  return dev === undefined && typeof from === "bigint"
+    ? `ip route add ${formatAddress(4, from)} dev ${iif}`
+    : `sysctl -w net.ipv4.conf.${inDots(iif)}.rp_filter=2`;
 }
 
 /** Of that way. */

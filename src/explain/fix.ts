@@ -1,16 +1,18 @@
 import { formatAddress } from "../base/address.ts";
-import { type Answer, type Followed, pastHostReason } from "./answer.ts";
+import type { Answer, Followed } from "./answer.ts";
 import { fixForeignRule } from "./fix-foreign-rule.ts";
 import { fixOwnRule } from "./fix-own-rule.ts";
 import { fixRoute } from "./fix-route.ts";
 import { guestKey, guestWord } from "./guest-word.ts";
-import { deafTo, silentOn } from "./next-hop.ts";
 import type { Knowledge } from "./knowledge.ts";
+import type { Loss } from "./loss.ts";
 import type { Question } from "./question.ts";
 import { macBits } from "./read-host.ts";
 import { fixPending } from "./shadowed.ts";
 import { ownerOf } from "./table-owner.ts";
-import type { Ground } from "./walk.ts";
+import type { Ground, Missing } from "./walk.ts";
+
+type Of<Why extends Loss["why"]> = Extract<Loss, { readonly why: Why }>;
 
 /** The one thing to do so that it arrives: a command, or a line of the policy. Undefined for what arrives. */
 export function fixOf(
@@ -18,17 +20,14 @@ export function fixOf(
   question: Question,
   { followed, knowledge }: { followed: Followed; knowledge: Knowledge },
 ): string | undefined {
-  const { answer, end } = followed;
+  const { answer, end, fate } = followed;
   switch (answer.verdict) {
     case "delivered":
       return undefined;
     case "lost":
-      if (answer.detail.includes(deafTo)) return fixMacvtap(ground, answer, knowledge);
-      if (answer.detail.includes(silentOn))
-        return fixSilent(ground, question, { answer, knowledge });
-      return answer.detail.startsWith(pastHostReason)
-        ? fixHairpin(question, answer.rewritten, knowledge)
-        : fixRoute(ground, question, answer);
+      return fate?.kind === "lost"
+        ? fixLoss(ground, question, { ...fate, answer, knowledge })
+        : undefined;
     case "nobody listens":
       return fixSilence(question, answer.rewritten, knowledge);
     case "dropped":
@@ -42,13 +41,33 @@ export function fixOf(
         : fixForeignRule({ ...stop, trail });
     }
     default:
-      return fixDoubt(question, answer.detail);
+      return fate?.kind === "unknown" ? fixDoubt(question, fate.missing) : undefined;
+  }
+}
+
+function fixLoss(
+  ground: Ground,
+  question: Question,
+  { loss, answer, knowledge }: { loss: Loss; answer: Answer; knowledge: Knowledge },
+): string {
+  switch (loss.why) {
+    case "beside macvtap":
+      return fixMacvtap(ground, loss, knowledge);
+    case "silent":
+      return fixSilent(ground, question, { loss, answer, knowledge });
+    case "past the host":
+      return fixHairpin(question, answer.rewritten, knowledge);
+    default:
+      return fixRoute(ground, question, { loss, way: answer.way });
   }
 }
 
 /** As libvirt's wiki has it ("Guest can reach outside network, but can't reach host (macvtap)"): by a second nic on a network. */
-function fixMacvtap({ host }: Ground, { detail }: Answer, { nics }: Knowledge): string {
-  const [macvtap = ""] = detail.split(deafTo);
+function fixMacvtap(
+  { host }: Ground,
+  { macvtap }: Of<"beside macvtap">,
+  { nics }: Knowledge,
+): string {
   const mac = host.interfaces.get(macvtap)?.mac;
   const guest = nics.find((nic) => macBits(nic.mac) === mac)?.guest;
   return `virsh attach-interface ${guestWord(guest)} network NETWORK --model virtio --live --config`;
@@ -58,12 +77,15 @@ function fixMacvtap({ host }: Ground, { detail }: Answer, { nics }: Knowledge): 
 function fixSilent(
   { host }: Ground,
   question: Question,
-  { answer: { detail, rewritten }, knowledge }: { answer: Answer; knowledge: Knowledge },
+  {
+    loss: { address, dev },
+    answer: { rewritten },
+    knowledge,
+  }: { loss: Of<"silent">; answer: Answer; knowledge: Knowledge },
 ): string {
-  const [address = "", device = ""] = detail.split(` ${silentOn}`);
   const nic = knowledge.nics.find(({ addresses }) => addresses.includes(address));
   if (nic !== undefined) {
-    const known = host.heardOf(device, macBits(nic.mac) ?? 0n);
+    const known = host.heardOf(dev, macBits(nic.mac) ?? 0n);
     const present = known.find((each) => each.includes(":") === address.includes(":"));
     return present === undefined
       ? `virsh console ${guestWord(nic.guest)}`
@@ -105,11 +127,15 @@ function fixSilence(
   return fixPending(published, nics.find((each) => each.guest === guest)?.mac);
 }
 
-function fixDoubt({ from, family }: Question, detail: string): string | undefined {
-  if (detail.includes("--in")) return "say the interface: --in IFACE";
-  if (/port of|on \S+ (is|the|it)/.test(detail)) {
-    const who = typeof from === "bigint" ? formatAddress(family, from) : "GUEST";
-    return `let it send something first, so that the bridge learns where it is: ping ${who}`;
+function fixDoubt({ from, family }: Question, missing: Missing | undefined): string | undefined {
+  switch (missing) {
+    case "interface":
+      return "say the interface: --in IFACE";
+    case "port": {
+      const who = typeof from === "bigint" ? formatAddress(family, from) : "GUEST";
+      return `let it send something first, so that the bridge learns where it is: ping ${who}`;
+    }
+    default:
+      return undefined;
   }
-  return undefined;
 }

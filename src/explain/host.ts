@@ -1,5 +1,6 @@
 import type { Family } from "../base/address.ts";
 import type { Called } from "./listeners.ts";
+import type { Loss } from "./loss.ts";
 import type { Route, RouteQuery } from "./routes.ts";
 import type { Known, Loaded, Outsider } from "./value.ts";
 
@@ -45,7 +46,7 @@ export interface Host {
   /** Whether it sends on what it receives there and is not for it. */
   forwards(family: Family, iif: string): boolean;
   /** Why it takes no packet from that source there (rp_filter, an address of its own); undefined where it does. */
-  refuses(family: Family, source: bigint | Outsider, iif: string): string | undefined;
+  refuses(family: Family, source: bigint | Outsider, iif: string): Loss | undefined;
   /** Anybody who is beyond the default route. */
   outsider(family: Family): Outsider;
   /** Whether frames between ports of a bridge meet the chains of IP too (br_netfilter). */

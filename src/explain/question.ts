@@ -1,10 +1,12 @@
 import { type Family, toBits } from "../base/address.ts";
+import { defined } from "../base/defined.ts";
+import { type Loss, tellLoss } from "./loss.ts";
 import { besideMacvtap } from "./next-hop.ts";
 import { type AnswerEnds, firstPacket, withLink } from "./make-packet.ts";
 import type { Packet } from "./packet.ts";
 import type { Route } from "./routes.ts";
 import type { Known, Outsider } from "./value.ts";
-import type { Fate, Ground } from "./walk.ts";
+import type { Fate, Ground, Missing } from "./walk.ts";
 
 /** Who asks whom, of a flow that is to begin or, `established`, that began under the rules there are. */
 export interface Question {
@@ -57,13 +59,14 @@ export function enter(ground: Ground, question: Question): Entry | Fate {
 }
 
 /** What a macvtap sends comes to no interface of the host, whoever it is for. */
-function pastHost(ground: Ground, { family, to }: Question, reason: string): Fate {
+function pastHost(ground: Ground, { family, to }: Question, loss: Loss): Fate {
   return routeTo(ground, family, to).kind === "local"
-    ? { kind: "lost", reason }
-    : unknown(`${reason}: what it sends goes past the host`);
+    ? { kind: "lost", loss }
+    : unknown(`${tellLoss(loss)}: what it sends goes past the host`);
 }
 
-const unknown = (reason: string): Fate => ({ kind: "unknown", reason });
+const unknown = (reason: string, missing?: Missing): Fate =>
+  defined({ kind: "unknown" as const, reason, missing });
 
 function isOwn(ground: Ground, { family, from }: Question): boolean {
   if (typeof from !== "bigint") return false;
@@ -84,7 +87,7 @@ function sourceOf(ground: Ground, question: Question): Known | Fate {
   if (from === "world") return ground.host.outsider(family);
   if (from !== "host") return from;
   const route = routeTo(ground, family, to);
-  if (route.kind === "none") return { kind: "lost", reason: route.reason };
+  if (route.kind === "none") return { kind: "lost", loss: route.loss };
   if (route.kind === "local") return destinationOf(ground, question);
   if (route.kind !== "unicast") return unknown("by which address the host would send");
   if (route.prefsrc !== undefined) return toBits(route.prefsrc);
@@ -98,7 +101,7 @@ function sourceOf(ground: Ground, question: Question): Known | Fate {
 function wayBack(ground: Ground, { family, from }: Question): string | Fate {
   const route = routeTo(ground, family, typeof from === "bigint" ? from : "world");
   if (route.kind === "unicast") return route.dev;
-  return unknown("by which interface it would come; say so with --in");
+  return unknown("by which interface it would come; say so with --in", "interface");
 }
 
 interface Crossing {
@@ -120,7 +123,7 @@ function enterByPort(
   const port = from === undefined ? undefined : host.portTo(bridge, from);
   if (from === undefined || port === undefined || port === "self") {
     const reason = `behind which port of ${bridge} the sender is`;
-    return comeToLeg(ground, { question, packet, bridge, station }) ?? unknown(reason);
+    return comeToLeg(ground, { question, packet, bridge, station }) ?? unknown(reason, "port");
   }
   const to = addressee(ground, question, station) ?? "unknown";
   return { packet: withLink(packet, { to, from: question.mac ?? from }), iif: port };

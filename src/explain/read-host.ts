@@ -2,14 +2,8 @@ import { type Family, parseAddress, toBits } from "../base/address.ts";
 import { answerFib } from "./fib.ts";
 import type { Host, Interface } from "./host.ts";
 import { hears, type Listener } from "./listeners.ts";
-import {
-  findRoute,
-  noRoute,
-  outsider,
-  type Route,
-  type RouteQuery,
-  type RouteTables,
-} from "./routes.ts";
+import type { Loss } from "./loss.ts";
+import { findRoute, outsider, type Route, type RouteQuery, type RouteTables } from "./routes.ts";
 import { deafTowards } from "./unheard-routers.ts";
 import type { Outsider } from "./value.ts";
 
@@ -141,13 +135,10 @@ function portsOf({ links, nics }: HostListing, bridge: string): string[] {
 
 function routeTo(listing: HostListing, query: RouteQuery): Route {
   const route = findRoute(listing.routing, query);
-  if (query.family === 4 || route.kind !== "none" || route.reason !== noRoute) return route;
+  if (query.family === 4 || route.kind !== "none" || route.loss.why !== "no route") return route;
   const deaf = deafTowards(listing);
-  return deaf === undefined ? route : { kind: "none", reason: `${noRoute}${unheardOn}${deaf}` };
+  return deaf === undefined ? route : { kind: "none", loss: { why: "no route", deaf } };
 }
-
-/** Between "no route" and the interface on which the routers are. */
-export const unheardOn = ": the host forwards IPv6, and hears no router on ";
 
 function isBridgePort({ linkinfo }: LinkRow): boolean {
   return linkinfo?.info_slave_kind === "bridge";
@@ -184,17 +175,16 @@ function refusal(
   { routing, settings }: HostListing,
   family: Family,
   { source, iif }: { source: bigint | Outsider; iif: string },
-): string | undefined {
+): Loss | undefined {
   if (family === 6) return undefined;
   const back = findRoute(routing, { family, source: 0n, destination: source, mark: 0n });
-  if (back.kind === "local") return "its source is the host's own address";
+  if (back.kind === "local") return { why: "own source" };
   const path = (name: string) => Number(settings.get(`net/ipv4/conf/${name}/rp_filter`) ?? 0);
   const strictness = Math.max(path("all"), path(iif));
   if (strictness === 0 || back.kind === "unknown") return undefined;
-  if (back.kind !== "unicast") return `rp_filter of ${iif}: there is no way back to its source`;
-  return strictness === 1 && back.dev !== iif
-    ? `rp_filter of ${iif}: the way back to its source is ${back.dev}`
-    : undefined;
+  if (back.kind !== "unicast") return { why: "wrong way back", iif };
+  const { dev } = back;
+  return strictness === 1 && dev !== iif ? { why: "wrong way back", iif, dev } : undefined;
 }
 
 function portTo(listing: HostListing, bridge: string, mac: bigint): string | undefined {

@@ -1,5 +1,6 @@
 import { type Family, parseAddress, toBits } from "../base/address.ts";
 import { remembered } from "../base/remembered.ts";
+import type { Loss } from "./loss.ts";
 import { isWithin, networkOf, outsiderOf, widthOf } from "./outsider.ts";
 import { type Answer, answerOf, type Known, type Outsider } from "./value.ts";
 
@@ -43,11 +44,10 @@ export type Route =
       readonly prefsrc?: string;
     }
   | { readonly kind: "broadcast" | "multicast" | "anycast" }
-  /** `reason`: in the kernel's words, such as `unreachable`, or `no route`. */
-  | { readonly kind: "none"; readonly reason: string }
+  | { readonly kind: "none"; readonly loss: Unrouted }
   | { readonly kind: "unknown"; readonly reason: string };
 
-export const noRoute = "no route";
+export type Unrouted = Extract<Loss, { readonly why: "no route" | "refused" }>;
 
 /** The route that the kernel's policy routing finds. */
 export function findRoute(tables: RouteTables, query: RouteQuery): Route {
@@ -60,15 +60,15 @@ export function findRoute(tables: RouteTables, query: RouteQuery): Route {
     const name = `rule ${String(rule["priority"])}`;
     if (answer === "maybe") return { kind: "unknown", reason: name };
     if (rule["table"] === undefined) {
-      const reason = String(rule["action"] ?? "unknown");
-      return reason === "unknown" ? { kind: "unknown", reason: name } : { kind: "none", reason };
+      const word = String(rule["action"] ?? "unknown");
+      return word === "unknown" ? { kind: "unknown", reason: name } : refused(word);
     }
     const rows = findInTable(tables.routes[query.family], String(rule["table"]), query);
     const [row] = rows;
     if (rows.length > 1) return { kind: "unknown", reason: "which route its destination has" };
     if (row !== undefined && row.type !== "throw") return routeOf(row);
   }
-  return { kind: "none", reason: noRoute };
+  return { kind: "none", loss: { why: "no route" } };
 }
 
 /** Selectors of rules that this model follows, besides those that say what to do. */
@@ -186,11 +186,13 @@ function isConsulted(table: string): boolean {
   return table === "local" || table === "main" || table === "default";
 }
 
+const refused = (word: string): Route => ({ kind: "none", loss: { why: "refused", word } });
+
 const unreachable = new Set(["unreachable", "blackhole", "prohibit"]);
 
 function routeOf(row: RouteRow): Route {
   const { type = "unicast", dev, gateway, prefsrc } = row;
-  if (unreachable.has(type)) return { kind: "none", reason: type };
+  if (unreachable.has(type)) return refused(type);
   if (type === "broadcast" || type === "multicast" || type === "anycast") return { kind: type };
   if (row.nexthops !== undefined || row.via !== undefined || dev === undefined) {
     return { kind: "unknown", reason: `the route to ${String(row.dst)} by several ways` };

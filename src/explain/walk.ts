@@ -3,6 +3,7 @@ import type { Table } from "../nft/ast.ts";
 import { loadField } from "./load.ts";
 import type { Host } from "./host.ts";
 import { type HookPoint, runHook, type Station } from "./hook.ts";
+import type { Loss } from "./loss.ts";
 import { neighbourAnswer, withLink } from "./make-packet.ts";
 import { withField } from "./mangle.ts";
 import { besideMacvtap, type NextHop, silence } from "./next-hop.ts";
@@ -17,8 +18,12 @@ export type Fate =
   | { readonly kind: "sent"; readonly dev: string; readonly via?: string }
   | { readonly kind: "dropped" }
   | { readonly kind: "rejected" }
-  | { readonly kind: "lost"; readonly reason: string }
-  | { readonly kind: "unknown"; readonly reason: string };
+  | { readonly kind: "lost"; readonly loss: Loss }
+  /** `missing`: what would have to be known, where somebody can help. */
+  | { readonly kind: "unknown"; readonly reason: string; readonly missing?: Missing };
+
+/** The interface by which a packet comes, or the port of a bridge behind which somebody is. */
+export type Missing = "interface" | "port";
 
 /** One way that the packet may go. */
 export interface Way {
@@ -77,7 +82,7 @@ function enterPort(ground: Ground, state: State, { iif, bridge }: Omit<Crossing,
 /** A bridge that does not know behind which port the receiver is asks all; so does who follows it, and knows what all answer alike. */
 function flood(ground: Ground, state: State, { iif, bridge }: Omit<Crossing, "port">): Way[] {
   const reason = `to whom on ${bridge} it is handed`;
-  const open: Way[] = [{ state, fate: { kind: "unknown", reason } }];
+  const open: Way[] = [{ state, fate: { kind: "unknown", reason, missing: "port" } }];
   const stopped: Way[] = [];
   for (const port of ground.host.portsOf(bridge).filter((each) => each !== iif)) {
     const ways = cross(ground, state, { iif, bridge, port });
@@ -185,11 +190,11 @@ function routeReceived(ground: Ground, state: State, iif: string): Way[] {
   if (family === undefined) return [{ state, fate: fateOf(route) }];
   const source = addressOf(state.packet, "saddr");
   const refusal = source === "unknown" ? undefined : ground.host.refuses(family, source, iif);
-  if (refusal !== undefined) return [{ state, fate: { kind: "lost", reason: refusal } }];
+  if (refusal !== undefined) return lose(state, refusal);
   if (route.kind === "local") return deliver(ground, state, iif);
   if (route.kind !== "unicast") return [{ state, fate: fateOf(route) }];
   if (ground.host.forwards(family, iif)) return forward(ground, state, { iif, ...route });
-  return [{ state, fate: { kind: "lost", reason: `the host forwards nothing from ${iif}` } }];
+  return lose(state, { why: "not forwarded", iif });
 }
 
 /** All ways of a packet that a process of the host sends. */
@@ -245,8 +250,8 @@ function leave(ground: Ground, state: State, { dev, via, iif }: Leaving): Way[] 
   });
 }
 
-function lose(state: State, reason: string): Way[] {
-  return [{ state, fate: { kind: "lost", reason } }];
+function lose(state: State, loss: Loss): Way[] {
+  return [{ state, fate: { kind: "lost", loss } }];
 }
 
 /** By a leg of the host's into the bridge on which that stands; undefined where it is none, or nobody knows to whom. */
@@ -282,14 +287,14 @@ function enterBridge(ground: Ground, state: State, { dev, hop }: NextHop): Way[]
   const mac = typeof hop === "bigint" ? ground.host.neighbour(dev, hop) : undefined;
   const own = ground.host.interfaces.get(dev)?.mac;
   const port = mac === undefined ? undefined : ground.host.portTo(dev, mac);
-  const detached = mac === undefined ? undefined : ground.host.detached(dev, mac);
-  if (detached !== undefined) return lose(state, `${detached} is no port of ${dev}`);
-  if (port === "self") return lose(state, "its own frame");
+  const tap = mac === undefined ? undefined : ground.host.detached(dev, mac);
+  if (tap !== undefined) return lose(state, { why: "detached", tap, bridge: dev });
+  if (port === "self") return lose(state, { why: "own frame" });
   const silent = silence(ground.host, state.packet, { dev, hop });
   if (mac === undefined || port === undefined) {
     const reason = `where on ${dev} the next hop is`;
     return silent === undefined
-      ? [{ state, fate: { kind: "unknown", reason } }]
+      ? [{ state, fate: { kind: "unknown", reason, missing: "port" } }]
       : lose(state, silent);
   }
   if (silent !== undefined) {
@@ -352,7 +357,7 @@ function then(crossing: Passed, next: (state: State) => readonly Way[]): Way[] {
 }
 
 function fateOf(route: Route): Fate {
-  if (route.kind === "none") return { kind: "lost", reason: route.reason };
+  if (route.kind === "none") return { kind: "lost", loss: route.loss };
   const reason = route.kind === "unknown" ? route.reason : `a destination that is ${route.kind}`;
   return { kind: "unknown", reason };
 }
