@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { SourceText } from "../../ports/sources.ts";
 import { StateError } from "../../ports/state.ts";
@@ -61,17 +61,17 @@ export class PolicyHistory {
 
   /** Takes in texts that are in force now, unless they are the newest already; `by` where nobody has announced them. */
   async add(texts: OperatorTexts, by: string): Promise<void> {
-    const held = await this.load();
-    if (held[0] !== undefined && keyOf(held[0]) === keyOf(texts)) return;
-    const number = (held[0]?.number ?? 0) + 1;
+    const numbers = await this.#numbers();
+    const newest = await this.#newest(numbers);
+    if (newest !== undefined && keyOf(newest) === keyOf(texts)) return;
+    const number = (numbers[0] ?? 0) + 1;
     const author = (await this.#takeAuthor(texts)) ?? { by };
     const { policy, ownFilters } = readable(texts);
     const at = new Date().toISOString();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const text = JSON.stringify({ number, at, ...author, policy, ownFilters });
     await writeAtomically(this.#fileOf(number), text);
-    for (const old of held.slice(keptTexts - 1))
-      await rm(this.#fileOf(old.number), { force: true });
+    for (const old of numbers.slice(keptTexts - 1)) await rm(this.#fileOf(old), { force: true });
   }
 
   async clear(): Promise<void> {
@@ -86,6 +86,28 @@ export class PolicyHistory {
     const announced: unknown = JSON.parse(text);
     if (!Array.isArray(announced) || announced[1] !== keyOf(texts)) return undefined;
     return isAuthorship(announced[0]) ? announced[0] : undefined;
+  }
+
+  /** Of all there are, newest first. */
+  async #numbers(): Promise<number[]> {
+    const names = await readdir(this.#folder).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return [];
+      throw new StateError(`${this.#folder} is not readable: ${cause.message}`, { cause });
+    });
+    const numbers = names
+      .filter((name) => /^\d+\.json$/.test(name))
+      .map((name) => Number.parseInt(name, 10));
+    return numbers.toSorted((a, b) => b - a);
+  }
+
+  /** The newest that makes sense; the others are not read. */
+  async #newest(numbers: readonly number[]): Promise<HeldTexts | undefined> {
+    for (const number of numbers) {
+      const text = await readFile(this.#fileOf(number), "utf8").catch(() => "");
+      const held = parseHeld(text);
+      if (held !== undefined) return held;
+    }
+    return undefined;
   }
 
   #fileOf(number: number): string {
