@@ -67,6 +67,17 @@ const upFromBridge = `
   trace id fc inet adm in packet: iif "br0" ${sent}
   trace id fc inet adm in policy accept`;
 
+test("a packet that the kernel gives the numbers of one that is gone is another packet", () => {
+  const one = `${upFromBridge}
+    trace id fc inet trace-1 end_postrouting packet: iif "br0" oif "up0" ${sent}
+    trace id fc inet trace-1 end_postrouting policy accept`;
+  const other = upFromBridge.replaceAll("ip id 7677", "ip id 7679");
+  expect(followed(`${one}\n${other}`)).toMatchObject([
+    { verdict: "delivered", detail: "out by up0" },
+    { verdict: "lost", iif: "v1" },
+  ]);
+});
+
 test("a packet that a bridge hands up is one packet, and is dropped by whoever drops it", () => {
   const found = followed(`${upFromBridge}
     trace id fc inet adm fw packet: iif "br0" oif "up0" ${sent.replace("ttl 64", "ttl 63")}

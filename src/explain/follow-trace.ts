@@ -39,6 +39,8 @@ export interface TracedPacket {
 
 /** A packet between two handovers: the kernel numbers it anew where a bridge hands it up, and where it is copied. */
 interface Leg {
+  /** The chain that saw it first there, and between which interfaces. */
+  readonly beginning: string;
   stage: string;
   end: "open" | "handed up" | "delivered" | "stopped" | "unknown";
   because?: NamedStep;
@@ -73,10 +75,15 @@ export class TraceFollower {
   }
 
   push(event: TraceEvent, at: number): void {
-    const journey = this.#byId.get(event.id) ?? this.#begin(event, at);
+    const known = this.#byId.get(event.id);
+    const journey = known === undefined || isAnother(known, event) ? this.#begin(event, at) : known;
     if (journey === undefined) return;
     journey.lastAt = at;
-    const leg = journey.legs.get(event.id) ?? { stage: "", end: "open" };
+    const leg = journey.legs.get(event.id) ?? {
+      beginning: placeOf(event) ?? "",
+      stage: "",
+      end: "open",
+    };
     journey.legs.set(event.id, leg);
     this.#follow(event, journey, leg);
   }
@@ -86,7 +93,9 @@ export class TraceFollower {
     const done = [...this.#journeys].filter(({ lastAt }) => lastAt <= until);
     for (const journey of done) {
       this.#journeys.delete(journey);
-      for (const id of journey.legs.keys()) this.#byId.delete(id);
+      for (const id of journey.legs.keys()) {
+        if (this.#byId.get(id) === journey) this.#byId.delete(id);
+      }
     }
     return done.filter(({ isOurs }) => isOurs).map(describe);
   }
@@ -172,6 +181,22 @@ export class TraceFollower {
     const isSame = named !== undefined && (named.text === undefined || named.text === told.text);
     return { ...(isSame ? named : nameChain(table, chain)), text: told.text, verdict };
   }
+}
+
+/**
+ * The number is made of where the packet lies in memory, of its flow and of the interface that received it (nft_trace_init): one that
+ * follows soon may have the same. No packet meets a chain twice on one leg.
+ */
+function isAnother({ legs }: Journey, event: TraceEvent): boolean {
+  const place = placeOf(event);
+  return place !== undefined && place === legs.get(event.id)?.beginning;
+}
+
+/** Undefined for what tells no packet. */
+function placeOf({ family, table, chain, told }: TraceEvent): string | undefined {
+  if (told.kind !== "packet") return undefined;
+  const { iif = "", oif = "" } = told.packet;
+  return [family, table, chain, iif, oif].join(" ");
 }
 
 function goesOn({ end }: Leg): boolean {
