@@ -76,7 +76,7 @@ function placeNic(guest: Guest, nic: Nic, given: Given): PlacedNic {
     network,
     addresses: addressesOf(guest, nic, given),
     binding,
-    leased: binding && leasesFor(binding.parameters, nic, inventory),
+    leased: binding && leasesFor(binding.parameters, { nic, network, inventory }),
     offBridge: binding && offBridge(nic, inventory.host),
   });
 }
@@ -93,9 +93,11 @@ const placedNic = rememberedWhile(
 );
 
 /** By DHCPSERVER the operator says which servers may give addresses; libvirt's answers from the network's gateway. */
-function leasesFor(parameters: FilterParameters, nic: Nic, inventory: Inventory): Address[] {
+function leasesFor(
+  parameters: FilterParameters,
+  { nic, network, inventory }: { nic: Nic; network: Network | undefined; inventory: Inventory },
+): Address[] {
   if (parameters.has("IP") || learningMode(parameters) !== "dhcp") return [];
-  const network = networkOf(nic, inventory);
   const servers = parameters.get("DHCPSERVER")?.map(parseAddress);
   const isServer = network?.subnets.some(({ gateway }) => servers?.includes(gateway));
   if (servers !== undefined && !isServer) return [];
