@@ -194,6 +194,20 @@ describe("addresses of a guest", () => {
     expect(asked(wanted, { ...web, leases: [] })).toEqual([]);
   });
 
+  it("are led to by the lease that was given last, however long the former one stands", () => {
+    const given = (text: string, expires: number) => ({
+      ...lease(1, text, "br-default"),
+      expires,
+    });
+    const addressesBy = (leases: Inventory["leases"]) =>
+      compile(policy(), { ...web, leases }).guests[0]?.nics[0]?.addresses.map((a) => a.address);
+    const former = given("10.20.0.11", 1_000);
+    expect(addressesBy([former, given("10.20.0.40", 2_000)])?.[0]).toBe("10.20.0.40");
+    expect(addressesBy([given("10.20.0.40", 2_000), former])?.[0]).toBe("10.20.0.40");
+    expect(addressesBy([given("10.20.0.41", 0), given("10.20.0.40", 0)])?.[0]).toBe("10.20.0.40");
+    expect(addressesBy([given("10.20.0.40", 0), former])).toEqual(["10.20.0.40", "10.20.0.11"]);
+  });
+
   it("are not taken from a lease that another bridge gave to the same MAC", () => {
     const elsewhere = { ...web, leases: [lease(1, "10.30.0.5", "br-other")] };
     expect(compile(policy(), elsewhere).guests[0]?.nics[0]?.addresses).toEqual([]);

@@ -30,7 +30,7 @@ export function reservedAddresses(
   return found.toSorted((a, b) => a.index - b.index).map(({ address }) => address);
 }
 
-/** Addresses leased to a MAC address on a bridge, in the order of the leases. */
+/** Addresses leased to a MAC address on a bridge, the one that was given last first. */
 export function leasedAddresses(
   inventory: Inventory,
   mac: Mac,
@@ -89,9 +89,15 @@ const networksOf = remembered((networks: readonly Network[]) => {
   };
 });
 
+/**
+ * A guest that calls itself otherwise than before (another system, another boot loader) is given another address, and its former lease
+ * stands until its end (dnsmasq tells clients apart by their client identifier). So the one that ends last counts, and of those without
+ * an end the one that libvirt's helper has written last.
+ */
 const leasesOf = remembered((leases: readonly Lease[]) => {
   const byMac = new Map<string, Address[]>();
-  for (const { mac, bridge, address } of leases) add(byMac, `${mac} ${bridge}`, address);
+  const latestFirst = leases.toReversed().toSorted((a, b) => endOf(b) - endOf(a));
+  for (const { mac, bridge, address } of latestFirst) add(byMac, `${mac} ${bridge}`, address);
   return {
     byMac,
     ended: new Set(
@@ -101,3 +107,8 @@ const leasesOf = remembered((leases: readonly Lease[]) => {
     ),
   };
 });
+
+/** Leases that never end are written with 0. */
+function endOf({ expires }: Lease): number {
+  return expires === 0 ? Number.MAX_SAFE_INTEGER : expires;
+}

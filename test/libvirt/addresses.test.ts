@@ -108,6 +108,17 @@ test("a guest whose reservation changes keeps its publications when it has renew
   await ofStays.end();
 });
 
+test("a guest that comes back under another client identifier is followed, though its former lease stands", async () => {
+  const { world, libvirt } = hypervisor;
+  const before = hypervisor.addresses.get("stays") ?? "";
+  expect(await fetchPage(world, `http://${before}/cgi-bin/renew?anew`)).toBe("asked\n");
+  const leases = () => libvirt.virsh("net-dhcp-leases", "reserved", "--mac", stays.mac);
+  await expect.poll(leases, { timeout: 60_000 }).toMatch(/ipv4.*\n.*ipv4/);
+  expect(await leases()).toContain(`${before}/24`);
+  await expect.poll(() => asked(8082), { timeout: 30_000 }).toBe("I am stays\n");
+  expect(await fetchPage(world, `http://${before}/`, { timeoutMs: 1_000 })).toBe("");
+});
+
 test("the address of a guest without DHCP is what its agent says, and its publication follows the agent", async () => {
   const { world, libvirt } = hypervisor;
   await libvirt.startGuest({ ...still, hasAgent: true, address: "192.168.126.10/24" });
