@@ -29,11 +29,18 @@ const problemsOn = rememberedWhile(
         : breach("warning", "ADDRESS_NOT_ON_HOST", {
             at,
             message: `no interface of the host holds ${address}`,
-            hint: `fine if it is routed to this host; else: ip address add ${address} dev UPLINK`,
+            hint: hintFor(address),
           }),
     );
   },
 );
+
+function hintFor(address: Address): string {
+  if (address === "0.0.0.0" || address === "::") return "for every address leave `address` out";
+  if (address === "::1" || address.startsWith("127."))
+    return "nobody outside reaches a loopback address";
+  return `fine if it is routed to this host; else: ip address add ${address} dev UPLINK`;
+}
 
 /** Of a range both ends: it may hold more than there are. */
 function endsOf(nat: NatPolicy | undefined): Named[] {

@@ -127,11 +127,23 @@ function typeHint(path: TreePath, value: Tree, schema: z.ZodType | undefined): s
     if (/^(no|off|n)$/i.test(value.source)) return "write false";
   }
   const example = examplesAt(path)[0];
-  if (example === undefined) return undefined;
+  if (example === undefined) return ruleHint(value, schema);
   if (value.kind === "scalar" && typeof value.value === "number" && example.startsWith("tcp/")) {
     return `write tcp/${value.source}`;
   }
   return exampleHint(path);
+}
+
+/** A publication or a rule without its list around it, or one that is no more than its first word. */
+function ruleHint(value: Tree, schema: z.ZodType | undefined): string | undefined {
+  const isList = schema instanceof z.ZodArray;
+  if (isList && value.kind === "map") return "put it into a list: [{ … }], or '- ' before it";
+  const rule = isList ? schema.element : schema;
+  if (!(rule instanceof z.ZodObject) || value.kind !== "scalar") return undefined;
+  const key = ["ports", "allow"].find((each) => each in rule.shape);
+  if (key === undefined || !value.source.includes("/")) return undefined;
+  const written = `{ ${key}: ${value.source} }`;
+  return `write ${isList ? `[${written}]` : written}`;
 }
 
 function exampleHint(path: TreePath): string | undefined {

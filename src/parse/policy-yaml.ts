@@ -222,7 +222,8 @@ function yamlMessage({
   readonly code: string;
   readonly message: string;
 }): string {
-  return code === "MULTIPLE_DOCS" ? "a second document begins here" : message;
+  if (code === "MULTIPLE_DOCS") return "a second document begins here";
+  return code === "MULTILINE_IMPLICIT_KEY" ? "no ':' stands behind this key" : message;
 }
 
 function yamlHint(code: string): string | undefined {
@@ -233,6 +234,10 @@ function yamlHint(code: string): string | undefined {
       return "one document a file: split it into files of policy.d";
     case "BAD_SCALAR_START":
       return "put the value between quotes";
+    case "MULTILINE_IMPLICIT_KEY":
+      return "write it as KEY: VALUE, or indent it as a part of the line before";
+    case "BAD_INDENT":
+      return "begin it in the column of its neighbours";
     case "BLOCK_AS_IMPLICIT_KEY":
       return "check the indentation, and quote a value that holds ': '";
     default:

@@ -264,6 +264,20 @@ function portHint(protocol: string, text: string): string | undefined {
 }
 
 /** What somebody used to another tool's spelling meant. */
+/** What people write in the place of a number. */
+const knownPorts: Readonly<Record<string, string>> = {
+  ssh: "tcp/22",
+  smtp: "tcp/25",
+  dns: "[tcp/53, udp/53]",
+  domain: "[tcp/53, udp/53]",
+  http: "tcp/80",
+  https: "tcp/443",
+  rdp: "tcp/3389",
+};
+
+/** No slip of the hand: `any` lets them pass, and no port of theirs is known here. */
+const otherProtocols = /^(sctp|dccp|udplite)\b/i;
+
 function serviceHint(text: string): string | undefined {
   if (/^[0-9]{1,5}(-[0-9]{1,5})?(:[0-9]{1,5}(-[0-9]{1,5})?)?$/.test(text))
     return `write tcp/${text}`;
@@ -276,7 +290,11 @@ function serviceHint(text: string): string | undefined {
   }
   if (/^(icmpv6|icmp6|ipv6-icmp)$/i.test(text)) return "icmp stands for ICMP and ICMPv6";
   if (/^(all|\*)$/i.test(text)) return "write any";
-  const near = nearest(text.split("/")[0] ?? "", [...portProtocols, "icmp"]);
+  const known = knownPorts[text.toLowerCase()];
+  if (known !== undefined) return `write ${known}`;
+  const near = otherProtocols.test(text)
+    ? undefined
+    : nearest(text.split("/")[0] ?? "", [...portProtocols, "icmp"]);
   if (near !== undefined) return `did you mean '${near}'?`;
   return "write tcp/80, udp/5000-5010, tcp, udp, icmp or any";
 }
