@@ -154,6 +154,11 @@ describe.each(["libvirt-9", "libvirt-11"])("the test driver of %s", (version) =>
 });
 
 describe("networks", () => {
+  test("with a blank before its name is another network", () => {
+    const { inventory } = networks("<network><name> n</name></network>");
+    expect(inventory.networks[0]?.name).toBe(" n");
+  });
+
   test.each([
     ["<forward/>", "nat"],
     ["", "isolated"],
@@ -259,6 +264,12 @@ describe("guests", () => {
     const { inventory, problems } = guests(text);
     expect(inventory.guests[0]?.nics.map(({ tap }) => tap)).toEqual(["vnet1", "vnet3"]);
     expect(problems).toMatchObject([{ code, severity: "error", at: { file: "0.xml", line: 2 } }]);
+  });
+
+  test("with a blank at the end of a name is another guest", () => {
+    const { inventory, problems } = guests(guestXml("web1 ", ""), guestXml("web1", "", 2));
+    expect(inventory.guests.map(({ name }) => name)).toEqual(["web1 ", "web1"]);
+    expect(problems).toEqual([]);
   });
 
   test("of two guests with one tap the first keeps it", () => {

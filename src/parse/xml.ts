@@ -32,6 +32,8 @@ export interface Xml {
   hasText(): boolean;
   /** The text in it, without white space at both ends. */
   text(): string;
+  /** The text in it as it stands there. */
+  wholeText(): string;
 }
 
 /** Why a text is not the XML it should be. */
@@ -117,6 +119,7 @@ function located(element: XmlElement, document: Document): Xml {
     hasText: () =>
       element.children.some((node) => node instanceof XmlText && node.text.trim() !== ""),
     text: () => element.text.trim(),
+    wholeText: () => element.text,
   };
 }
 
