@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quote } from "../base/quote.ts";
 import {
   parseAddressRangeWord,
   parseAddressWord,
@@ -180,7 +181,7 @@ const guest = z.strictObject({
   publish: z.array(publication).nullable().optional(),
   groups: oneOrMany(ownName).nullable().optional(),
   filter: plainText.optional(),
-  nics: z.record(mac, nic.nullable()).nullable().optional(),
+  nics: z.record(mac, nic.nullable()).superRefine(hasEachMacOnce).nullable().optional(),
   required: z
     .boolean()
     .describe("The guest may not start while virtwall cannot answer.")
@@ -230,6 +231,24 @@ function hasOneVerdict(
       rule.allow === undefined ? "a rule without 'allow' or 'deny'" : "both 'allow' and 'deny'",
     params: { hint: "one of them a rule, as in { allow: tcp/22 }" },
   });
+}
+
+/** YAML takes one address in large and in small letters for two keys, and one nic would lose what the other says of it. */
+function hasEachMacOnce(
+  nics: Readonly<Record<string, unknown>>,
+  context: {
+    addIssue: (issue: { code: "custom"; path: string[]; message: string; params: object }) => void;
+  },
+): void {
+  const seen = new Map<string, string>();
+  for (const key of Object.keys(nics)) {
+    const first = seen.get(key.toLowerCase());
+    seen.set(key.toLowerCase(), first ?? key);
+    if (first === undefined) continue;
+    const message = `${quote(key)} is given twice: it is ${quote(first)} in other letters`;
+    const params = { hint: "put both into one entry" };
+    context.addIssue({ code: "custom", path: [key], message, params });
+  }
 }
 
 function word(

@@ -272,6 +272,12 @@ describe("mistakes", () => {
       "BAD_NAME",
       "write it like 52:54:00:12:34:56",
     ],
+    [
+      "guests: { a: { nics: { '52:54:00:00:00:AA': { filter: f }, '52:54:00:00:00:aa': {} } } }",
+      "1:81",
+      "BAD_VALUE",
+      "put both into one entry",
+    ],
     ["guests: [web1]", "1:9", "BAD_TYPE", undefined],
     ["guests: { 'a/b': {} }", "1:11", "BAD_NAME", undefined],
     [
