@@ -245,6 +245,27 @@ describe("networks", () => {
   });
 });
 
+describe("a network that libvirt lets out by one interface", () => {
+  const reach = (forward: "nat" | "route" | "open", forwardDevices: string[]) => {
+    const other = network("other", {
+      subnets: [{ prefix: prefix("10.21.0.0/24"), gateway: address("10.21.0.1") }],
+    });
+    const actual = inventory({ networks: [network("n", { forward, forwardDevices }), other] });
+    return [set("confined", policy(), actual), set("reach", policy(), actual)];
+  };
+
+  it.each([
+    ["nat", ["wg0"], ["br-n"], ["br-n . wg0"]],
+    ["route", ["wg0"], ["br-n"], ["br-n . wg0", "wg0 . br-n"]],
+    ["route", ["wg0", "wg1"], ["br-n"], ["br-n . wg0", "wg0 . br-n"]],
+    ["nat", ["a name that nft cannot have"], ["br-n"], []],
+    ["nat", ["br-other"], ["br-n"], []],
+    ["open", ["wg0"], [], []],
+  ] as const)("mode %s by %s", (forward, devices, confined, pairs) => {
+    expect(reach(forward, [...devices])).toEqual([confined, pairs]);
+  });
+});
+
 describe("taps", () => {
   it("of known guests and of bridges that are none of ours may send", () => {
     const taps = ["tap7", "tap8"].map((name, index) => ({

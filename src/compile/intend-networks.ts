@@ -1,5 +1,5 @@
 import { familyOf, type Family } from "../base/address.ts";
-import type { InterfaceName } from "../base/interface-name.ts";
+import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { firewallOf } from "../model/firewall-vm.ts";
 import type { NatIntent, NetworkIntent } from "../model/intent.ts";
 import type { Network } from "../model/inventory.ts";
@@ -48,7 +48,7 @@ const plainBridge = {
 function unrouted(network: NetworkIntent, wan: InterfaceName): NetworkIntent {
   const { name, bridge } = network;
   if (bridge === wan) return { ...plainBridge, name, bridge };
-  const { nat4: _nat4, nat6: _nat6, ...rest } = network;
+  const { nat4: _nat4, nat6: _nat6, worldBy: _worldBy, ...rest } = network;
   return { ...rest, mode: network.mode === "bridge" ? "bridge" : "isolated", reach: [] };
 }
 
@@ -60,12 +60,14 @@ function intendNetwork(
   const mode = modeOf(network, wanted, uplinks);
   const nat4 = mode === "nat" ? natOf(network, wanted, 4) : undefined;
   const nat6 = mode === "nat" ? natOf(network, wanted, 6) : undefined;
+  const worldBy = mode === "nat" || mode === "route" ? worldByOf(network) : undefined;
   return {
     name: network.name,
     mode,
     subnets: network.subnets.map((subnet) => subnet.prefix),
     ...(nat4 && { nat4 }),
     ...(nat6 && { nat6 }),
+    ...(worldBy && { worldBy }),
     isolate: wanted?.isolate ?? false,
     services: wanted?.services ?? [],
   };
@@ -80,6 +82,14 @@ function modeOf(
   if (network.bridge !== undefined && uplinks.has(network.bridge)) return "bridge";
   if (network.forward === "bridge" || network.forward === "other") return "bridge";
   return wanted?.mode ?? network.forward;
+}
+
+/** libvirt looks at the first of several (libvirt 11.3 network_nftables.c). One that has no usable name is none. */
+function worldByOf({ forward, forwardDevices }: Network): readonly InterfaceName[] | undefined {
+  const [device] = forwardDevices ?? [];
+  if (device === undefined || (forward !== "nat" && forward !== "route")) return undefined;
+  const name = parseInterfaceName(device);
+  return name === undefined ? [] : [name];
 }
 
 /**

@@ -44,7 +44,7 @@ const isContinued: readonly Statement[] = [
   ),
 ];
 const reset: readonly Statement[] = [{ kind: "counter" }, { kind: "reject", type: "tcp reset" }];
-/** No network lets another one in, unless policy's `reach` names the pair. */
+/** No network lets another one in, and a confined one meets nobody, unless `reach` names the pair. */
 const unlessReach = notEqual(pair, reference("reach"));
 
 /**
@@ -115,6 +115,8 @@ function forward({ mark, firewall }: Intent): Chain {
       rule(isIn("judged"), isOut("bridges"), unlessReach, ...refuse),
       rule(isIn("bridges"), isOut("judged"), unlessReach, ...refuse),
       rule(isIn("isolated"), unlessReach, ...refuse),
+      rule(isIn("confined"), unlessReach, ...refuse),
+      rule(isOut("confined"), unlessReach, ...refuse),
       rule(isOut("closed"), unlessReach, ...refuse),
       rule(isIn("judged"), goto("judge")),
       rule(isOut("judged"), goto("judge")),

@@ -27,6 +27,10 @@ export function networkSets(intent: Intent): SetDefinition[] {
       judged.filter(({ mode }) => mode === "isolated"),
     ),
     bridges(
+      "confined",
+      judged.filter(({ worldBy }) => worldBy !== undefined),
+    ),
+    bridges(
       "closed",
       judged.filter(({ mode }) => mode !== "route"),
     ),
@@ -37,7 +41,7 @@ export function networkSets(intent: Intent): SetDefinition[] {
       intent.networks.filter(({ mode }) => mode === "bridge"),
       ({ bridge }) => [bridge],
     ),
-    pairs("reach", guestNetworks, ({ reach }) => reach),
+    reachSet(guestNetworks),
     ...families.flatMap((family) => [
       subnetSet(
         `sources${family}`,
@@ -100,6 +104,24 @@ function pairs(
     to(network).map((other) => ({ key: concat(value(network.bridge), value(other)) })),
   );
   return defineSet(name, { type: ["ifname", "ifname"] }, elements);
+}
+
+/**
+ * Who may begin a connection to whom. The one interface by which a confined network meets the world is no other network's bridge: what
+ * that lets in is its own matter.
+ */
+function reachSet(networks: readonly NetworkIntent[]): SetDefinition {
+  const own = new Set(networks.map(({ bridge }) => bridge));
+  const elements = networks.flatMap(({ bridge, mode, reach, worldBy = [] }) => {
+    const outside = worldBy.filter((name) => !own.has(name));
+    const inwards = mode === "route" ? outside.map((name) => [name, bridge] as const) : [];
+    return [...[...reach, ...outside].map((name) => [bridge, name] as const), ...inwards];
+  });
+  return defineSet(
+    "reach",
+    { type: ["ifname", "ifname"] },
+    elements.map(([from, to]) => ({ key: concat(value(from), value(to)) })),
+  );
 }
 
 /** Elements `bridge . subnet`. */

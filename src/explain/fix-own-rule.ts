@@ -1,3 +1,4 @@
+import { shellWord } from "../base/shell-word.ts";
 import type { Rule } from "../nft/ast.ts";
 import { printRule } from "../nft/print-statement.ts";
 import { guestKey, guestWord } from "./guest-word.ts";
@@ -41,6 +42,9 @@ function fixForward(stop: Stop, rule: Rule | undefined): string {
   if (text.includes("tcp flags"))
     return "let its sender begin anew: the host knows nothing of this connection";
   if (text.includes("@isolated")) return networkLine(from, "mode: nat");
+  if (text.includes("@confined")) {
+    return openedForward(text.includes("oifname @confined") ? to : from);
+  }
   const sender = guestAt(stop, "saddr");
   if (sender !== undefined && to !== undefined && sender.network !== to.network) {
     return networkLine(sender, `reach: [${to.network ?? "NETWORK"}]`);
@@ -78,6 +82,12 @@ function fixFiltered(stop: Stop, from: KnownNic | undefined): string | undefined
 
 function networkLine(nic: KnownNic | undefined, line: string): string {
   return `networks: { ${nic?.network ?? "NETWORK"}: { ${line} } }`;
+}
+
+/** libvirt has it from the network's XML alone. */
+function openedForward(nic: KnownNic | undefined): string {
+  const network = shellWord(nic?.network ?? "NETWORK");
+  return `virsh net-edit ${network}: take the interface out of <forward>`;
 }
 
 function groupLine(nic: KnownNic | undefined, way: "ingress" | "egress", stop: Stop): string {

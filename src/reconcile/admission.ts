@@ -88,9 +88,19 @@ export class Admission {
     if (answerer.isHost) return this.#hostAdmits(flow, source);
     if (source.network === undefined && answerer.network === undefined) return true;
     return (
-      networksAdmit(source, answerer) &&
+      this.#networksAdmit(source, answerer) &&
       (!isEitherJudged(source, answerer) || this.#groupsAdmit(flow, source.nic, answerer.nic))
     );
+  }
+
+  /** Where one of the interfaces is there by which a network meets the world, it may be the flow's way. */
+  #networksAdmit(source: Standing, answerer: Standing): boolean {
+    if (!networksAdmit(source, answerer)) return false;
+    const [from, to] = [routedNetwork(source), routedNetwork(answerer)];
+    if (from !== undefined && to !== undefined) return true;
+    const { worldBy } = from ?? to ?? {};
+    const { interfaces } = this.#desired.inventory.host;
+    return worldBy === undefined || interfaces.some(({ name }) => worldBy.includes(name));
   }
 
   #hostAdmits(flow: Flow, source: Standing): boolean {

@@ -43,13 +43,13 @@ export function compareReach(before: Reach, after: Reach): readonly string[] {
     );
 }
 
-function outwards({ mode, nat4, nat6, subnets }: NetworkIntent): string {
+function outwards({ mode, nat4, nat6, subnets, worldBy }: NetworkIntent): string {
   if (mode === "isolated") return "no";
   const families = [4, 6] as const;
   const parts = families
     .filter((family) => subnets.length === 0 || subnets.some((s) => s.family === family))
     .map((family) => `IPv${family} ${sources(family === 4 ? nat4 : nat6)}`);
-  return `yes, ${parts.join(", ")}`;
+  return `yes${byInterface(worldBy)}, ${parts.join(", ")}`;
 }
 
 function sources(nat: NatIntent | undefined): string {
@@ -60,8 +60,12 @@ function sources(nat: NatIntent | undefined): string {
   return `from ${address ?? "the uplink's address"}, ports ${formatPorts(ports)}`;
 }
 
-function inwards({ mode }: NetworkIntent): string {
-  return mode === "route" ? "yes, as their groups say" : "publications only";
+function inwards({ mode, worldBy }: NetworkIntent): string {
+  return mode === "route" ? `yes${byInterface(worldBy)}, as their groups say` : "publications only";
+}
+
+function byInterface(worldBy: NetworkIntent["worldBy"]): string {
+  return worldBy === undefined ? "" : `, by ${worldBy.join(", ")} alone`;
 }
 
 function hostServices({ services }: NetworkIntent): string {
