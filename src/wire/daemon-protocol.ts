@@ -125,8 +125,10 @@ export function readDaemonRequest(value: unknown): NumberedDaemonRequest | undef
       return { version, id, ...readReload(more) };
     case "examine":
       return readExamine(version, id, more);
-    case "parts":
-      return isParts(more["parts"]) ? { version, id, request, parts: more["parts"] } : undefined;
+    case "parts": {
+      const parts = readParts(more["parts"]);
+      return parts && { version, id, request, parts };
+    }
     case "events":
       return { version, id, request, follow: more["follow"] === true };
     case "explain":
@@ -186,8 +188,13 @@ const statusParts = {
   gaps: true,
 } as const satisfies Record<StatusPart, true>;
 
-function isParts(value: unknown): value is readonly StatusPart[] {
-  return Array.isArray(value) && value.every((name) => Object.hasOwn(statusParts, String(name)));
+/** Each once, however often it is named: what is asked of the kernel for one costs programs. */
+function readParts(value: unknown): readonly StatusPart[] | undefined {
+  return Array.isArray(value) && value.every(isPart) ? [...new Set(value)] : undefined;
+}
+
+function isPart(name: unknown): name is StatusPart {
+  return typeof name === "string" && Object.hasOwn(statusParts, name);
 }
 
 /** Undefined for anything that is not a reply of this protocol. The daemon is trusted for what is inside. */

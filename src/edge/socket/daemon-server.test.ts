@@ -52,14 +52,18 @@ test("a request is answered, and the socket is root's alone", async () => {
   expect((await stat(socket)).mode & 0o777).toBe(0o600);
 });
 
-test("parts of the status are asked for by name, and no others than there are", async () => {
+test("parts of the status are asked for by name, each once, and no others than there are", async () => {
   await serve((request, reply) => {
     const names = request.request === "parts" ? request.parts : [];
     reply({ kind: "parts", parts: { errors: names } });
     return undefined;
   });
   expect(await askParts(socket, "policy", "errors")).toEqual({ errors: ["policy", "errors"] });
-  for (const name of ["secrets", "toString"]) {
+  // Each costs the daemon programs: whoever names it a hundred times gets no hundred of them.
+  expect(await askParts(socket, "guests", "errors", "guests")).toEqual({
+    errors: ["guests", "errors"],
+  });
+  for (const name of ["secrets", "toString", ["guests"]]) {
     const request = { request: "parts", parts: [name] } as unknown as DaemonRequest;
     await expect(askDaemon(socket, request)).rejects.toThrow("not understood");
   }
