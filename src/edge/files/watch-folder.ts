@@ -1,9 +1,12 @@
 import { type FSWatcher, existsSync, watch } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
+
+/** Where the kernel gives no watch, as beyond its limit of them (inotify(7)), this often the folder counts as changed. */
+const lookEveryMs = 1_000;
 
 /**
  * Calls back when an entry of the folder that `concerns` approves of is made, written, renamed or removed, and when the folder
- * itself comes or goes. A folder that does not exist yet is waited for through the nearest ancestor that does.
+ * itself comes, goes or is another. A folder that does not exist yet is waited for through the nearest ancestor that does.
  * The watch is on the folder, not on the file: editors and `mv` replace files, and a watch on an inode would stay with the old one.
  */
 export function watchFolder(
@@ -12,40 +15,46 @@ export function watchFolder(
   concerns: (name: string) => boolean = () => true,
 ): () => void {
   let watcher: FSWatcher | undefined;
-  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
 
-  const restart = (): void => {
-    watcher?.close();
-    watcher = undefined;
-    if (stopped) return;
-    let target = folder;
-    let awaited: string | undefined;
-    while (!existsSync(target) && dirname(target) !== target) {
-      awaited = basename(target);
-      target = dirname(target);
-    }
+  const start = (): void => {
+    const { target, awaited } = nearest(folder);
     try {
-      watcher = watch(target, { persistent: true }, (event, name) => {
-        const gone = event === "rename" && !existsSync(target);
-        const appeared = awaited !== undefined && name === awaited;
-        if (gone || appeared) {
-          restart();
-          listener();
-        } else if (awaited === undefined && (name === null || concerns(name))) {
-          listener();
-        }
+      watcher = watch(target, (event, name) => {
+        // By its own name the folder tells that it was moved or removed: another may stand in its place by now.
+        const isOther = event === "rename" && (name === basename(target) || !existsSync(target));
+        const hasCome = awaited !== undefined && name === awaited;
+        if (isOther || hasCome) restart();
+        else if (awaited === undefined && (name === null || concerns(name))) listener();
       });
       watcher.on("error", restartLater);
+      // It may have come before the watch began.
+      if (awaited !== undefined && existsSync(join(target, awaited))) restartLater();
     } catch {
       restartLater();
     }
   };
-  const restartLater = (): void => {
-    setTimeout(restart, 200).unref();
+  /** What happened while nobody watched was not seen. */
+  const restart = (): void => {
+    end();
+    start();
+    listener();
   };
-  restart();
-  return () => {
-    stopped = true;
+  const restartLater = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(restart, lookEveryMs).unref();
+  };
+  const end = (): void => {
+    clearTimeout(timer);
     watcher?.close();
   };
+  start();
+  return end;
+}
+
+/** The folder, or else the nearest ancestor that exists, and the entry of that which is missing. */
+function nearest(folder: string): { readonly target: string; readonly awaited?: string } {
+  if (existsSync(folder) || dirname(folder) === folder) return { target: folder };
+  const above = nearest(dirname(folder));
+  return above.awaited === undefined ? { ...above, awaited: basename(folder) } : above;
 }
