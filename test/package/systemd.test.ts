@@ -85,6 +85,27 @@ test("an upgrade restarts the daemon, and neither the gate nor a table is touche
   expect(await tables()).toBe(held);
 });
 
+test.each([
+  ["dies", "systemctl kill --signal=KILL virtwall-gate"],
+  ["is restarted", "systemctl restart virtwall-gate"],
+])(
+  "a gate that %s comes back as systemd's own, and the tables are as they were",
+  async (_how, command) => {
+    const [before, held] = [Number(await mainPid("virtwall-gate")), await tables()];
+    await must("sh", "-c", command);
+    const owner = async () => {
+      const pid = Number(await mainPid("virtwall-gate"));
+      const { gate, protection } = JSON.parse(await must("virtwall", "status", "--json")) as {
+        readonly gate?: { readonly pid: number };
+        readonly protection: { readonly mode: string };
+      };
+      return { isSystemds: gate?.pid === pid && pid !== before, mode: protection.mode };
+    };
+    await expect.poll(owner, { timeout: 60_000 }).toEqual({ isSystemds: true, mode: "owner" });
+    expect(await tables()).toBe(held);
+  },
+);
+
 /** Its program dies a moment after each start, and systemd starts it again. */
 async function loop(unit: string): Promise<void> {
   const program = (await must("systemctl", "show", "-P", "ExecStart", `${unit}.service`)).match(

@@ -24,3 +24,10 @@ export async function hasUnit(unit: string): Promise<boolean> {
     () => false,
   );
 }
+
+/** Whether systemd runs the unit, or is about to: after the death of one that it restarts, too. */
+export async function isUnitUp(unit: string): Promise<boolean> {
+  if (!existsSync("/run/systemd/system")) return false;
+  const state = await systemctl(["show", "--property=ActiveState,Job", unit]).catch(() => "");
+  return /^ActiveState=(active|activating|deactivating)$|^Job=[1-9]/m.test(state);
+}

@@ -1,7 +1,10 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { KernelError } from "../../ports/kernel.ts";
+import { defaultGateSocket } from "../../wire/gate-protocol.ts";
 import { StartError, startLasting } from "../host/start-lasting.ts";
+import { isUnitUp } from "../host/systemctl.ts";
 import { openGateSocket, type GateStream } from "./gate-client.ts";
 
 /** The gate's program and its first arguments. In the bundle it stands beside the daemon's and the command's. */
@@ -13,23 +16,48 @@ export const gateCommand: readonly string[] = [
 /** A gate that has nothing more to read ends at once. */
 const endsWithinMs = 1_000;
 
+/** systemd's gate, which serves the default socket. */
+const gateUnit = "virtwall-gate.service";
+/** systemd starts its gate again within 100 ms, and that is up after a few hundred. */
+const unitPatienceMs = 5_000;
+const lookEveryMs = 20;
+
 /**
- * Connects to the gate on the socket, and starts one if there is none. It becomes the leader of a session of its own: the signals
- * that end this process leave it, and with it the ownership of the tables.
+ * Connects to the gate on the socket, and starts one if there is none and systemd brings none. It becomes the leader of a session of
+ * its own: the signals that end this process leave it, and with it the ownership of the tables.
  */
 export async function openLastingGate(
   socket: string,
   command: readonly string[] = gateCommand,
 ): Promise<GateStream> {
-  try {
-    return await openGateSocket(socket);
-  } catch (error) {
-    if (!isUnserved(error)) throw new KernelError(`${socket}: ${String(error)}`, { cause: error });
-  }
+  const served = (await openServed(socket)) ?? (await awaitUnit(socket));
+  if (served !== undefined) return served;
   await startLastingGate(socket, command);
   return openGateSocket(socket).catch((error: unknown) => {
     throw new KernelError(`${socket}: ${String(error)}`, { cause: error });
   });
+}
+
+/** Undefined where no gate serves the socket. */
+async function openServed(socket: string): Promise<GateStream | undefined> {
+  try {
+    return await openGateSocket(socket);
+  } catch (error) {
+    if (isUnserved(error)) return undefined;
+    throw new KernelError(`${socket}: ${String(error)}`, { cause: error });
+  }
+}
+
+/** One of ours would keep the socket from systemd's, and end with the daemon's service. Undefined where systemd has none. */
+async function awaitUnit(socket: string): Promise<GateStream | undefined> {
+  if (socket !== defaultGateSocket) return undefined;
+  const deadline = performance.now() + unitPatienceMs;
+  while (performance.now() < deadline && (await isUnitUp(gateUnit))) {
+    const served = await openServed(socket);
+    if (served !== undefined) return served;
+    await sleep(lookEveryMs);
+  }
+  return undefined;
 }
 
 /** No gate serves the socket, as opposed to one that cannot be reached. */
