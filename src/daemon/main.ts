@@ -41,15 +41,7 @@ async function main(): Promise<void> {
 async function follow(settings: DaemonSettings): Promise<void> {
   const journal = new Journal();
   journal.follow((event) => void process.stderr.write(printLogLine(event)));
-  let tellReady = (): void => undefined;
-  const ready = new Promise<void>((resolve) => (tellReady = resolve));
-  let handle: RequestHandler = (request, reply) => {
-    // libvirt does not ask again, and its hook knows how long it may wait.
-    if (request.request === "hook") void ready.then(() => handle(request, reply));
-    else reply({ kind: "refused", message: "the daemon is starting: ask again" });
-    return undefined;
-  };
-  const answer: RequestHandler = (request, reply) => handle(request, reply);
+  const { answer, begin } = answerLater();
   const endServer = await serveDaemon(settings.daemonSocket, answer, readersGroupId());
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);
@@ -69,7 +61,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   });
   const gatePid = () => readGatePid(settings.gateSocket);
   const input = { identity: identityOf(settings), follower, kernel, gatePid };
-  handle = answerRequests({
+  const handle = answerRequests({
     follower,
     journal,
     sources,
@@ -77,15 +69,10 @@ async function follow(settings: DaemonSettings): Promise<void> {
     readParts: (names) => readParts(input, names),
     explain: (call) => runExplain(call, optionsOf(settings)),
   });
-  tellReady();
-  await tellSystemd((why) => journal.add("error", "refused", `systemd is not told: ${why}`));
-  refuseMissing(await follower.start());
-  const endGateWatch = watchGate(settings.gateSocket, () => follower.checkOwnership());
-  const endUnconfirmedWatch = watchUnconfirmed(unconfirmed);
+  const watches: (() => void)[] = [];
   const end = (): void => {
     journal.add("info", "ended", "the daemon ends; the rules stay");
-    endGateWatch();
-    endUnconfirmedWatch();
+    for (const endWatch of watches) endWatch();
     follower.end();
     opened.close();
     firewalld.close();
@@ -93,9 +80,35 @@ async function follow(settings: DaemonSettings): Promise<void> {
     void endServer().then(() => process.exit(0));
   };
   process.once("SIGTERM", end).once("SIGINT", end);
-  process.on("SIGHUP", () => void follower.converge());
+  // From when systemd is told: a reload may come before libvirt has answered. The start looks at everything anyway.
+  let reload = (): void => undefined;
+  process.on("SIGHUP", () => reload());
+  begin(handle);
+  await tellSystemd((why) => journal.add("error", "refused", `systemd is not told: ${why}`));
+  refuseMissing(await follower.start());
+  reload = () => void follower.converge();
+  watches.push(
+    watchGate(settings.gateSocket, () => follower.checkOwnership()),
+    watchUnconfirmed(unconfirmed),
+  );
   await follower.converged;
   tellReadiness();
+}
+
+/** Until somebody answers hooks wait, of which libvirt has no second and which know how long they may; all others are to ask again. */
+function answerLater(): {
+  readonly answer: RequestHandler;
+  readonly begin: (handle: RequestHandler) => void;
+} {
+  let begin = (_handle: RequestHandler): void => undefined;
+  const begun = new Promise<RequestHandler>((resolve) => (begin = resolve));
+  let handle: RequestHandler = (request, reply) => {
+    if (request.request === "hook") void begun.then((later) => later(request, reply));
+    else reply({ kind: "refused", message: "the daemon is starting: ask again" });
+    return undefined;
+  };
+  void begun.then((later) => (handle = later));
+  return { answer: (request, reply) => handle(request, reply), begin };
 }
 
 function tellReadiness(): void {

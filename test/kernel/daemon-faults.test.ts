@@ -63,6 +63,22 @@ test("when the gate is killed the rules stay and a new gate owns them", async ()
   expect(holds(". tcp . 80 :")).toBe(true);
 });
 
+test("a daemon that starts while libvirt says nothing takes a reload, and ends with 0", async () => {
+  const programs = join(site.folder, "programs");
+  mkdirSync(programs);
+  writeFileSync(join(programs, "virsh"), "#!/bin/sh\nexec sleep 1000\n", { mode: 0o755 });
+  const env = { ...process.env, PATH: `${programs}:${process.env["PATH"] ?? ""}` };
+  const { policyFile, state, socket } = site;
+  const words = ["--policy", policyFile, "--state", state, "--socket", socket];
+  const daemon = site.begin(["daemon", ...words], env);
+  const answers = () =>
+    site.run(["status", "--json"]).stdout.includes(`"pid": ${daemon.child.pid}`);
+  await until(answers);
+  daemon.child.kill("SIGHUP");
+  expect(answers()).toBe(true);
+  expect(await daemon.kill("SIGTERM")).toBe(0);
+});
+
 test("a second daemon on the same socket refuses in one line", async () => {
   await site.start();
   const second = site.run(["daemon"]);
