@@ -377,3 +377,19 @@ test("policy files that are passed over are told, also while the policy is gone"
   expect(inForce).toBe("last-good");
   expect(kernel.scripts).toEqual([]);
 });
+
+test("what others take away is put back while libvirt does not answer", async () => {
+  kernel.owner = { mode: "restore", reason: "no gate" };
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  let isAsked = false;
+  libvirt.read = () => {
+    isAsked = true;
+    return new Promise(() => undefined);
+  };
+  libvirt.set(noTexts);
+  await expect.poll(() => isAsked).toBe(true);
+  kernel.willBecome(tablesOf(withMark(1)));
+  kernel.change([]);
+  await expect.poll(() => kernel.scripts.length, { timeout: 15_000 }).toBe(1);
+});

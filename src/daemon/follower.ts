@@ -66,7 +66,7 @@ export class Follower {
   /** libvirt itself waits for these, and may not answer before they are served. */
   #hurried: (() => void)[] = [];
   #isAlone = false;
-  /** Not waited for any longer when a hook comes: libvirt may answer only after we do. */
+  /** Not waited for any longer when a hook comes, since libvirt may answer only after we do, and when something of ours is missing. */
   readonly #libvirtReading = new Interruptible();
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Infinity;
@@ -188,6 +188,7 @@ export class Follower {
       const concern = isOwn ? "tables" : "pass rules";
       // The first of several: that is when it went missing.
       if (!this.#disturbances.has(concern)) this.#disturbances.set(concern, disturbance);
+      if (isOwn) this.#libvirtReading.interrupt();
       this.#mark(isOwn ? 0 : this.upkeep.lookDelayMs, concern);
     }
   }
@@ -212,8 +213,7 @@ export class Follower {
     const waiting = this.#waiting.splice(0);
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
-    const mayPutOff = this.beliefs.decision ? canWait : (["libvirt"] as const);
-    const putOff = hurried.length === 0 ? [] : mayPutOff.filter((concern) => dirty.delete(concern));
+    const putOff = this.#mayPutOff(hurried.length > 0).filter((concern) => dirty.delete(concern));
     for (const concern of putOff) this.#dirty.add(concern);
     const serve = (): void => hurried.splice(0).forEach((resolve) => resolve());
     const changes = await this.#round(dirty, serve);
@@ -232,6 +232,13 @@ export class Follower {
     const isLook = [...this.#dirty].every((concern) => concern === "pass rules");
     if (this.#dirty.size > 0) this.#schedule(isLook ? this.upkeep.lookDelayMs : 0);
     this.#retryLater();
+  }
+
+  /** libvirt may not answer at all, and what others took away of ours is put back all the same. */
+  #mayPutOff(isHurried: boolean): readonly Concern[] {
+    const { decision } = this.beliefs;
+    if (isHurried) return decision ? canWait : ["libvirt"];
+    return decision?.desired && this.#disturbances.has("tables") ? ["libvirt"] : [];
   }
 
   #retryLater(): void {
