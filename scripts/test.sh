@@ -6,7 +6,15 @@ cd "$(dirname "$0")/.." || exit 2
 
 passed=0 failed=0 started=$SECONDS remarks=()
 reports=$(mktemp -d)
-trap 'rm -rf "$reports"' EXIT
+trap leave EXIT
+trap 'exit 130' INT TERM
+
+# Ends what is still running: without effect on a lane that has ended.
+leave() {
+  local group
+  for group in $(jobs -p); do kill -KILL -- "-$group" 2>/dev/null; done
+  rm -rf "$reports"
+}
 
 say() { printf '== [%4d s] %s\n' $((SECONDS - started)) "$*"; }
 
@@ -33,32 +41,45 @@ count() {
 
 # tests TIER REPORT [FILE...]
 tests() {
+  local enter=()
+  case $1 in
+    kernel) enter=(bash scripts/in-namespace.sh) ;;
+    # An emulated machine works without a pause and is waited for patiently: the others go first.
+    boot) enter=(nice bash scripts/in-namespace.sh) ;;
+  esac
   "${enter[@]}" node_modules/.bin/vitest run --project="$1" --reporter=default --reporter=json --outputFile.json="$2" "${@:3}"
 }
 
-# tier NAME [COMMAND...]: runs a tier's tests, through the command if one is given.
-tier() {
-  local name=$1 enter=("${@:2}")
-  say "tests: $name"
-  tests "$name" "$reports/$name.json"
-  count $? "$(node scripts/tally.mjs "$reports/$name.json")"
+# run TIER: leaves a report and a status.
+run() {
+  say "tests: $1"
+  tests "$1" "$reports/$1.json"
+  echo $? >"$reports/$1.status"
 }
 
-# shared_tier NAME [COMMAND...]: real kernels, programs and guests, which a busy machine can starve. Files with a failure are run
-# once more by themselves. What passes only then counts as passed, and is named at the end as unsteady.
-shared_tier() {
-  local name=$1 enter=("${@:2}") status files
-  say "tests: $name"
-  tests "$name" "$reports/$name.json"
-  status=$?
-  mapfile -t files < <(node scripts/tally.mjs --files "$reports/$name.json")
+# lane TIER...: one tier after the other, while other lanes go on. Each line names its tier.
+lane() {
+  local name
+  for name; do run "$name" 2>&1 | sed -u "s/^/$name | /"; done
+}
+
+# total TIER: adds what `run` has left to the totals.
+total() {
+  count "$(cat "$reports/$1.status")" "$(node scripts/tally.mjs "$reports/$1.json")"
+}
+
+# total_of_two TIER: the same for real kernels, programs and guests, which a busy machine can starve. Files with a failure are run once more
+# by themselves. What passes only then counts as passed, and is named at the end as unsteady.
+total_of_two() {
+  local files again=$reports/$1-again.json
+  mapfile -t files < <(node scripts/tally.mjs --files "$reports/$1.json")
   if [ ${#files[@]} -eq 0 ]; then
-    count $status "$(node scripts/tally.mjs "$reports/$name.json")"
+    total "$1"
     return
   fi
   say "once more: ${files[*]}"
-  tests "$name" "$reports/$name-again.json" "${files[@]}"
-  count $? "$(node scripts/tally.mjs "$reports/$name.json" "$reports/$name-again.json")"
+  tests "$1" "$again" "${files[@]}"
+  count $? "$(node scripts/tally.mjs "$reports/$1.json" "$again")"
 }
 
 finish() {
@@ -82,14 +103,17 @@ say "check"
 node scripts/check.mjs --tally "$reports/check"
 count $? "$(cat "$reports/check")"
 
-tier properties
+run properties
+total properties
 if why=$(bash scripts/in-namespace.sh true 2>&1); then
-  shared_tier kernel bash scripts/in-namespace.sh
-  shared_tier libvirt
-  shared_tier boot bash scripts/in-namespace.sh
-  shared_tier package
+  # Beside each other, since most tests wait more than they work. With job control each lane is a process group, which ends as one.
+  set -m
+  for tiers in boot libvirt "kernel package"; do lane $tiers </dev/null & done
+  set +m
+  wait
+  for name in kernel libvirt boot package; do total_of_two $name; done
 else
-  why="cannot run here: kernel, libvirt and package tests, no private namespaces (needs root): $why"
+  why="cannot run here: kernel, libvirt, boot and package tests, no private namespaces (needs root): $why"
   if [ "${CI:-}" = true ] || [ "${REQUIRE_KERNEL:-}" = 1 ]; then fail "$why"; else say "$why"; fi
 fi
 finish

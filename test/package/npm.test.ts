@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectRoot } from "../../lab/project-root.ts";
 import { mustRun } from "../../lab/run-program.ts";
@@ -13,7 +13,7 @@ const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "virtwall-npm-"));
   const packed = await mustRun(["npm", "pack", "--json", "--pack-destination", folder, ...quiet], {
-    cwd: projectRoot(),
+    cwd: await copyOfTree(),
     timeoutMs: 120_000,
   });
   const [{ filename, files: entries }] = JSON.parse(packed.slice(packed.indexOf("[\n"))) as [
@@ -27,6 +27,15 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** npm builds before it packs, and other tests run what is built in this tree meanwhile. */
+async function copyOfTree(): Promise<string> {
+  const [root, copy] = [projectRoot(), join(folder, "tree")];
+  const left = new Set([".cache", ".git", "dist", "node_modules"]);
+  await cp(root, copy, { recursive: true, filter: (path) => !left.has(relative(root, path)) });
+  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
+  return copy;
+}
 
 test("what is packed runs: programs, pages and docs, and nothing of the tests and tools", () => {
   expect(files).toEqual(
