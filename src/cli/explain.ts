@@ -94,8 +94,8 @@ async function answerWords(
 /** A flow that is tracked goes where it was led when it began, and is judged as one that goes on. */
 async function answerTracked(called: KnownCall, otherwise: FixedAnswer): Promise<FixedAnswer> {
   const { ground, question, knowledge } = called;
-  const { protocol, port = 0 } = question;
-  const { lines, isWhole } = await readTrackedFlows(protocol, port);
+  const { family, protocol, port = 0 } = question;
+  const { lines, unseen } = await readTrackedFlows({ family, protocol, port });
   const flows = flowsOf(question, parseTrackedFlows(lines));
   const now =
     question.state === "established"
@@ -109,15 +109,13 @@ async function answerTracked(called: KnownCall, otherwise: FixedAnswer): Promise
   // Who sends by UDP from a port that nobody named need not be of this flow.
   const isIt = question.state === "established" || question.sourcePort !== undefined;
   if (flow === undefined || !isIt) {
-    const details = [otherwise.detail, ...(isWhole ? [] : [unseen])];
-    return { ...otherwise, detail: details.filter((each) => each !== "").join("; ") };
+    const doubt = unseen && `whether a flow of before decides could not be seen: ${unseen}`;
+    return { ...otherwise, detail: [otherwise.detail, doubt].filter(Boolean).join("; ") };
   }
   const tracked = goingOn(question, flow);
   const followed = follow(ground, tracked);
   return answerFollowed({ ground, question: tracked, followed, knowledge });
 }
-
-const unseen = "whether a flow of before decides could not be seen";
 
 interface KnownCall extends Called {
   readonly knowledge: ReadKnowledge;
@@ -130,12 +128,17 @@ function answerFollowed(called: KnownCall): FixedAnswer {
   if (shadow !== undefined) return { ...answer, ...shadow };
   const fix = fixOf(ground, question, { followed, knowledge });
   const hidden = answer.verdict === "delivered" ? hiddenBy(called) : undefined;
+  return { ...answer, detail: detailOf(called), ...defined({ fix, hidden }) };
+}
+
+function detailOf({ question, followed, knowledge }: KnownCall): string {
+  const { detail } = followed.answer;
   const guest = guestReached(followed, knowledge);
-  const detail =
-    guest === undefined
-      ? answer.detail
-      : `${answer.detail} to ${guest}; whether it listens there the host cannot see`;
-  return { ...answer, detail, ...defined({ fix, hidden }) };
+  if (guest === undefined) return detail;
+  // Who has answered listens.
+  const doubt =
+    question.state === "established" ? "" : "; whether it listens there the host cannot see";
+  return `${detail} to ${guest}${doubt}`;
 }
 
 function guestReached({ answer, end }: Followed, { nics }: ReadKnowledge): string | undefined {

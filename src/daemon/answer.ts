@@ -20,13 +20,19 @@ export interface AnswerParts {
   readonly sources: HeldSources;
   readonly readStatus: () => Promise<DaemonStatus>;
   readonly readParts: (names: readonly StatusPart[]) => Promise<Partial<StatusParts>>;
-  readonly explain: (call: ExplainCall) => Promise<ExplainResult>;
+  readonly explain: (call: ExplainCall, end: AbortSignal) => Promise<ExplainResult>;
 }
 
 /** What the daemon does for those who ask on its socket. */
 export function answerRequests(parts: AnswerParts): RequestHandler {
   const { follower, journal, sources, readStatus, readParts, explain } = parts;
   const hooks = new HookIntake(follower, journal);
+  const explainTo = (call: ExplainCall, reply: Parameters<RequestHandler>[1]): (() => void) => {
+    const asker = new AbortController();
+    const explained = explain(call, asker.signal);
+    void answered(explained, (result) => ({ kind: "explained", result })).then(reply);
+    return () => asker.abort();
+  };
   return (request, reply) => {
     switch (request.request) {
       case "status":
@@ -44,10 +50,7 @@ export function answerRequests(parts: AnswerParts): RequestHandler {
         reply({ kind: "examined", examined: examine(follower.beliefs, request) });
         return undefined;
       case "explain":
-        void answered(explain(request.call), (result) => ({ kind: "explained", result })).then(
-          reply,
-        );
-        return undefined;
+        return explainTo(request.call, reply);
       case "hook":
         void hooks.take(request.call).then((result) => reply({ kind: "hook", result }));
         return undefined;

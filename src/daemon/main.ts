@@ -67,7 +67,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     sources,
     readStatus: () => readStatus(input),
     readParts: (names) => readParts(input, names),
-    explain: (call) => runExplain(call, optionsOf(settings)),
+    explain: (call, end) => runExplain(call, optionsOf(settings), { end }),
   });
   const watches: (() => void)[] = [];
   const end = (): void => {

@@ -1,27 +1,62 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
+import type { Family } from "../../base/address.ts";
+import { ProgramError, runApart } from "./run-apart.ts";
 
+const listing = "/proc/net/nf_conntrack";
+/** There as soon as the kernel can track at all. */
+const setting = "/proc/sys/net/netfilter/nf_conntrack_max";
 /** As many bytes as some 300,000 connections take: the kernel prints them in a few tenths of a second. */
 const mostBytes = 48 << 20;
 
-/** What the kernel says of connections to a port, a line each; none where it tracks or says none. */
-export interface TrackedLines {
-  readonly lines: readonly string[];
-  /** Whether all connections were looked at. */
-  readonly isWhole: boolean;
+/** Connections to a port, as far as they are told apart ahead of reading them. */
+export interface WantedFlows {
+  readonly family: Family;
+  readonly protocol: string;
+  readonly port: number;
 }
 
-/** The connections that the kernel tracks in one protocol, those to one port, in its own words. */
-export async function readTrackedFlows(protocol: string, port: number): Promise<TrackedLines> {
-  const stream = createReadStream("/proc/net/nf_conntrack", { end: mostBytes - 1 });
-  const wanted = [` ${protocol} `, ` dport=${String(port)} `];
+/** What the kernel says of such connections, a line each; none where it tracks none. */
+export interface TrackedLines {
+  readonly lines: readonly string[];
+  /** Why not all connections were looked at; absent: they were. */
+  readonly unseen?: string;
+}
+
+/**
+ * In the words of /proc/net/nf_conntrack, which the program conntrack speaks too. It is asked where a kernel has no such file: one
+ * without CONFIG_NF_CONNTRACK_PROCFS, which is deprecated.
+ */
+export async function readTrackedFlows(wanted: WantedFlows): Promise<TrackedLines> {
+  if (existsSync(listing)) return readListing(wanted);
+  return existsSync(setting) ? askConntrack(wanted) : { lines: [] };
+}
+
+async function readListing({ family, protocol, port }: WantedFlows): Promise<TrackedLines> {
+  const stream = createReadStream(listing, { end: mostBytes - 1 });
+  const wanted = [`ipv${String(family)} `, ` ${protocol} `, ` dport=${String(port)} `];
   const lines: string[] = [];
   try {
     for await (const line of createInterface({ input: stream })) {
       if (wanted.every((word) => line.includes(word))) lines.push(line);
     }
-  } catch {
-    return { lines: [], isWhole: true };
+  } catch (error) {
+    return { lines: [], unseen: (error as Error).message };
   }
-  return { lines, isWhole: stream.bytesRead < mostBytes };
+  return stream.bytesRead < mostBytes ? { lines } : { lines, unseen: "there are too many" };
+}
+
+async function askConntrack({ family, protocol, port }: WantedFlows): Promise<TrackedLines> {
+  const ends = ["-f", `ipv${String(family)}`, "-p", protocol, "--orig-port-dst", String(port)];
+  try {
+    const text = await runApart("conntrack", ["-L", ...ends, "-o", "extended"]);
+    return { lines: text.split("\n").filter((line) => line !== "") };
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    const words =
+      error.code === "ENOENT"
+        ? "this kernel shows them to conntrack alone: apt install conntrack"
+        : `conntrack says: ${error.message}`;
+    return { lines: [], unseen: words };
+  }
 }

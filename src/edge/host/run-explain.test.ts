@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runExplain } from "./run-explain.ts";
 
@@ -35,4 +38,23 @@ test("it stands back behind the daemon", async () => {
 test("one that does not end is ended, and is no answer", async () => {
   const command = script("setInterval(() => undefined, 1000)");
   await expect(runExplain(call, [], { command, patienceMs: 50 })).rejects.toThrow("no answer");
+});
+
+test("one that nobody waits for any more is ended", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "virtwall-explain-"));
+  try {
+    const begun = join(folder, "begun");
+    const text = `require("fs").writeFileSync(${JSON.stringify(begun)}, String(process.pid));
+      setInterval(() => undefined, 1000)`;
+    const asker = new AbortController();
+    const asked = runExplain(call, [], { command: script(text), end: asker.signal });
+    const pid = () => Number(existsSync(begun) && readFileSync(begun, "utf8"));
+    await expect.poll(pid, { timeout: 30_000 }).toBeGreaterThan(0);
+    asker.abort();
+    await expect(asked).rejects.toThrow("no answer");
+    const isThere = () => existsSync(`/proc/${pid()}/stat`);
+    await expect.poll(isThere, { timeout: 30_000 }).toBe(false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -16,19 +16,30 @@ const mostBytes = 1024 * 1024;
 /** nice(2): whoever asks, packets and guests come first. */
 const niceness = 10;
 
+interface ExplainRun {
+  readonly command?: readonly string[];
+  readonly patienceMs?: number;
+  readonly end?: AbortSignal;
+}
+
 /**
- * Asks `virtwall explain` in a process of its own, which is ended after half a minute. `options` name a daemon and what it follows, as
- * the command line does. Rejects where no answer was given.
+ * Asks `virtwall explain` in a process of its own, which is ended after half a minute, or by the signal `end`. `options` name a daemon
+ * and what it follows, as the command line does. Rejects where no answer was given.
  */
 export function runExplain(
   call: ExplainCall,
   options: readonly string[],
-  { command = explainCommand, patienceMs = longestMs } = {},
+  { command = explainCommand, patienceMs = longestMs, end }: ExplainRun = {},
 ): Promise<ExplainResult> {
   const [program = "", ...first] = command;
   return new Promise((resolve, reject) => {
     const args = [...first, "explain", ...options, ...wordsOf(call)];
-    const limits = { timeout: patienceMs, killSignal: "SIGKILL", maxBuffer: mostBytes } as const;
+    const limits = {
+      timeout: patienceMs,
+      killSignal: "SIGKILL",
+      maxBuffer: mostBytes,
+      signal: end,
+    } as const;
     const child = execFile(program, args, limits, (error, out, err) => {
       const status = error === null ? 0 : error.code;
       if (typeof status === "number") resolve({ status, out, err });

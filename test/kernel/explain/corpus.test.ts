@@ -468,6 +468,11 @@ describe.each(sites)(
     test.each(ownPains)("$title: explain says why, and what mends it", (pain) =>
       mendPain({ policy: usualPolicy, ...pain }),
     );
+
+    test.runIf(name === "beside-firewalls")(
+      "a connection that goes on through nat is followed to where it was led, whoever lists it",
+      followFlow,
+    );
   },
 );
 
@@ -505,6 +510,38 @@ async function mendPain(pain: Pain & { readonly policy: string }): Promise<void>
     await shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
     await shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0");
   }
+}
+
+/** In front of a command on the host: its kernel has no /proc/net/nf_conntrack. */
+const unlisted = 'mount -t tmpfs none /proc/$$/net; exec "$@"';
+/** The same, and conntrack is not installed. */
+const without = `folder=$(mktemp -d); ln -s /usr/sbin/* $folder; rm $folder/conntrack
+  export PATH=$folder:/usr/bin:/bin; ${unlisted}`;
+
+async function followFlow(): Promise<void> {
+  virtwall = new VirtwallOnHost(world, { policy: usual, inventory });
+  run("apply");
+  await runner.listen(parsePacketLines("tcp4 world -> host:8050 => nat1:8050"));
+  const asker = world.agent("world");
+  const flow = { host: "198.51.100.1", port: 8050, source: "198.51.100.50", timeoutMs: 30_000 };
+  expect(await asker.hold("flow", flow)).toMatchObject({ by: "nat1" });
+  // Who begins now is led to nobody.
+  await shell(
+    "nft 'add table ip script; add chain ip script early { type nat hook prerouting priority -110; }; add rule ip script early tcp dport 8050 dnat to 10.50.0.99'",
+  );
+  expect(await asker.exchange("flow", 30_000)).toMatchObject({ outcome: "answered" });
+  const question = ["explain", "tcp", "198.51.100.50", "198.51.100.1:8050"];
+  const asked = [...question, "--state", "established"];
+  const reached = /: delivered, out by \w+ to nat1\n {2}leads to 10\.50\.0\.11 port 8050\n/;
+  expect(virtwall.run(...asked).text).toMatch(reached);
+  expect(await explainBehind(unlisted, asked)).toMatch(reached);
+  expect(await explainBehind(without, asked)).toMatch(/could not be seen: .*apt install conntrack/);
+  await asker.release("flow");
+}
+
+function explainBehind(script: string, asked: readonly string[]): Promise<string> {
+  const [, , , , ...command] = virtwall.words(...asked);
+  return world.onHost(["sh", "-c", 'sh -c "$0" sh "$@" || true', script, ...command]);
 }
 
 /** What others do by themselves, from time to time or as soon as they are ready, takes its time. */
