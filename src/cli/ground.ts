@@ -1,4 +1,6 @@
+import { readClock } from "../edge/host/read-clock.ts";
 import { readListeners } from "../edge/host/read-listeners.ts";
+import { readQueues } from "../edge/host/read-queues.ts";
 import { readSettings } from "../edge/host/read-settings.ts";
 import { runBridge, runIp } from "../edge/host/run-ip.ts";
 import { readRuleset } from "../edge/nft/read-ruleset.ts";
@@ -58,18 +60,29 @@ async function readHostNow(
   nics: readonly KnownNic[] | Promise<readonly KnownNic[]>,
 ): Promise<Ground["host"]> {
   const routes = ["route", "show", "table", "all"];
-  const [links, rules4, rules6, routes4, routes6, neighbours, forwarding, listeners, known] =
-    await Promise.all([
-      runIp<LinkRow>(["-d", "addr", "show"]),
-      runIp<RuleRow>(["-4", "rule", "show"]),
-      runIp<RuleRow>(["-6", "rule", "show"]),
-      runIp<RouteRow>(["-4", ...routes]),
-      runIp<RouteRow>(["-6", ...routes]),
-      runIp<NeighbourRow>(["neigh", "show"]),
-      runBridge<ForwardingRow>(["fdb", "show"]),
-      readListeners(),
-      nics,
-    ]);
+  const [
+    links,
+    rules4,
+    rules6,
+    routes4,
+    routes6,
+    neighbours,
+    forwarding,
+    listeners,
+    queues,
+    known,
+  ] = await Promise.all([
+    runIp<LinkRow>(["-d", "addr", "show"]),
+    runIp<RuleRow>(["-4", "rule", "show"]),
+    runIp<RuleRow>(["-6", "rule", "show"]),
+    runIp<RouteRow>(["-4", ...routes]),
+    runIp<RouteRow>(["-6", ...routes]),
+    runIp<NeighbourRow>(["neigh", "show"]),
+    runBridge<ForwardingRow>(["fdb", "show"]),
+    readListeners(),
+    readQueues(),
+    nics,
+  ]);
   const settings = await readSettings(settingsOf(links));
   const routing = { rules: { 4: rules4, 6: rules6 }, routes: { 4: routes4, 6: routes6 } };
   return readHost({
@@ -79,6 +92,8 @@ async function readHostNow(
     forwarding,
     settings,
     listeners,
+    queues,
+    clock: readClock(),
     nics: known,
   });
 }

@@ -92,6 +92,8 @@ export function groundOf(...others: Facts["ground"]["tables"]): Facts["ground"] 
     forwarding: [],
     settings: new Map([["net/ipv4/conf/eth0/forwarding", "1"]]),
     listeners: [],
+    queues: new Set(),
+    clock: { seconds: 0, zones: [0] },
     nics: [],
   });
   return { tables: [...desiredOf().compiled.tables, ...others], host };

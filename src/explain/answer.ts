@@ -7,6 +7,8 @@ import { nameRule, nameStep, type NamedRule, type NamedStep, pathOf } from "./na
 import { familyOfPacket, type Packet } from "./packet.ts";
 import { enter, type Question } from "./question.ts";
 import { leadsElsewhere } from "./nat.ts";
+import { nameQueue, queueOf } from "./queue.ts";
+import { calledBy } from "./socket.ts";
 import type { Loaded } from "./value.ts";
 import { type Fate, type Ground, walkReceived, walkSent, type Way } from "./walk.ts";
 
@@ -71,13 +73,10 @@ export function follow(ground: Ground, question: Question): Followed {
 
 /** Of a process on the host; what goes on inside of guests the host does not see. */
 function mayBeHeard({ host }: Ground, { state: { packet }, fate }: Way): boolean {
-  const family = familyOfPacket(packet);
-  const protocol = packet.protocol === 6 ? "tcp" : packet.protocol === 17 ? "udp" : undefined;
-  if (fate.kind !== "delivered" || protocol === undefined || family === undefined) return true;
-  const address = loadField(family === 4 ? "ip" : "ip6", "daddr", { packet });
-  const port = loadField(protocol, "dport", { packet });
-  if (typeof address !== "bigint" || typeof port !== "bigint") return true;
-  return host.hears({ protocol, family, address, port: Number(port), iif: fate.iif });
+  // A proxy has given it to one that listens elsewhere.
+  if (fate.kind !== "delivered" || packet.hasSocket) return true;
+  const called = calledBy(packet, fate.iif);
+  return called === undefined || host.hears(called);
 }
 
 function goBack(ground: Ground, { state: { packet }, fate }: Way): Way[] {
@@ -126,7 +125,8 @@ function agreed(ways: readonly Way[]): Result {
   const path = pathOf(first.state.trail);
   const result = settled(first.fate);
   if (others.every(({ fate }) => settled(fate).verdict === result.verdict)) {
-    return defined({ ...result, path, because: decisive(first), fate: first.fate });
+    const detail = unreadBy(first) ?? result.detail;
+    return defined({ ...result, detail, path, because: decisive(first), fate: first.fate });
   }
   const doubt = ways.flatMap(({ state }) => state.doubts)[0];
   return {
@@ -135,6 +135,13 @@ function agreed(ways: readonly Way[]): Result {
     path,
     ...(doubt !== undefined && { because: nameRule(doubt.place) }),
   };
+}
+
+/** Where nobody takes what the last rule hands over. */
+function unreadBy({ state: { trail }, fate }: Way): string | undefined {
+  const last = trail.at(-1);
+  const queue = fate.kind === "dropped" && last !== undefined ? queueOf(last) : undefined;
+  return queue && `no program takes what comes to ${nameQueue(queue)}`;
 }
 
 /** The rule that stops it, that leads it to where nobody is, or of which nobody knows what it does. */

@@ -1,5 +1,6 @@
 import { parseAddress, toBits } from "../base/address.ts";
 import type { Expression } from "../nft/ast.ts";
+import { nanoseconds, secondsOfDate, secondsOfHour } from "./clock.ts";
 import { symbolValue } from "./symbols.ts";
 import { isWithin } from "./outsider.ts";
 import {
@@ -98,6 +99,7 @@ const words = new Map<string, Map<string, bigint | undefined>>();
 
 function numberOfWord(value: string, type: string): bigint | undefined {
   if (nameTypes.has(type)) return value === "0" ? 0n : nameBits(value);
+  if (type === "hour" || type === "time") return numberOfTime(value, type);
   const symbol = symbolValue(type, value);
   if (symbol !== undefined) return symbol;
   if (/^(\d+|0x[0-9a-f]+)$/i.test(value)) return BigInt(value);
@@ -105,6 +107,13 @@ function numberOfWord(value: string, type: string): bigint | undefined {
     return BigInt(`0x${value.replaceAll(":", "")}`);
   const address = parseAddress(value);
   return address === undefined ? undefined : toBits(address);
+}
+
+/** In UTC, as of {@link loadTime}. */
+function numberOfTime(text: string, type: "hour" | "time"): bigint | undefined {
+  const seconds = type === "hour" ? secondsOfHour(text) : secondsOfDate(text);
+  if (seconds === undefined) return undefined;
+  return type === "hour" ? BigInt(seconds) : BigInt(seconds) * nanoseconds;
 }
 
 /** nft lists an index that no interface has (any more) as a number; 0 is "none". */

@@ -23,6 +23,7 @@ export function typesOf(expression: Expression): readonly string[] {
       return [fieldOf(expression.protocol, expression.field)?.type ?? "integer"];
     case "meta":
       if (/^[io]iftype$/.test(expression.key)) return ["iface_type"];
+      if (/^(time|hour|day)$/.test(expression.key)) return [expression.key];
       return /^physdev (in|out)$/.test(expression.key) ? ["ifname"] : datatypesOf(expression);
     case "fib":
       return [expression.result === "type" ? "fib_addrtype" : "iface_index"];

@@ -7,6 +7,7 @@ import { guestKey, guestWord } from "./guest-word.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Loss } from "./loss.ts";
 import type { Question } from "./question.ts";
+import { nameQueue, queueOf } from "./queue.ts";
 import { macBits } from "./read-host.ts";
 import { fixPending } from "./shadowed.ts";
 import { ownerOf } from "./table-owner.ts";
@@ -34,6 +35,8 @@ export function fixOf(
     case "rejected": {
       const last = end?.state.trail.at(-1);
       if (end === undefined || last === undefined) return undefined;
+      const queue = queueOf(last);
+      if (queue !== undefined) return `start the program that takes ${nameQueue(queue)}`;
       const stop = { ground, question, knowledge, packet: end.state.packet, last, answer };
       const trail = end.state.trail;
       return ownerOf(last.table, last.chain) === "virtwall"

@@ -4,6 +4,7 @@ import { readBits } from "./layer.ts";
 import { oneOf } from "./outsider.ts";
 import { parseAddress, toBits } from "../base/address.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
+import { mayFindSocket } from "./socket.ts";
 import type { Context } from "./state.ts";
 import type { Loaded } from "./value.ts";
 
@@ -26,12 +27,24 @@ export function loadForeign(json: string, packet: Packet, context: Context): Loa
       return loadNone(object, packet.protocol !== undefined && packet.protocol !== sctp);
     case "rt":
       return loadRoute(object, packet, context);
+    case "socket":
+      return mayFindSocket(packet, context) ? "unknown" : "absent";
+    case "osf":
+      return loadFingerprint(packet);
     default:
       return "unknown";
   }
 }
 
 const sctp = 132;
+
+/** nft_osf.c looks at what begins a connection alone. */
+function loadFingerprint(packet: Packet): Loaded {
+  const flags = loadField("tcp", "flags", { packet, mask: synFlag });
+  return flags === synFlag ? "unknown" : flags === 0n ? "absent" : flags;
+}
+
+const synFlag = 2n;
 
 /** Of what chance or a hash decides only the bounds are known. */
 function loadHash({ mod, offset = 0 }: JsonObject): Loaded {

@@ -3,6 +3,7 @@ import { outsiderOf } from "./outsider.ts";
 
 /** A host without anything of its own, that sends all it gets out by `out`. */
 export const plainHost: Host = {
+  clock: { seconds: 0, zones: [0] },
   interfaces: new Map(),
   fib: () => "unknown",
   route: () => ({ kind: "unicast", dev: "out" }),
@@ -13,6 +14,7 @@ export const plainHost: Host = {
   isSilent: () => false,
   heardOf: () => [],
   hears: () => true,
+  reads: () => false,
   detached: () => undefined,
   filtersBridged: () => false,
   bridgeOf: () => undefined,

@@ -1,4 +1,5 @@
 import type { Family } from "../base/address.ts";
+import type { Clock } from "./clock.ts";
 import type { Called } from "./listeners.ts";
 import type { Loss } from "./loss.ts";
 import type { Route, RouteQuery } from "./routes.ts";
@@ -40,6 +41,7 @@ export interface FibQuery {
 
 /** What rules ask of the host beyond the packet itself. */
 export interface Host {
+  readonly clock: Clock;
   readonly interfaces: ReadonlyMap<string, Interface>;
   fib(query: FibQuery): Loaded;
   route(query: RouteQuery): Route;
@@ -71,6 +73,8 @@ export interface Host {
   heardOf(device: string, mac: bigint): readonly string[];
   /** Whether a process waits for that. */
   hears(called: Called): boolean;
+  /** Whether a program takes what rules hand to that queue. */
+  reads(queue: number): boolean;
   /** The tap of a nic that belongs on the bridge and is none of its ports. */
   detached(bridge: string, mac: bigint): string | undefined;
   /** The hardware address of a neighbour, where the host knows it. */

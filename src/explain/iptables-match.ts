@@ -1,7 +1,9 @@
 import type { Family } from "../base/address.ts";
 import type { Expression, Statement } from "../nft/ast.ts";
 import * as nft from "../nft/build.ts";
+import { readAskedTime } from "./clock.ts";
 import { boundFlag } from "./evaluate.ts";
+import { askedTime } from "./load.ts";
 
 /** What one option of a rule asks, in nft's words; undefined where nft has none for it. */
 export type Asked = readonly Statement[] | undefined;
@@ -260,6 +262,9 @@ export const wholeMatches: Readonly<
   addrtype: readAddressTypes,
   rpfilter: readReversePath,
   policy: readPolicy,
+  time: readTime,
+  socket: readSocket,
+  osf: readFingerprint,
 };
 
 function readAddressTypes(words: readonly string[], family: Family): Asked {
@@ -288,6 +293,24 @@ function readReversePath(words: readonly string[]): Asked {
   ];
   const found = words.includes("--invert") ? "missing" : "exists";
   return [nft.equal(fibOf("oif", flags), nft.value(found))];
+}
+
+function readTime(words: readonly string[]): Asked {
+  if (readAskedTime(words) === undefined) return undefined;
+  return [nft.equal(nft.meta([askedTime, ...words].join(" ")), nft.value(1))];
+}
+
+/** Whatever it asks of the socket, there has to be one. */
+function readSocket(words: readonly string[]): Asked {
+  // It writes the socket's mark on the packet.
+  if (words.includes("--restore-skmark")) return undefined;
+  const socket: Expression = { kind: "unknown", json: JSON.stringify({ socket: { key: "any" } }) };
+  return [nft.equal(socket, nft.value(1))];
+}
+
+/** Of a packet that begins no connection it says no, whatever it is told to look for (xt_osf.c). */
+function readFingerprint(): Asked {
+  return [nft.has(nft.payload("tcp", "flags"), nft.flags("syn")), unknownMatch("osf")];
 }
 
 /** Nothing is followed here that IPsec carries. */

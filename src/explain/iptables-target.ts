@@ -45,9 +45,35 @@ const targets: Readonly<Record<string, Reader>> = {
   SNAT: (options, family) => rewrite("snat", options.get("--to-source"), family),
   MASQUERADE: (options) => [{ kind: "masquerade", ...portOf(options.get("--to-ports")) }],
   REDIRECT: (options) => [{ kind: "redirect", ...portOf(options.get("--to-ports")) }],
+  NFQUEUE: readQueue,
+  TPROXY: readProxy,
 };
 
-const notrack: Statement = { kind: "unknown", json: JSON.stringify({ notrack: null }) };
+const foreign = (words: object): Statement => ({ kind: "unknown", json: JSON.stringify(words) });
+
+/** As nft says it. */
+function readQueue(options: Options): readonly Statement[] {
+  const [first = 0, last = first] = (
+    options.get("--queue-balance") ??
+    options.get("--queue-num") ??
+    ""
+  )
+    .split(":")
+    .map(Number);
+  const flags = options.has("--queue-bypass") ? ["bypass"] : [];
+  return [foreign({ queue: { num: { range: [first, last] }, flags } })];
+}
+
+/** What nobody is there for it drops, and what somebody takes goes on as accepted, with a mark (xt_TPROXY.c). */
+function readProxy(options: Options): readonly Statement[] | undefined {
+  const [port, addr] = [Number(options.get("--on-port")), options.get("--on-ip")];
+  const isAny = addr === undefined || addr === "0.0.0.0" || addr === "::";
+  const marked = withMark(nft.meta("mark"), options.get("--tproxy-mark") ?? "0x0/0x0");
+  const proxy = foreign({ tproxy: { port, ...(!isAny && { addr }), otherwise: "drop" } });
+  return marked && [proxy, ...marked, nft.accept];
+}
+
+const notrack = foreign({ notrack: null });
 
 /** Targets that no verdict depends on. */
 const harmless: ReadonlySet<string> = new Set([
@@ -78,13 +104,11 @@ const targetNames: ReadonlySet<string> = new Set([
   "HMARK",
   "IDLETIMER",
   "NETMAP",
-  "NFQUEUE",
   "QUEUE",
   "RATEEST",
   "SNPT",
   "SYNPROXY",
   "TCPOPTSTRIP",
-  "TPROXY",
 ]);
 
 /** `VALUE/MASK`: the bits of the mask go, then VALUE is turned in. */

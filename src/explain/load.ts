@@ -1,3 +1,4 @@
+import { isAskedTime, loadTime, readAskedTime } from "./clock.ts";
 import { familyOfPacket, isTracked, type Packet, type Tuple } from "./packet.ts";
 import { fieldOf, networkProtocols, transportProtocols } from "./fields.ts";
 import { readBits, type Layer, type Span } from "./layer.ts";
@@ -27,9 +28,30 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
     case "ipsec":
     case "secpath":
       return 0n;
+    case "time":
+    case "hour":
+    case "day":
+      return loadTime(key, context.host.clock);
     default:
-      return key.startsWith("physdev ") ? loadPort(key, packet) : loadInterface(key, context);
+      return loadOther(key, packet, context);
   }
+}
+
+/** What iptables asks has words here that nft has not. */
+function loadOther(key: string, packet: Packet, context: Context): Loaded {
+  if (key.startsWith("physdev ")) return loadPort(key, packet);
+  if (key.startsWith(`${askedTime} `)) return loadAskedTime(key, context);
+  return loadInterface(key, context);
+}
+
+/** Ahead of the words of iptables' match on the time. */
+export const askedTime = "xt-time";
+
+function loadAskedTime(key: string, { host }: Context): Loaded {
+  const asked = readAskedTime(key.split(" ").slice(1));
+  const answer = asked === undefined ? "maybe" : isAskedTime(asked, host.clock);
+  if (answer === "maybe") return "unknown";
+  return answer === "yes" ? 1n : 0n;
 }
 
 function loadProtocol({ transport, protocol }: Packet): Loaded {

@@ -36,6 +36,16 @@ export function oneOf(count: bigint, first: bigint): Outsider {
   };
 }
 
+/** The same, one of these. */
+export function oneAmong(numbers: readonly bigint[]): Outsider {
+  const sorted = numbers.toSorted((a, b) => (a < b ? -1 : 1));
+  const gaps = [-1n, ...sorted].map((before, index) => ({
+    first: before + 1n,
+    last: (sorted[index] ?? last(4) + 1n) - 1n,
+  }));
+  return { family: 4, elsewhere: gaps.filter(({ first, last: end }) => first <= end) };
+}
+
 const last = (family: Family): bigint => (1n << BigInt(widthOf(family))) - 1n;
 
 function merged(intervals: readonly Interval[]): Interval[] {

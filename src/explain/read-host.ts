@@ -1,4 +1,5 @@
 import { type Family, parseAddress, toBits } from "../base/address.ts";
+import type { Clock } from "./clock.ts";
 import { answerFib } from "./fib.ts";
 import type { Host, Interface } from "./host.ts";
 import { hears, type Listener } from "./listeners.ts";
@@ -55,6 +56,9 @@ export interface HostListing {
   readonly nics: readonly KnownNic[];
   /** Sockets that wait for somebody to begin. */
   readonly listeners: readonly Listener[];
+  /** Queues of packets that programs have bound themselves to, by number. */
+  readonly queues: ReadonlySet<number>;
+  readonly clock: Clock;
 }
 
 export interface KnownNic {
@@ -90,6 +94,7 @@ export function readHost(listing: HostListing): Host {
   const peers = new Map(links.filter(isPaired).map(({ ifname, link }) => [ifname, link]));
   const isOn = (path: string) => settings.get(path) === "1";
   return {
+    clock: listing.clock,
     interfaces,
     route: (query) => routeTo(listing, query),
     fib: (query) => answerFib(routing, query),
@@ -99,6 +104,7 @@ export function readHost(listing: HostListing): Host {
     outsider: (family) => outsider(routing, family),
     filtersBridged: (family) =>
       isOn(`net/bridge/bridge-nf-call-${family === 4 ? "iptables" : "ip6tables"}`),
+    reads: (queue) => listing.queues.has(queue),
     hears: (called) => listeners.some((each) => hears(each, called)),
     behind: (port) => macBits(listing.nics.find(({ tap }) => tap === port)?.mac ?? ""),
     isSilent: (device, address) => isSilent(listing, device, address),

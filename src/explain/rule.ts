@@ -3,14 +3,16 @@ import type { Expression, Rule, Statement, Verdict } from "../nft/ast.ts";
 import { isVerdict } from "../nft/print-expression.ts";
 import { flagsOfConstant, intervalOfConstant, matchesKey } from "./constant.ts";
 import { evaluate, lookUpKey, namedSet, type Scope, typesOf } from "./evaluate.ts";
-import { readForeignStatement } from "./foreign.ts";
-import { loadStatus } from "./load.ts";
+import { type Proxy, readForeignStatement } from "./foreign.ts";
+import { askedTime, loadStatus } from "./load.ts";
 import { groupMatches } from "./joined-matches.ts";
 import { mangle } from "./mangle.ts";
 import { translate } from "./nat.ts";
 import type { Outcome } from "./outcome.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
-import type { Context, RulePlace, State } from "./state.ts";
+import { isRead, nameQueue, type Queue } from "./queue.ts";
+import { isTaken } from "./socket.ts";
+import type { Context, Doubt, RulePlace, State } from "./state.ts";
 import { type Answer, answerOf, type Loaded, opposite, some } from "./value.ts";
 
 /** All ways in which the rule may go for the packet: one, where everything is known that it asks. */
@@ -48,7 +50,7 @@ function run(statement: Statement, scope: Scope, place: RulePlace): Outcome[] {
   }
   switch (statement.kind) {
     case "match":
-      return fork(match(statement, scope), state, { place, reason: "its match" });
+      return fork(match(statement, scope), state, { place, reason: reasonOf(statement) });
     case "vmap":
       return runVmap(statement, scope, place);
     case "set":
@@ -61,13 +63,19 @@ function run(statement: Statement, scope: Scope, place: RulePlace): Outcome[] {
     case "redirect":
       return translate(statement, scope, place);
     default:
-      return runPlain(statement, state, place);
+      return runPlain(statement, scope, place);
   }
+}
+
+function reasonOf({ left }: Match): string {
+  const isOfTime = left.kind === "meta" && (left.key === "day" || left.key.startsWith(askedTime));
+  return isOfTime ? "its match, and on which time zone the kernel has" : "its match";
 }
 
 type Plain = Extract<Statement, { kind: "counter" | "log" | "limit" | "reject" | "unknown" }>;
 
-function runPlain(statement: Plain, state: State, place: RulePlace): Outcome[] {
+function runPlain(statement: Plain, scope: Scope, place: RulePlace): Outcome[] {
+  const { state } = scope;
   switch (statement.kind) {
     case "counter":
     case "log":
@@ -77,7 +85,7 @@ function runPlain(statement: Plain, state: State, place: RulePlace): Outcome[] {
     case "reject":
       return [{ state, end: mayReject(statement, state.packet) ? statement : "break" }];
     case "unknown":
-      return runForeign(statement.json, state, place);
+      return runForeign(statement.json, scope, place);
     default:
       return unreachable(statement);
   }
@@ -97,11 +105,7 @@ function mayReject({ type }: Extract<Statement, { kind: "reject" }>, packet: Pac
   }
 }
 
-function fork(
-  answer: Answer,
-  state: State,
-  doubt: { place: RulePlace; reason: string },
-): Outcome[] {
+function fork(answer: Answer, state: State, doubt: Doubt): Outcome[] {
   if (answer !== "maybe") return [{ state, end: answer === "yes" ? "next" : "break" }];
   const doubting = { ...state, doubts: [...state.doubts, doubt] };
   return [
@@ -110,22 +114,51 @@ function fork(
   ];
 }
 
-function runForeign(json: string, state: State, place: RulePlace): Outcome[] {
+function runForeign(json: string, scope: Scope, place: RulePlace): Outcome[] {
+  const { state } = scope;
   const foreign = readForeignStatement(json);
   switch (foreign.kind) {
     case "nothing":
       return [{ state, end: "next" }];
     case "notrack":
       return [{ state: untracked(state), end: "next" }];
+    case "queue":
+      return [handOver(foreign.queue, scope, place)];
+    case "proxy":
+      return runProxy(foreign.proxy, scope, place);
     case "may end":
       return fork("maybe", state, { place, reason: foreign.reason });
-    case "unknown": {
-      const doubt = { place, reason: foreign.reason };
-      return [{ state: { ...state, doubts: [...state.doubts, doubt] }, end: "unknown" }];
-    }
+    case "unknown":
+      return [outOfSight(state, { place, reason: foreign.reason })];
     default:
       return unreachable(foreign);
   }
+}
+
+function outOfSight(state: State, doubt: Doubt): Outcome {
+  return { state: { ...state, doubts: [...state.doubts, doubt] }, end: "unknown" };
+}
+
+/** What no program takes the kernel drops, or lets pass where the rule says so (nf_queue.c). */
+function handOver(queue: Queue, { state, context }: Scope, place: RulePlace): Outcome {
+  if (isRead(queue, context.host) === false) {
+    return { state, end: { kind: queue.mayBypass ? "accept" : "drop" } };
+  }
+  const reason = `what the program at ${nameQueue(queue)} says, to which it is handed`;
+  return outOfSight(state, { place, reason });
+}
+
+/** The packet stays what it is; whose it is decides once routing has led it to the host. */
+function runProxy(proxy: Proxy, { state, context }: Scope, place: RulePlace): Outcome[] {
+  const missed = (from: State): Outcome => ({
+    state: from,
+    end: proxy.otherwise === "drop" ? { kind: "drop" } : "break",
+  });
+  if (isTaken(proxy, state.packet, context) === "no") return [missed(state)];
+  const doubt = { place, reason: "whether who listens there takes what is for others" };
+  const doubting = { ...state, doubts: [...state.doubts, doubt] };
+  const taken = { ...doubting, packet: { ...state.packet, hasSocket: true } };
+  return [{ state: taken, end: "next" }, missed(doubting)];
 }
 
 /** Nothing happens to a packet that is tracked already (nft_notrack_eval). */

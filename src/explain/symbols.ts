@@ -50,6 +50,7 @@ const symbols: Readonly<Record<string, Table>> = {
     unreachable: 7,
     prohibit: 8,
   },
+  day: { Sunday: 0, Monday: 1, Tuesday: 2, Wednesday: 3, Thursday: 4, Friday: 5, Saturday: 6 },
   dscp: {
     cs0: 0,
     be: 0,

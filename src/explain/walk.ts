@@ -350,8 +350,10 @@ function then(crossing: Passed, next: (state: State) => readonly Way[]): Way[] {
         return [{ state, fate: { kind: "dropped" } }];
       case "reject":
         return [{ state, fate: { kind: "rejected" } }];
-      default:
-        return [{ state, fate: { kind: "unknown", reason: "a rule" } }];
+      default: {
+        const reason = `it depends on ${state.doubts.at(-1)?.reason ?? "a rule"}`;
+        return [{ state, fate: { kind: "unknown", reason } }];
+      }
     }
   });
 }

@@ -53,8 +53,15 @@ export function missingBehind(words: string): { missing?: string } {
   return words.includes("Could not resolve protocol name") ? { missing: "netbase" } : {};
 }
 
-/** nft prints the kernel's words in the language of the locale, and absence is told by words alone. */
-export const nftEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, LC_ALL: "C" });
+/**
+ * nft prints the kernel's words in the language of the locale, and absence is told by words alone. Times it prints in the local zone, and
+ * the kernel has hours in UTC.
+ */
+export const nftEnvironment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  LC_ALL: "C",
+  TZ: "UTC",
+});
 
 export function nftCannotStart(error: NodeJS.ErrnoException): KernelError {
   return error.code === "ENOENT"

@@ -37,6 +37,9 @@ const seed = Number(process.env["VIRTWALL_EXPLAIN_SEED"] ?? 1);
 /** The ruleset to begin with; what comes to it does not depend on those before. */
 const from = Number(process.env["VIRTWALL_EXPLAIN_FROM"] ?? 0);
 
+// nft takes and prints times in the local zone.
+process.env["TZ"] = "UTC";
+
 let kernel: TracedHost;
 let host: Host;
 

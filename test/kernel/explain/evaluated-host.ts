@@ -10,6 +10,7 @@ import {
   type RouteTables,
   type RuleRow,
 } from "../../../src/explain/routes.ts";
+import { readClock } from "../../../src/edge/host/read-clock.ts";
 import type { Sent } from "./random-packet.ts";
 import { macOf, neighbours, type TracedHost } from "./traced-host.ts";
 import { addressFamily, headerBytes, ipPacket, frame, protocolNumber } from "./wire-packet.ts";
@@ -31,6 +32,9 @@ export async function readHost(host: TracedHost): Promise<Host> {
     ["left", "right", "br0", "one", "two", "lo"].map((name) => [name, interfaceOf(name)]),
   );
   return {
+    get clock() {
+      return readClock();
+    },
     interfaces,
     route: (query) => findRoute(tables, query),
     fib: (query) => answerFib(tables, query),
@@ -43,7 +47,8 @@ export async function readHost(host: TracedHost): Promise<Host> {
     portsOf: () => [],
     macvtapOn: () => undefined,
     heardOf: () => [],
-    hears: () => true,
+    hears: () => false,
+    reads: () => false,
     detached: () => undefined,
     filtersBridged: () => host.filtersBridged,
     bridgeOf: (port) => (port === "one" || port === "two" ? "br0" : undefined),

@@ -96,6 +96,8 @@ async function readGround(world: World): Promise<Ground> {
     settings: new Map(settings.map(([path = "", value = ""]) => [path, value])),
     nics: [],
     listeners: [],
+    queues: new Set(),
+    clock: { seconds: 0, zones: [0] },
   });
   // What comes to the host is answered by its agent.
   return { tables: readTables(ruleset), host: { ...host, hears: () => true } };

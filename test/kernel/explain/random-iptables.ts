@@ -1,5 +1,5 @@
 import type { Family } from "../../../src/base/address.ts";
-import type { Dice } from "./dice.ts";
+import { timeAway, type Dice } from "./dice.ts";
 
 /*
  * Rules as text that iptables-restore takes, with the matches that hosts' firewalls print. What nft lists of most of them is a name
@@ -29,6 +29,7 @@ const base: readonly Make[] = [
   (dice) => `-m physdev ${not(dice)}--physdev-is-${dice.pick(["in", "bridged"])}`,
   (dice) => `-m length ${not(dice)}--length ${dice.pick(["20:60", "40", ":50"])}`,
   (dice) => `-m dscp ${not(dice)}--dscp ${dice.pick(["0x00", "0x08", "0x2e"])}`,
+  (dice, family) => atTimes(dice, family),
   (dice) => `-m pkttype ${not(dice)}--pkt-type ${dice.pick(["unicast", "multicast"])}`,
   (dice) => `-m comment --comment "-j ${dice.pick(["x", "DROP", "-m set"])}"`,
   (dice) =>
@@ -38,6 +39,16 @@ const base: readonly Make[] = [
       "-m statistic --mode random --probability 0.5",
     ]),
 ];
+const atTimes: Make = (dice) => {
+  const [start, stop] = [1, 2].map(() => timeAway(dice.between(-11, 11)).time);
+  const days = dice.pick([
+    "",
+    " --weekdays Sat,Sun",
+    " --weekdays Mon --contiguous",
+    " --monthdays 1,2,22",
+  ]);
+  return `-m time --timestart ${start} --timestop ${stop}${days}${dice.chance(20) ? " --kerneltz" : ""}`;
+};
 const ofFamily: Readonly<Record<Family, readonly Make[]>> = {
   4: [
     (dice) => `-m ttl --ttl-${dice.pick(["eq", "lt", "gt"])} ${dice.pick(["76", "77"])}`,
@@ -93,6 +104,9 @@ function ofPlace({ table, chain }: Place): readonly Make[] {
   return [
     ...(chain === "FORWARD" ? [physicalOut] : []),
     ...(isEarly ? [reversePath, reversePath] : []),
+    ...(isIn && table === "mangle"
+      ? [() => "-m socket --transparent", () => "-m socket --nowildcard"]
+      : []),
     ...(isIn ? [() => "-m policy --dir in --pol none"] : []),
   ];
 }
@@ -102,8 +116,13 @@ const physicalOut: Make = (dice) =>
 const reversePath: Make = (dice) =>
   `-m rpfilter${dice.chance(40) ? " --loose" : ""}${dice.chance(40) ? " --validmark" : ""}${dice.chance(50) ? " --invert" : ""}`;
 
+const proxyEnd = "-j TPROXY --on-port 5000 --tproxy-mark 0x1/0x1";
+
 function target(dice: Dice, { table, chain, family }: Place): string {
   const ends = ["-j ACCEPT", "-j DROP", "-j RETURN", "-j sub", "-g sub"];
+  if (table !== "nat")
+    ends.push("-j NFQUEUE --queue-num 1", "-j NFQUEUE --queue-balance 1:3 --queue-bypass");
+  if (table === "mangle" && chain === "PREROUTING") ends.push(proxyEnd);
   if (table === "mangle") {
     ends.push(
       "-j MARK --set-xmark 0x1/0xffffffff",
@@ -144,7 +163,8 @@ function randomTable(dice: Dice, table: string, family: Family): string {
       const end =
         chain === "sub" ? dice.pick(["-j ACCEPT", "-j DROP", "-j RETURN"]) : target(dice, place);
       const text = matches(dice, place);
-      return `-A ${chain} ${text} ${end}`;
+      // It is for protocols with ports alone.
+      return end === proxyEnd ? `-A ${chain} -p tcp ${end}` : `-A ${chain} ${text} ${end}`;
     }),
   );
   const lines = table === "nat" ? rules.filter((rule) => !rule.startsWith("-A sub")) : rules;

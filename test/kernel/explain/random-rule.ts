@@ -1,4 +1,4 @@
-import type { Dice } from "./dice.ts";
+import { timeAway, type Dice } from "./dice.ts";
 
 /** Where a rule stands; a chain without a hook may be reached from any. */
 export interface Place {
@@ -160,6 +160,17 @@ const matchesRare: readonly Make[] = [
     `numgen ${dice.pick(["inc", "random"])} mod 4 ${dice.pick(["< 3", ">= 0", "1", "offset 10 12"])}`,
   () => "symhash mod 2 0",
 ];
+/** What the clock decides, and sockets of which the host has none. */
+const matchesOfHost: readonly Make[] = [
+  (dice) =>
+    `meta hour ${not(dice)}"${timeAway(dice.between(-11, 11)).time}"-"${timeAway(dice.between(-11, 11)).time}"`,
+  (dice) =>
+    `meta time ${dice.pick(["<", ">="])} "${timeAway(dice.pick([-1000, -1, 1, 1000])).date}"`,
+  (dice) =>
+    `meta day ${not(dice)}${dice.pick(['"Monday"', '"Sunday"', '{ "Saturday", "Sunday" }'])}`,
+  (dice) => `socket ${dice.pick(["transparent 1", "transparent 0", "mark 1"])}`,
+  () => 'osf name "Linux"',
+];
 const matchesRare4: readonly Make[] = [
   (dice) => `ip option ra ${dice.pick(["exists", "missing"])}`,
   (dice) => `rt ip nexthop ${dice.pick(["10.0.2.9", "10.0.1.3", "10.0.3.4"])}`,
@@ -176,7 +187,10 @@ function rarely(of: "inet" | "ip" | "ip6"): Make {
     ip6: [...matchesRare6, routingType],
     inet: [...matchesRare4, ...matchesRare6],
   };
-  return (dice, place) => dice.pick([...matchesRare, ...own[of]])(dice, place);
+  return (dice, place) => {
+    const ofHost = place.hook === "prerouting" ? matchesOfHost : matchesOfHost.slice(0, 3);
+    return dice.pick([...matchesRare, ...own[of], ...ofHost])(dice, place);
+  };
 }
 
 function makersFor({ family: of, hook }: Place): readonly Make[] {

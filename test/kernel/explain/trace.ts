@@ -53,9 +53,16 @@ export function readTrace(datagram: Uint8Array): Trace[] {
 function verdictAt(body: DataView, span: Span | undefined): string {
   if (span === undefined) return "";
   const code = findAttribute(body, span, verdictAttribute.code);
-  const word = codes[code === undefined ? 0 : body.getInt32(code.start)] ?? "";
+  const word = wordOf(code === undefined ? 0 : body.getInt32(code.start));
   const chain = findAttribute(body, span, verdictAttribute.chain);
   return chain === undefined ? word : `${word} ${textAt(body, chain)}`;
+}
+
+/** To a queue that nobody takes, NF_QUEUE of linux/netfilter.h, which may say that the packet is accepted then. */
+function wordOf(code: number): string {
+  const isQueue = code > 0 && (code & 0xff) === 3;
+  if (isQueue) return (code & 0x8000) === 0 ? "drop" : "accept";
+  return codes[code] ?? "";
 }
 
 function numberAt(body: DataView, span: Span | undefined): number {
