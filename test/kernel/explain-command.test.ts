@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { runProgram } from "../world/run-program.ts";
 import { buildPrograms, nft, Site } from "./daemon-program.ts";
@@ -88,4 +91,66 @@ test("explain reads what iptables says of its rules, nft's and legacy ones", asy
     await runProgram(program, ["-D", ...rule]);
   }
   expect(ask()).toContain(": delivered");
+});
+
+const ask = () => site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:80"]).stdout;
+
+/** A program that takes what comes to queue 7: NFQNL_MSG_CONFIG with NFQNL_CFG_CMD_BIND (linux/netfilter/nfnetlink_queue.h). */
+const bindQueue = `socket(my $s, 16, 3, 12) or die $!;
+  send($s, pack("L S S L L C C n S S C x n", 28, 0x302, 5, 1, 0, 0, 0, 7, 8, 1, 1, 0), 0) or die $!;
+  recv($s, my $answer, 4096, 0); die unpack("x16 l", $answer) if unpack("x16 l", $answer);
+  print "bound\\n"; $| = 1; sleep 600`;
+
+test("explain knows what becomes of packets for a program that is not there, and that another decides", async () => {
+  await runProgram("iptables-nft", ["-A", "FORWARD", "-j", "NFQUEUE", "--queue-num", "7"]);
+  try {
+    expect(ask()).toContain(
+      ": dropped, no program takes what comes to queue 7\n  because of rule 1",
+    );
+    expect(ask()).toContain("  fix: start the program that takes queue 7\n");
+    const program = spawn("perl", ["-e", bindQueue], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(program.stdout, "data");
+    try {
+      expect(ask()).toContain(
+        ": unknown, it depends on what the program at queue 7 says, to which it is handed\n",
+      );
+    } finally {
+      program.kill();
+    }
+  } finally {
+    await runProgram("iptables-nft", ["-F", "FORWARD"]);
+  }
+});
+
+test("explain takes an hour for the kernel's, whatever zone it is asked in", () => {
+  const local = (hours: number) =>
+    new Date(Date.now() + (9 + hours) * 3_600_000).toISOString().slice(11, 16);
+  const before = process.env["TZ"];
+  process.env["TZ"] = "JST-9";
+  try {
+    nft(`add rule inet admin forward meta hour "${local(-1)}"-"${local(1)}" tcp dport 82 drop`);
+    const asked = (port: number) => site.run(["explain", "tcp", "10.77.0.7", `10.77.1.7:${port}`]);
+    expect(asked(82).stdout).toContain(": dropped\n");
+    nft(`add rule inet admin forward meta hour "${local(1)}"-"${local(3)}" tcp dport 83 drop`);
+    expect(asked(83).stdout).toContain(": delivered");
+  } finally {
+    if (before === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = before;
+  }
+});
+
+test("explain gives to a proxy's program what is for anybody, if that listens", async () => {
+  const rule = ["-p", "tcp", "-j", "TPROXY", "--on-port", "5000"];
+  await runProgram("iptables-nft", ["-t", "mangle", "-A", "PREROUTING", ...rule]);
+  const server = createServer();
+  try {
+    expect(ask()).toContain(": dropped\n  because of rule 1 of ip mangle PREROUTING");
+    await new Promise<void>((resolve) => server.listen(5000, "10.77.0.1", resolve));
+    expect(ask()).toContain(
+      ": unknown, it depends on whether who listens there takes what is for others",
+    );
+  } finally {
+    server.close();
+    await runProgram("iptables-nft", ["-t", "mangle", "-F", "PREROUTING"]);
+  }
 });
