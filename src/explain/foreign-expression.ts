@@ -11,30 +11,26 @@ import type { Loaded } from "./value.ts";
 /** What an expression loads that virtwall itself never says, and that the AST keeps as nft's JSON. */
 export function loadForeign(json: string, packet: Packet, context: Context): Loaded {
   const [tag = "", value] = asTagged(JSON.parse(json) as Json) ?? [];
-  const object = isObject(value) ? value : {};
-  switch (tag) {
-    case "numgen":
-    case "jhash":
-    case "symhash":
-      return loadHash(object);
-    case "exthdr":
-      return loadExtension(object, packet);
-    case "tcp option":
-      return loadTcpField(object, packet);
-    case "ip option":
-      return familyOfPacket(packet) === 4 ? loadNone(object, hasNoOptions(packet)) : "absent";
-    case "sctp chunk":
-      return loadNone(object, packet.protocol !== undefined && packet.protocol !== sctp);
-    case "rt":
-      return loadRoute(object, packet, context);
-    case "socket":
-      return mayFindSocket(packet, context) ? "unknown" : "absent";
-    case "osf":
-      return loadFingerprint(packet);
-    default:
-      return "unknown";
-  }
+  const load = Object.hasOwn(loaders, tag) ? loaders[tag] : undefined;
+  return load?.(isObject(value) ? value : {}, packet, context) ?? "unknown";
 }
+
+type Loader = (asked: JsonObject, packet: Packet, context: Context) => Loaded;
+
+const loaders: Readonly<Record<string, Loader>> = {
+  numgen: loadHash,
+  jhash: loadHash,
+  symhash: loadHash,
+  exthdr: loadExtension,
+  "tcp option": loadTcpField,
+  "ip option": (asked, packet) =>
+    familyOfPacket(packet) === 4 ? loadNone(asked, hasNoOptions(packet)) : "absent",
+  "sctp chunk": (asked, packet) =>
+    loadNone(asked, packet.protocol !== undefined && packet.protocol !== sctp),
+  rt: loadRoute,
+  socket: (_, packet, context) => (mayFindSocket(packet, context) ? "unknown" : "absent"),
+  osf: (_, packet) => loadFingerprint(packet),
+};
 
 const sctp = 132;
 

@@ -25,9 +25,6 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
     case "skuid":
     case "skgid":
       return mayHaveSocket(packet, context) ? "unknown" : "absent";
-    case "ipsec":
-    case "secpath":
-      return 0n;
     case "time":
     case "hour":
     case "day":
@@ -37,8 +34,9 @@ export function loadMeta(key: string, packet: Packet, context: Context): Loaded 
   }
 }
 
-/** What iptables asks has words here that nft has not. */
+/** Also what iptables asks, in words that nft has not. */
 function loadOther(key: string, packet: Packet, context: Context): Loaded {
+  if (key === "ipsec" || key === "secpath") return 0n;
   if (key.startsWith("physdev ")) return loadPort(key, packet);
   if (key.startsWith(`${askedTime} `)) return loadAskedTime(key, context);
   return loadInterface(key, context);
