@@ -12,10 +12,17 @@ import { parseXmlText } from "./xml.ts";
 import type { Guest, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
-import type { Xml } from "./xml.ts";
+import type { Wanted, Xml } from "./xml.ts";
 
 /** Types whose `<target dev>` is a tap that a bridge can carry; for `direct` it is a macvtap, for others nothing of the kernel's. */
 const tapTypes: readonly string[] = ["network", "bridge", "ethernet"];
+/** Most of live XML tells of disks, controllers and their addresses. */
+const wanted: Wanted = {
+  name: "whole",
+  uuid: "whole",
+  metadata: "whole",
+  devices: { interface: "whole", channel: "whole" },
+};
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
@@ -26,7 +33,7 @@ export function parseGuestXml(source: SourceText): {
   guest: Guest | undefined;
   problems: Problem[];
 } {
-  const parsed = parseXmlText(source, "domain");
+  const parsed = parseXmlText(source, "domain", wanted);
   if ("fault" in parsed) {
     return leftOut("BAD_GUEST_XML", parsed.fault.at, parsed.fault.message);
   }

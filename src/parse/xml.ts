@@ -42,13 +42,18 @@ export interface XmlFault {
   readonly message: string;
 }
 
+/** Of an element: all that is in it, or the named children alone. */
+export type Wanted = "whole" | { readonly [child: string]: Wanted };
+
 /**
- * The root element, which has the given name. Strict, and safe on any text: documents with a DTD, and so with entities of their own,
- * are refused unread, as are those that are too long or nest too deep.
+ * The root element, which has the given name, with what is wanted of it; elements that are not wanted are as good as absent, and only
+ * looked at for where they end. Else strict, and safe on any text: documents with a DTD, and so with entities of their own, are refused
+ * unread, as are those that are too long or nest too deep.
  */
 export function parseXmlText(
   source: SourceText,
   rootName: string,
+  wanted: Wanted = "whole",
 ): { root: Xml } | { fault: XmlFault } {
   const start = { file: source.file, line: 1, column: 1 };
   if (source.text.length > maxLength) {
@@ -57,11 +62,11 @@ export function parseXmlText(
   // Offsets count in the text as the reader sees it: without a byte order mark, lines ended by \n alone.
   const text = source.text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   const placeAt = placesOf({ file: source.file, text });
-  const refused = refuseUnread(text);
-  if (refused !== undefined) {
-    return { fault: { at: placeAt(refused.offset), message: refused.message } };
+  const skimmed = skim(text, wanted);
+  if (typeof skimmed !== "string") {
+    return { fault: { at: placeAt(skimmed.offset), message: skimmed.message } };
   }
-  const root = readRoot(text);
+  const root = readRoot(skimmed);
   if (!(root instanceof XmlElement)) {
     return { fault: { at: placeAt(root.offset), message: root.message } };
   }
@@ -146,29 +151,87 @@ function namespaceOf(element: XmlElement): string | undefined {
   return undefined;
 }
 
-/** Finds a DTD or too deep a nesting in one pass over the tags, before anything recurses. */
-function refuseUnread(text: string): { offset: number; message: string } | undefined {
-  let depth = 0;
-  for (let i = text.indexOf("<"); i >= 0; i = text.indexOf("<", i)) {
-    const skipped = skipNonElement(text, i);
-    if (skipped !== undefined) {
-      i = skipped;
+/**
+ * Before anything recurses: finds a DTD or too deep a nesting, and puts spaces in the place of what is not wanted, so that offsets
+ * stay.
+ */
+function skim(text: string, wanted: Wanted): string | { offset: number; message: string } {
+  let read = "";
+  let readEnd = 0;
+  const open: Wanted[] = [];
+  for (let tag = nextTag(text, 0); tag !== undefined; tag = nextTag(text, tag.end)) {
+    if (tag.kind === "declaration") {
+      return { offset: tag.start, message: "a document type is refused" };
+    }
+    if (tag.kind === "end") open.pop();
+    if (tag.kind === "end" || tag.kind === "empty") continue;
+    const outer = open.at(-1);
+    const inner = outer === undefined ? wanted : childOf(outer, text, tag);
+    if (inner === undefined) {
+      const end = elementEnd(text, tag);
+      if (end === undefined) return { offset: tag.start, message: "the element does not end" };
+      read += text.slice(readEnd, tag.start) + " ".repeat(end - tag.start);
+      readEnd = end;
+      tag = { ...tag, end };
       continue;
     }
-    if (text.startsWith("<!", i)) return { offset: i, message: "a document type is refused" };
-    const end = tagEnd(text, i);
-    if (text[i + 1] === "/") depth -= 1;
-    else if (text[end - 1] !== "/") depth += 1;
-    if (depth > maxDepth) {
-      return { offset: i, message: `elements nest more than ${maxDepth} deep` };
+    open.push(inner);
+    if (open.length > maxDepth) {
+      return { offset: tag.start, message: `elements nest more than ${maxDepth} deep` };
     }
-    i = end + 1;
+  }
+  return read + text.slice(readEnd);
+}
+
+function childOf(outer: Wanted, text: string, { start }: Tag): Wanted | undefined {
+  if (outer === "whole") return outer;
+  namePattern.lastIndex = start + 1;
+  const name = namePattern.exec(text)?.[0] ?? "";
+  return Object.hasOwn(outer, name) ? outer[name] : undefined;
+}
+
+const namePattern = /[^\s/>]*/y;
+
+/** Where the element of a start tag ends, whatever is in it. */
+function elementEnd(text: string, start: Tag): number | undefined {
+  let depth = 1;
+  for (let tag = nextTag(text, start.end); tag !== undefined; tag = nextTag(text, tag.end)) {
+    if (tag.kind === "start") depth += 1;
+    else if (tag.kind === "end") depth -= 1;
+    if (depth === 0) return tag.end;
   }
   return undefined;
 }
 
+/** A tag from its `<` to behind its `>`, or what begins like a DTD. */
+interface Tag {
+  readonly kind: "start" | "end" | "empty" | "declaration";
+  readonly start: number;
+  readonly end: number;
+}
+
+function nextTag(text: string, from: number): Tag | undefined {
+  for (let start = text.indexOf("<", from); start >= 0; start = text.indexOf("<", start)) {
+    const skipped = skipNonElement(text, start);
+    if (skipped !== undefined) {
+      start = skipped;
+      continue;
+    }
+    const end = tagEnd(text, start);
+    return { kind: kindOf(text, start, end), start, end: end + 1 };
+  }
+  return undefined;
+}
+
+function kindOf(text: string, start: number, end: number): Tag["kind"] {
+  if (text[start + 1] === "!") return "declaration";
+  if (text[start + 1] === "/") return "end";
+  return text[end - 1] === "/" ? "empty" : "start";
+}
+
 /** The end of a comment, CDATA section or processing instruction that starts at the offset. */
 function skipNonElement(text: string, start: number): number | undefined {
+  if (text[start + 1] !== "!" && text[start + 1] !== "?") return undefined;
   for (const [open, close] of [
     ["<!--", "-->"],
     ["<![CDATA[", "]]>"],
