@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LibvirtTexts } from "../src/model/source-text.ts";
 
@@ -121,20 +121,29 @@ const networkXml = `<network>
 </network>
 `;
 
+/** What libvirt 11.3 tells of a guest that runs, recorded; without nics. */
+const recordedXml = readFileSync(
+  join(import.meta.dirname, "../../test/fixtures/libvirt-11/domains/nonic.xml"),
+  "utf8",
+);
+
 export function domainXml({ name, tap, mac }: FleetGuest): string {
   const uuid = `0a0f2a2c-5d0e-4f4b-9d5c-${mac.replaceAll(":", "")}`;
-  return `<domain type='kvm' id='1'>
-  <name>${name}</name>
-  <uuid>${uuid}</uuid>
-  <devices>
-    <interface type='network'>
+  return recordedXml
+    .replace(/<name>.*<\/name>/, `<name>${name}</name>`)
+    .replace(/<uuid>.*<\/uuid>/, `<uuid>${uuid}</uuid>`)
+    .replace("    <input ", `${nicXml(mac, tap)}    <input `);
+}
+
+function nicXml(mac: string, tap: string): string {
+  return `    <interface type='network'>
       <mac address='${mac}'/>
-      <source network='default' bridge='${bridge}'/>
+      <source network='default' portid='9a717b00-7eca-4617-bc82-4b9acb7b9521' bridge='${bridge}'/>
       <target dev='${tap}'/>
       <model type='virtio'/>
+      <alias name='net0'/>
+      <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
     </interface>
-  </devices>
-</domain>
 `;
 }
 

@@ -33,6 +33,35 @@ test("a command that libvirt refuses is an error in libvirt's words, and the ses
   }
 });
 
+test("commands that are sent together are answered each for itself", async () => {
+  const session = new VirshSession("test:///default");
+  const commands = ["list --name", "dumpxml nobody", "dumpxml test", "net-list --name"];
+  try {
+    const answers = await Promise.all(commands.map((command) => session.run(command)));
+    expect(answers.map(({ stdout }) => stdout.trim().split("\n")[0])).toEqual([
+      "test",
+      "",
+      "<domain type='test' id='1'>",
+      "default",
+    ]);
+    expect(answers.map(({ error }) => error !== "")).toEqual([false, true, false, false]);
+  } finally {
+    session.close();
+  }
+});
+
+test("when virsh ends, whatever it was asked is refused, and the next command has another one", async () => {
+  const session = new VirshSession("test:///default");
+  try {
+    const together = ["quit", "list --name"].map((command) => session.run(command));
+    const outcomes = await Promise.allSettled(together);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect((await session.run("list --name")).stdout.trim()).toBe("test");
+  } finally {
+    session.close();
+  }
+});
+
 test("a libvirt that is not there is a refusal, not an empty inventory", async () => {
   const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");
   await expect(libvirt.read()).rejects.toThrow(SourceError);

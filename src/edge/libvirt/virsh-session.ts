@@ -5,13 +5,13 @@ import { SourceError } from "../../ports/sources.ts";
 /** A command that libvirt answers at all answers within this. */
 const timeoutMs = 20_000;
 
+/** A command that was sent, and how the output of virsh begins and ends for it. */
 interface Pending {
+  readonly command: string;
   readonly stdoutEnd: string;
-  readonly stdoutHead: string;
   readonly stderrEnd: string;
   readonly resolve: (output: VirshOutput) => void;
   readonly reject: (error: SourceError) => void;
-  readonly timer: NodeJS.Timeout;
 }
 
 export interface VirshOutput {
@@ -21,7 +21,8 @@ export interface VirshOutput {
 }
 
 /**
- * One long-lived interactive `virsh`, one command at a time (0.2 ms each against 13 ms for a process each).
+ * One long-lived interactive `virsh` (0.2 ms a command against 13 ms for a process each). It answers in the order of the commands,
+ * which are sent without waiting for the answers before.
  *
  * virsh has no frames: it echoes prompt and command into its output. So every command is followed by an `echo` of a secret
  * word on both channels; the word is random since guests choose parts of what is printed between.
@@ -33,8 +34,9 @@ export class VirshSession {
   #stdout = "";
   #stderr = "";
   #count = 0;
-  #pending: Pending | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
+  /** The first is the one that virsh is at. */
+  #pending: Pending[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(uri: string) {
     this.#uri = uri;
@@ -42,9 +44,19 @@ export class VirshSession {
 
   /** `command` is our own text: never a name that somebody else chose. */
   run(command: string): Promise<VirshOutput> {
-    const result = this.#queue.then(() => this.#send(command));
-    this.#queue = result.catch(() => undefined);
-    return result;
+    const child = (this.#child ??= this.#start());
+    const mark = `${this.#word}.${++this.#count}`;
+    return new Promise((resolve, reject) => {
+      this.#pending.push({
+        command,
+        stdoutEnd: `virsh # echo --err ${mark}\nvirsh # echo ${mark}\n${mark}`,
+        stderrEnd: `error: ${mark}\n`,
+        resolve,
+        reject,
+      });
+      if (this.#pending.length === 1) this.#awaitFirst();
+      child.stdin.write(`${command}\necho --err ${mark}\necho ${mark}\n`);
+    });
   }
 
   /** Ends the child; the next command starts a new one. */
@@ -55,38 +67,29 @@ export class VirshSession {
     child?.kill();
   }
 
-  #send(command: string): Promise<VirshOutput> {
-    const child = (this.#child ??= this.#start());
-    this.#stdout = "";
-    this.#stderr = "";
-    const mark = `${this.#word}.${++this.#count}`;
-    return new Promise((resolve, reject) => {
-      this.#pending = {
-        stdoutHead: `${command}\n`,
-        stdoutEnd: `virsh # echo --err ${mark}\nvirsh # echo ${mark}\n${mark}`,
-        stderrEnd: `error: ${mark}\n`,
-        resolve,
-        reject,
-        timer: setTimeout(
-          () => this.#fail(new SourceError(`libvirt did not answer "${command}" in time`)),
-          timeoutMs,
-        ),
-      };
-      child.stdin.write(`${command}\necho --err ${mark}\necho ${mark}\n`);
-    });
+  #awaitFirst(): void {
+    clearTimeout(this.#timer);
+    const [first] = this.#pending;
+    if (first === undefined) return;
+    const error = new SourceError(`libvirt did not answer "${first.command}" in time`);
+    this.#timer = setTimeout(() => this.#fail(error), timeoutMs);
   }
 
   #start(): ChildProcessWithoutNullStreams {
+    this.#stdout = "";
+    this.#stderr = "";
     const child = spawn("virsh", ["-q", "-c", this.#uri], {
       // In a session of its own, as of runApart.
       detached: true,
       env: { ...process.env, LC_ALL: "C", TERM: "dumb", VIRSH_HISTSIZE: "0" },
     });
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      if (child !== this.#child) return;
       this.#stdout += text;
       this.#settle();
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      if (child !== this.#child) return;
       this.#stderr += text;
       this.#settle();
     });
@@ -102,28 +105,28 @@ export class VirshSession {
   }
 
   #settle(): void {
-    const pending = this.#pending;
-    if (!pending || !this.#stderr.endsWith(pending.stderrEnd)) return;
-    const end = this.#stdout.lastIndexOf(pending.stdoutEnd);
-    if (end < 0) return;
-    this.#pending = undefined;
-    clearTimeout(pending.timer);
-    const start = this.#stdout.indexOf(pending.stdoutHead) + pending.stdoutHead.length;
-    pending.resolve({
-      stdout: this.#stdout.slice(start, end),
-      error: wordsOf(this.#stderr.slice(0, -pending.stderrEnd.length)),
-    });
+    for (const pending of [...this.#pending]) {
+      const errorEnd = this.#stderr.indexOf(pending.stderrEnd);
+      const end = this.#stdout.indexOf(pending.stdoutEnd);
+      if (errorEnd < 0 || end < 0) return;
+      const head = `${pending.command}\n`;
+      const start = this.#stdout.indexOf(head) + head.length;
+      const output = this.#stdout.slice(start, end);
+      const error = wordsOf(this.#stderr.slice(0, errorEnd));
+      this.#stdout = this.#stdout.slice(end + pending.stdoutEnd.length);
+      this.#stderr = this.#stderr.slice(errorEnd + pending.stderrEnd.length);
+      this.#pending.shift();
+      this.#awaitFirst();
+      pending.resolve({ stdout: output, error });
+    }
   }
 
   #fail(error: SourceError, from = this.#child): void {
     if (from !== this.#child) return;
     this.#child = undefined;
     from?.kill();
-    const pending = this.#pending;
-    this.#pending = undefined;
-    if (!pending) return;
-    clearTimeout(pending.timer);
-    pending.reject(error);
+    clearTimeout(this.#timer);
+    for (const { reject } of this.#pending.splice(0)) reject(error);
   }
 }
 
