@@ -105,7 +105,7 @@ export class VirshSession {
   }
 
   #settle(): void {
-    for (const pending of [...this.#pending]) {
+    for (let [pending] = this.#pending; pending; [pending] = this.#pending) {
       const errorEnd = this.#stderr.indexOf(pending.stderrEnd);
       const end = this.#stdout.indexOf(pending.stdoutEnd);
       if (errorEnd < 0 || end < 0) return;
