@@ -124,7 +124,14 @@ export class Beliefs {
     );
   }
 
-  /** The same of a network. libvirt's own listing, once there is any, is believed alone. */
+  /** Of these taps those that are there and that no guest names. */
+  unclaimed(taps: readonly InterfaceName[]): InterfaceName[] {
+    const guests = this.#decision?.desired?.inventory.guests ?? [];
+    const claimed = new Set(guests.flatMap(({ nics }) => nics.map(({ tap }) => tap)));
+    return taps.filter((tap) => this.#taps?.has(tap) && !claimed.has(tap));
+  }
+
+  /** A hook's word on a network. libvirt's own listing, once there is any, is believed alone. */
   hearNetwork(name: string, text: string | undefined): void {
     this.#hookedNetworks.delete(name);
     if (text !== undefined && !this.#hasReadLibvirt) this.#hookedNetworks.set(name, text);

@@ -349,6 +349,35 @@ test("a tap that lost its bridge is put back once the tables are in force", asyn
   other.end();
 });
 
+test("libvirt is asked for everything where a tap has come and nobody says whose it is", async () => {
+  const tap = (text: string) => {
+    const name = parseInterfaceName(text) as InterfaceName;
+    return { name, addresses: [], hasDefaultRoute: false, kind: "tun" };
+  };
+  const nic =
+    "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='n'/><target dev='vnet1'/></interface>";
+  const text = `<domain><name>g</name><devices>${nic}</devices></domain>`;
+  libvirt.set({ ...noTexts, guests: [{ file: "g.xml", text }] });
+  const host = new FakeHost([tap("vnet0")]);
+  const other = new Follower({ ...ports(), sources: { policy, libvirt, host } });
+  await other.start();
+  const isAskedForAll = () => libvirt.expected.some(({ kind }) => kind === "everything");
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    // One that is a guest's, and one that goes.
+    host.set([tap("vnet1")]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(libvirt.expected).toContainEqual({ kind: "taps", taps: ["vnet0", "vnet1"] });
+    expect(isAskedForAll()).toBe(false);
+    host.set([tap("vnet1"), tap("vnet2")]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(isAskedForAll()).toBe(true);
+  } finally {
+    vi.useRealTimers();
+    other.end();
+  }
+});
+
 test("groups that the kernel's bridges pass by are told until br_netfilter is on", async () => {
   const nic = (last: number) =>
     `<interface type='bridge'><mac address='52:54:00:00:00:0${last}'/><source bridge='br0'/><target dev='vnet${last}'/></interface>`;

@@ -1,3 +1,4 @@
+import type { InterfaceName } from "../base/interface-name.ts";
 import type { KernelEvent } from "../ports/kernel.ts";
 import type { ExpectedChange } from "../ports/sources.ts";
 import type { StateStore } from "../ports/state.ts";
@@ -43,6 +44,8 @@ const canWait = ["libvirt", "host", "learned", "pass rules"] as const;
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
 const gatherMs = { policy: 15, filters: 15, libvirt: 15, host: 100, learned: 200 } as const;
+/** After a tap has come libvirt has told by then whose it is. */
+const lateEventMs = 2_000;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 
@@ -338,7 +341,15 @@ export class Follower {
     if (bridges === undefined) return;
     this.beliefs.takeBridges(bridges);
     const taps = this.beliefs.takeMovedTaps();
-    if (taps.length > 0) this.expectLibvirt({ kind: "taps", taps });
+    if (taps.length === 0) return;
+    this.expectLibvirt({ kind: "taps", taps });
+    setTimeout(() => this.#askWhose(taps), lateEventMs).unref();
+  }
+
+  /** A nic that is plugged into a guest that runs is told of by an event alone, and that one was late or lost. */
+  #askWhose(taps: readonly InterfaceName[]): void {
+    if (this.#isEnded || this.beliefs.unclaimed(taps).length === 0) return;
+    this.expectLibvirt({ kind: "everything" });
   }
 
   /** What comes late is taken in, and asked for again: it may be older than what made it late. */
