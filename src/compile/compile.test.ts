@@ -268,12 +268,12 @@ describe("a network that libvirt lets out by one interface", () => {
 
 describe("taps", () => {
   it("of known guests and of bridges that are none of ours may send", () => {
-    const taps = ["tap7", "tap8"].map((name, index) => ({
+    const taps = ["tap7", "tap8", "vnet9"].map((name) => ({
       name: device(name),
       addresses: [],
       hasDefaultRoute: false,
       kind: "tun",
-      master: device(index === 0 ? "br-lan" : "br-default"),
+      master: device(name === "tap8" ? "br-default" : "br-lan"),
     }));
     const actual = { ...web, host: { interfaces: taps } };
     expect(set("bridge foreign_taps", policy(), actual)).toEqual(["tap7"]);

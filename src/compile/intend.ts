@@ -127,8 +127,17 @@ function hostAddresses({ host, networks }: Inventory): Address[] {
   return [...new Set([...own, ...gateways])];
 }
 
-function foreignTaps(inventory: Inventory, bridges: ReadonlySet<InterfaceName>): InterfaceName[] {
-  return inventory.host.interfaces
+/**
+ * Taps of other programs, on bridges where no guest is. `vnet` is the prefix that libvirt keeps for its own (docs/formatdomain.rst): such
+ * a tap is a guest's, also where that guest's XML is not known yet or has errors.
+ */
+function foreignTaps(
+  { host }: Inventory,
+  bridges: ReadonlySet<InterfaceName>,
+): readonly InterfaceName[] {
+  const fresh = new Set(host.freshTaps);
+  return host.interfaces
     .filter(({ kind, master }) => kind === "tun" && master !== undefined && !bridges.has(master))
-    .map(({ name }) => name);
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith("vnet") && !fresh.has(name));
 }

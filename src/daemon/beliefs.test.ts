@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
 import { Beliefs } from "./beliefs.ts";
 
@@ -66,4 +67,38 @@ test("a lease that has ended counts no more, though nobody strikes it out", asyn
   libvirt.set({ ...texts, readAt: 1001 });
   await beliefs.read("libvirt");
   expect(beliefs.reconsider()).toBe(false);
+});
+
+test("a tap is another program's only once libvirt was asked since it came", async () => {
+  const named = (text: string) => parseInterfaceName(text) as InterfaceName;
+  const link = { addresses: [], hasDefaultRoute: false };
+  const bridge = { ...link, name: named("br0"), kind: "bridge" };
+  const tapOf = (name: string) => ({
+    ...link,
+    name: named(name),
+    kind: "tun",
+    master: named("br0"),
+  });
+  const sources = {
+    policy: new FakePolicy([]),
+    libvirt: new FakeLibvirt(texts),
+    host: new FakeHost([bridge, tapOf("tap0")]),
+  };
+  const beliefs = new Beliefs(sources);
+  for (const source of ["policy", "libvirt", "host"] as const) await beliefs.read(source);
+  const foreign = () => {
+    beliefs.reconsider();
+    const tables = beliefs.decision?.desired?.compiled.tables ?? [];
+    const set = tables.flatMap(({ sets }) => sets).find(({ name }) => name === "foreign_taps");
+    return set?.elements.flatMap(({ key }) => (key.kind === "value" ? key.value : []));
+  };
+  expect(foreign()).toEqual(["tap0"]);
+  // Asked before it came: that says nothing of it.
+  const reading = beliefs.read("libvirt");
+  sources.host.set([bridge, tapOf("tap0"), tapOf("tap1")]);
+  await beliefs.read("host");
+  await reading;
+  expect(foreign()).toEqual(["tap0"]);
+  await beliefs.read("libvirt");
+  expect(foreign()).toEqual(["tap0", "tap1"]);
 });

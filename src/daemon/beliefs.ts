@@ -29,6 +29,7 @@ import {
   type Written,
 } from "../reconcile/decide.ts";
 import { HookedGuests, labelOf, type GuestIdentity } from "./hooked-guests.ts";
+import { SeenTaps } from "./seen-taps.ts";
 
 export interface SourcePorts {
   readonly policy: PolicySource;
@@ -63,7 +64,7 @@ export class Beliefs {
   #decision: Decision | undefined;
   #isStale = false;
   #bridges: BridgeFacts | undefined;
-  #taps: ReadonlyMap<InterfaceName, string> | undefined;
+  readonly #taps = new SeenTaps();
   readonly #hookedNetworks = new Map<string, string>();
   #hasReadLibvirt = false;
   readonly #hooked = new HookedGuests();
@@ -112,23 +113,16 @@ export class Beliefs {
     this.#isStale = true;
   }
 
-  /** Guests' taps that appeared, went or changed their bridge, since this was last asked. */
+  /** Taps that appeared, went or changed their bridge, since this was last asked. */
   takeMovedTaps(): InterfaceName[] {
-    const taps = this.#interfaces?.filter(({ kind }) => kind === "tun" || kind === "macvtap") ?? [];
-    const seen = new Map(taps.map(({ name, master = "" }) => [name, master]));
-    const before = this.#taps;
-    this.#taps = seen;
-    if (before === undefined) return [];
-    return [...new Set([...before.keys(), ...seen.keys()])].filter(
-      (tap) => before.get(tap) !== seen.get(tap),
-    );
+    return this.#taps.takeMoved();
   }
 
   /** Of these taps those that are there and that no guest names. */
   unclaimed(taps: readonly InterfaceName[]): InterfaceName[] {
     const guests = this.#decision?.desired?.inventory.guests ?? [];
     const claimed = new Set(guests.flatMap(({ nics }) => nics.map(({ tap }) => tap)));
-    return taps.filter((tap) => this.#taps?.has(tap) && !claimed.has(tap));
+    return taps.filter((tap) => this.#taps.has(tap) && !claimed.has(tap));
   }
 
   /** A hook's word on a network. libvirt's own listing, once there is any, is believed alone. */
@@ -224,7 +218,12 @@ export class Beliefs {
   }
 
   #withHost(inventory: Inventory): Inventory {
-    return { ...inventory, host: defined({ ...inventory.host, bridges: this.#bridges }) };
+    const { fresh } = this.#taps;
+    const freshTaps = fresh.length === 0 ? undefined : fresh;
+    return {
+      ...inventory,
+      host: defined({ ...inventory.host, bridges: this.#bridges, freshTaps }),
+    };
   }
 
   #recall(): Pick<Desired, "policy" | "inventory"> | undefined {
@@ -243,10 +242,12 @@ export class Beliefs {
 
   async #readLibvirt(): Promise<void> {
     const began = performance.now();
+    const { fresh } = this.#taps;
     const texts = await this.#sources.libvirt.read();
     this.#hasReadLibvirt = true;
     this.#hookedNetworks.clear();
     if (this.#hooked.settle(texts.guests, began)) this.#isStale = true;
+    if (this.#taps.settle(fresh)) this.#isStale = true;
     this.#takeLibvirt(texts);
   }
 
@@ -341,6 +342,7 @@ export class Beliefs {
   #takeHost(interfaces: readonly HostInterface[]): void {
     const before = this.#interfaces;
     if (before && JSON.stringify(interfaces) === JSON.stringify(before)) return;
+    this.#taps.see(interfaces);
     if (!before || hostText(interfaces) !== hostText(before)) this.#isStale = true;
     this.#interfaces = interfaces;
   }

@@ -131,6 +131,8 @@ export interface Host {
   readonly interfaces: readonly HostInterface[];
   /** Absent where that was not looked at. */
   readonly bridges?: BridgeFacts;
+  /** Taps that have come since libvirt was last asked: whose they are nobody has said yet. */
+  readonly freshTaps?: readonly InterfaceName[];
 }
 
 /** What the kernel does with frames that go from one port of a bridge to another. */

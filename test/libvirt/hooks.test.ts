@@ -127,6 +127,18 @@ describe("without hooks", () => {
 
   followsEvents();
 
+  test("the first guest on a bridge of the host's passes nothing before libvirt has named it", async () => {
+    for (const words of ["link add br0 type bridge", "link set br0 up"])
+      await world.must(["ip", ...words.split(" ")]);
+    const monitor = await world.start(["nft", "monitor", "elements"]);
+    await libvirt.startGuest({ ...web1, name: "first", bridge: "br0" });
+    const tap = await tapOf("first", web1.mac);
+    await expect.poll(() => monitor.stdout()).toContain(`virtwall taps { "${tap}" }`);
+    expect(monitor.stdout()).not.toContain("foreign_taps");
+    await monitor.end();
+    await libvirt.virsh("destroy", "first");
+  });
+
   test("a nic that a guest lets go of is forgotten", async () => {
     await libvirt.startGuest({ ...web1, name: "web3", paused: false });
     // Only a guest that runs can give a nic back.
