@@ -133,16 +133,17 @@ async function refusedFrames({ world }: Host): Promise<number> {
   );
 }
 
-async function moveAway(name: string): Promise<void> {
+async function moveAway(name: string, ...options: readonly string[]): Promise<void> {
   const way = ["--migrateuri", `unix://${join(destination.world.folder, `${name}.sock`)}`];
-  await source.libvirt.virsh("migrate", "--live", "--unsafe", name, destinationUri, ...way);
+  const words = ["--live", "--unsafe", ...options, name, destinationUri, ...way];
+  await source.libvirt.virsh("migrate", ...words);
 }
 
 const tapsOf = ({ world }: Host) =>
   world.must(["nft", "list", "set", "bridge", "virtwall", "taps"]);
 
 /** Addresses of the group's guests. */
-const groupOf = ({ world }: Host) => world.must(["nft", "list", "ruleset", "bridge"]);
+const groupOf = ({ world }: Host) => world.must(["nft", "-s", "list", "ruleset", "bridge"]);
 
 /** One connection to the guest's echo, kept for as long as the test wants. */
 const talker = `
@@ -153,10 +154,30 @@ socket.on("close", () => console.log("closed"));
 process.stdin.on("data", (text) => socket.write(text));
 `;
 
-test("a guest moves to another host: its rules stand there before it runs, and are gone here", async () => {
+const page = () => fetchPage(source.world, `http://${guestAddress}/`, { from: asPeer });
+
+test("a guest whose move is called off keeps its rules where it runs, and leaves none where it was to go", async () => {
   await source.libvirt.startGuest(guest);
-  const page = () => fetchPage(source.world, `http://${guestAddress}/`, { from: asPeer });
   await expect.poll(page, { timeout: 60_000 }).toContain("I am web1");
+  const rules = await groupOf(source);
+
+  const moving = moveAway(guest.name, "--bandwidth", "1").then(
+    () => "moved",
+    () => "called off",
+  );
+  await expect.poll(() => tapsOf(destination), { timeout: 30_000 }).toContain("vnet");
+  const job = () => source.libvirt.virsh("domjobinfo", guest.name);
+  await expect.poll(job, { timeout: 30_000 }).toMatch(/Data processed: +[1-9]/);
+  await source.libvirt.virsh("domjobabort", guest.name);
+
+  expect(await moving).toBe("called off");
+  await expect.poll(() => tapsOf(destination)).not.toContain("vnet");
+  expect(await groupOf(destination)).not.toContain(guestAddress);
+  expect(await groupOf(source)).toBe(rules);
+  expect(await page()).toContain("I am web1");
+});
+
+test("a guest moves to another host: its rules stand there before it runs, and are gone here", async () => {
   const connection = await source.world.start([...asPeer, process.execPath, "-e", talker]);
   connection.stdin.write("before\n");
   await expect.poll(connection.stdout, { timeout: 10_000 }).toContain("before");
