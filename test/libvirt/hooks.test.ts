@@ -196,6 +196,25 @@ describe("with hooks", () => {
 
   followsEvents();
 
+  /** As XML writes them, and as they are. */
+  test.each([
+    ["it&apos;s &quot;a&quot; &lt;b&gt; &amp;c", `it's "a" <b> &c`],
+    ["-e", "-e"],
+    ["g\u00e4st\u202e for domain &apos;web1&apos;", "g\u00e4st\u202e for domain 'web1'"],
+    ["tab&#9;", "tab\t"],
+  ])("a guest of the odd name %s is known by its nics, and forgotten", async (xml, name) => {
+    await libvirt.startGuest({ ...web1, name: xml });
+    const domain = `--domain=${name}`;
+    const file = await xmlFile("second", second);
+    await libvirt.virsh("attach-device", domain, `--file=${file}`, "--live");
+    const rows = await libvirt.virsh("domiflist", domain);
+    const taps = [...rows.matchAll(/vnet\d+/g)].map(([tap]) => `"${tap}"`);
+    expect(taps).toHaveLength(2);
+    for (const tap of taps) await expect.poll(bridgeTable).toContain(tap);
+    await libvirt.virsh("destroy", domain);
+    for (const tap of taps) await expect.poll(bridgeTable).not.toContain(tap);
+  });
+
   test("a restart of libvirt while the daemon is away keeps a required guest running", async () => {
     await libvirt.startGuest(web1);
     await daemon.end("SIGKILL");
