@@ -66,7 +66,7 @@ export default defineConfig({
         test: {
           name: "boot",
           include: ["test/boot/**/*.test.ts"],
-          testTimeout: 600_000,
+          testTimeout: 900_000,
           hookTimeout: 600_000,
           globalSetup: ["test/setup/private-namespace.ts"],
           ...oneByOne,

@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
-passed=0 failed=0 started=$SECONDS remarks=()
+passed=0 failed=0 started=$SECONDS remarks=() session=()
 reports=$(mktemp -d)
 trap leave EXIT
 trap 'exit 130' INT TERM
@@ -42,11 +42,7 @@ count() {
 # tests TIER REPORT [FILE...]
 tests() {
   local enter=()
-  case $1 in
-    kernel) enter=(bash scripts/in-namespace.sh) ;;
-    # An emulated machine works without a pause and is waited for patiently: the others go first.
-    boot) enter=(nice bash scripts/in-namespace.sh) ;;
-  esac
+  case $1 in kernel | boot) enter=(bash scripts/in-namespace.sh "${session[@]}") ;; esac
   "${enter[@]}" node_modules/.bin/vitest run --project="$1" --reporter=default --reporter=json --outputFile.json="$2" "${@:3}"
 }
 
@@ -59,7 +55,8 @@ run() {
 
 # lane TIER...: one tier after the other, while other lanes go on. Each line names its tier.
 lane() {
-  local name
+  # Each guest of libvirt's is a session, and where sessions share the processors (sched(7), autogroups) those would starve a tier.
+  local name session=(setsid)
   for name; do run "$name" 2>&1 | sed -u "s/^/$name | /"; done
 }
 

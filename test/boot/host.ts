@@ -137,12 +137,25 @@ until [ "$(opened)" -ge $enough ]; do sleep 0.1; done
 `,
     "etc/systemd/system/virtwall.service.d/lab.conf":
       "[Service]\nExecStart=\nExecStart=/usr/bin/virtwall daemon --inventory /etc/lab-inventory\n",
+    ...slowStarts,
     "etc/virtwall/policy.yaml": policy(),
     ...Object.fromEntries(
       Object.entries(inventory("open")).map(([name, text]) => [`etc/lab-inventory/${name}`, text]),
     ),
   };
 }
+
+/** An emulated machine that has half a processor starts a Node in a minute, which is all that the units have. */
+const slowStarts = {
+  "etc/systemd/system.conf.d/slow.conf":
+    "[Manager]\nDefaultTimeoutStartSec=300\nDefaultDeviceTimeoutSec=300\n",
+  ...Object.fromEntries(
+    ["virtwall-gate", "virtwall-early", "virtwall"].map((unit) => [
+      `etc/systemd/system/${unit}.service.d/slow.conf`,
+      "[Service]\nTimeoutStartSec=300\n",
+    ]),
+  ),
+};
 
 const say = (address: string, port: number) =>
   `perl -MSocket -e "socket(S, PF_INET, SOCK_DGRAM, 0); send(S, q(now), 0, sockaddr_in(${port}, inet_aton(q(${address}))))"`;
