@@ -245,6 +245,33 @@ describe("networks", () => {
   });
 });
 
+describe("a network of which libvirt knows no address", () => {
+  const bare = network("bare", { forward: "open", subnets: [] });
+
+  it("may use any address where nobody has one", () => {
+    const actual = inventory({ networks: [bare] });
+    expect(set("sources4", policy(), actual)).toEqual(["br-bare . 0.0.0.0/0"]);
+    expect(set("sources6", policy(), actual)).toEqual(["br-bare . ::/0"]);
+  });
+
+  it("may use none of another network's", () => {
+    const subnets = ["0.0.0.0/8", "10.20.0.0/24", "fd00:20::/64", "255.255.255.252/30"].map(
+      (text) => ({ prefix: prefix(text), gateway: address("10.20.0.1") }),
+    );
+    const actual = inventory({ networks: [bare, network("n", { subnets })] });
+    const sources = (name: string) =>
+      set(name, policy(), actual).filter((each) => each.startsWith("br-bare"));
+    expect(sources("sources4")).toEqual([
+      "br-bare . 1.0.0.0-10.19.255.255",
+      "br-bare . 10.20.1.0-255.255.255.251",
+    ]);
+    expect(sources("sources6")).toEqual([
+      "br-bare . ::-fd00:1f:ffff:ffff:ffff:ffff:ffff:ffff",
+      "br-bare . fd00:20:0:1::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    ]);
+  });
+});
+
 describe("a network that libvirt lets out by one interface", () => {
   const reach = (forward: "nat" | "route" | "open", forwardDevices: string[]) => {
     const other = network("other", {

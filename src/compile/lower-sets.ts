@@ -1,10 +1,11 @@
-import { familyOf, type Family } from "../base/address.ts";
+import { familyOf, toBits, type Family, type Prefix } from "../base/address.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import { distinctRanges, portProtocols, type PortProtocol, type PortRange } from "../base/port.ts";
 import type { Intent, NetworkIntent } from "../model/intent.ts";
 import type { Peer, Service } from "../model/policy.ts";
 import type { Expression, SetDefinition } from "../nft/ast.ts";
-import { concat, prefix, value } from "../nft/build.ts";
+import { concat, value } from "../nft/build.ts";
+import { expressionOf, type Interval } from "../nft/interval.ts";
 import { addressType, defineSet, interfaceSet } from "./define-set.ts";
 import { guardedNics } from "./lower-groups.ts";
 import { isDefaultNat } from "./lower-nat.ts";
@@ -43,17 +44,11 @@ export function networkSets(intent: Intent): SetDefinition[] {
     ),
     reachSet(guestNetworks),
     ...families.flatMap((family) => [
-      subnetSet(
-        `sources${family}`,
-        family,
-        guestNetworks.map((network) => [network.bridge, sourcesOf(network, family)]),
-      ),
+      sourceSet(guestNetworks, family),
       defineSet(
         `subnets${family}`,
         { type: [addressType(family)], flags: ["interval"] },
-        distinctPrefixes(
-          guestNetworks.flatMap(({ subnets }) => subnets.filter((s) => s.family === family)),
-        ).map((subnet) => ({ key: prefixExpression(subnet) })),
+        allSubnets(guestNetworks, family).map((subnet) => ({ key: prefixExpression(subnet) })),
       ),
       subnetSet(
         `nat${family}`,
@@ -137,17 +132,42 @@ function subnetSet(
 }
 
 function subnetsOf(network: NetworkIntent, family: Family): Expression[] {
-  const subnets = network.subnets.filter((subnet) => subnet.family === family);
-  return distinctPrefixes(subnets).map(prefixExpression);
+  return allSubnets([network], family).map(prefixExpression);
+}
+
+function allSubnets(networks: readonly NetworkIntent[], family: Family): Prefix[] {
+  const subnets = networks.flatMap((network) => network.subnets);
+  return distinctPrefixes(subnets.filter((subnet) => subnet.family === family));
 }
 
 /**
- * Where packets of a network's guests may come from. A network of which libvirt knows no address at all (open, addressed by the
- * admin) has nothing to hold its guests to.
+ * Where packets of networks' guests may come from. A network of which libvirt knows no address at all (open, addressed by the admin)
+ * has nothing to hold its guests to but what is another network's.
  */
-function sourcesOf(network: NetworkIntent, family: Family): Expression[] {
-  if (network.subnets.length > 0) return subnetsOf(network, family);
-  return [family === 4 ? prefix("0.0.0.0", 0) : prefix("::", 0)];
+function sourceSet(networks: readonly NetworkIntent[], family: Family): SetDefinition {
+  const unowned = addressesOutside(allSubnets(networks, family), family);
+  return subnetSet(
+    `sources${family}`,
+    family,
+    networks.map((network) => [
+      network.bridge,
+      network.subnets.length > 0 ? subnetsOf(network, family) : unowned,
+    ]),
+  );
+}
+
+/** Every address that none of the prefixes holds, which are distinct and in order. */
+function addressesOutside(prefixes: readonly Prefix[], family: Family): Expression[] {
+  const end = 1n << (family === 4 ? 32n : 128n);
+  const gaps: Interval[] = [];
+  let next = 0n;
+  for (const { address, length } of prefixes) {
+    const first = toBits(address);
+    if (first > next) gaps.push({ family, first: next, last: first - 1n });
+    next = first + (end >> BigInt(length));
+  }
+  if (next < end) gaps.push({ family, first: next, last: end - 1n });
+  return gaps.map(expressionOf);
 }
 
 /** Services of the hypervisor that policy opens to a network, beyond those every network has. */

@@ -1,3 +1,6 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { caseFolder } from "../world/case-folders.ts";
 import { tablesOfCase } from "../world/compile-case.ts";
@@ -111,5 +114,26 @@ describe("by the host's own input, a datagram with the address of a guest", () =
   test("is believed from that guest", async () => {
     expect(await isBelieved("app1", "host", "10.21.0.1", 9001)).toBe(true);
     expect(await isBelieved("app1", "host", "fd00:21::1", 9001)).toBe(true);
+  });
+});
+
+describe("where libvirt knows no address of the liar's network, a datagram with the address of a guest", () => {
+  beforeAll(async () => {
+    const copy = await mkdtemp(join(tmpdir(), "virtwall-"));
+    await cp(folder, copy, { recursive: true, dereference: true });
+    const network = join(copy, "inventory/networks/plain.xml");
+    const xml = await readFile(network, "utf8");
+    await writeFile(network, xml.replaceAll(/<ip [^]*<\/ip>/g, ""));
+    await loadRuleset(world, await readHostFirewall(folder), await tablesOfCase(copy, policy));
+    await rm(copy, { recursive: true });
+  });
+
+  test.each([
+    ["any1", "web1", "198.51.100.1", 9000],
+    ["any1", "web1", "2001:db8:1::1", 9000],
+    ["any1", "host", "10.23.0.1", 9001],
+    ["any1", "host", "fd00:23::1", 9001],
+  ] as const)("from %s does not reach %s at %s", async (from, listener, host, port) => {
+    expect(await isBelieved(from, listener, host, port)).toBe(false);
   });
 });
