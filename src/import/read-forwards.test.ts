@@ -247,6 +247,17 @@ describe("iptables-save", () => {
     ]);
   });
 
+  test("whatever leads into a chain, from however far, narrows what is read there", () => {
+    const rules = `-A PREROUTING -s 198.51.100.0/24 -g DOCKER
+-A DOCKER -d 203.0.113.7/32 -j mine
+-A mine -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.20.0.11
+-A mine -s 192.0.2.1/32 -p tcp -m tcp --dport 26 -j DNAT --to-destination 10.20.0.11`;
+    expect(read(saved(rules))).toEqual({
+      forwards: ["tcp 203.0.113.7 25-25 -> ? 10.20.0.11 25-25 from 198.51.100.0/24"],
+      left: ["11: no publication says -s 192.0.2.1/32"],
+    });
+  });
+
   test.each([
     [
       "-A PREROUTING -m recent --name x -p tcp --dport 9 -j DNAT --to-destination 10.0.0.1",

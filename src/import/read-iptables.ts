@@ -9,19 +9,21 @@ const managed = /^(DOCKER|LIBVIRT_|ufw-|CNI-|KUBE-|NETAVARK|PRE_|POST_|cali-)/;
 
 /** What `iptables-save` or `ip6tables-save` prints: the DNAT rules of its table nat. */
 export function readIptables(source: SourceText): Found {
-  const lines = source.text.split("\n");
+  const lines = linesOf(source.text);
   const placeOf = (chain: SavedChain, rule: SavedRule) => {
-    const at = lines.findIndex((line) => line.endsWith(`-A ${chain.name} ${rule.text}`));
-    return { file: source.file, line: at + 1, column: 1 };
+    const line = lines.get(`-A ${chain.name} ${rule.text}`) ?? 1;
+    return { file: source.file, line, column: 1 };
   };
   const chains = readSave(source.text).find(({ name }) => name === "nat")?.chains ?? [];
+  const jumps = jumpsIn(chains);
   const forwards: Forward[] = [];
   const notCarried: NotCarried[] = [];
   for (const chain of chains) {
     if (managed.test(chain.name)) continue;
+    const around = wayInto(chain.name, jumps);
     for (const rule of chain.rules) {
       const at = placeOf(chain, rule);
-      const read = readRule(rule.words, { at, around: jumpsTo(chain.name, chains) });
+      const read = readRule(rule.words, { at, around });
       if (read === undefined) continue;
       if (isRead(read)) forwards.push(...read.value);
       else notCarried.push({ at, what: `-A ${chain.name} ${rule.text}`, reason: read.reason });
@@ -30,21 +32,25 @@ export function readIptables(source: SourceText): Found {
   return { forwards, notCarried };
 }
 
+/** Numbers of lines by their text, less counters: of several that are the same the first. */
+function linesOf(text: string): ReadonlyMap<string, number> {
+  const lines = text.split("\n").map((line) => line.replace(/^\[\d+:\d+\] /, ""));
+  return new Map(lines.map((line, index) => [line, index + 1] as const).toReversed());
+}
+
 /** Undefined for a rule that forwards nothing and rewrites no source. */
 export function readRule(
   words: readonly string[],
   where: Pick<ForwardParts, "at" | "guest"> & { readonly around?: Options },
 ): Read<readonly Forward[]> | undefined {
-  const options = readOptions(words);
-  const target = options.values.get("-j");
+  const own = readOptions(words);
+  const target = own.values.get("-j");
   const reason = target === undefined ? undefined : sourceReasons[target];
   if (reason !== undefined) return { reason };
   if (target !== "DNAT") return undefined;
-  const around = where.around ?? { values: new Map(), unknown: undefined };
-  const unknown = options.unknown ?? around.unknown;
+  const { values, unknown } = where.around === undefined ? own : within(own, where.around);
   if (unknown !== undefined) return { reason: `no publication says ${unknown}` };
-  const value = (key: string): string | undefined =>
-    options.values.get(key) ?? around.values.get(key);
+  const value = (key: string): string | undefined => values.get(key);
   const ports = value("--dport") ?? value("--dports") ?? "";
   return makeForwards({
     at: where.at,
@@ -82,6 +88,7 @@ const longNames: Readonly<Record<string, string>> = {
   "--destination-port": "--dport",
   "--destination-ports": "--dports",
   "--jump": "-j",
+  "--goto": "-g",
   "--to": "--to-destination",
   "-A": "chain",
   "-I": "chain",
@@ -137,17 +144,39 @@ function isLocal(words: readonly string[]): boolean {
   return words[0] === "--dst-type" && words[1] === "LOCAL";
 }
 
+interface Jump {
+  /** The chain in which it stands. */
+  readonly from: string;
+  readonly options: Options;
+}
+
+/** The rules that lead to each chain, or that have a target of that name. */
+function jumpsIn(chains: readonly SavedChain[]): ReadonlyMap<string, readonly Jump[]> {
+  const jumps = new Map<string, Jump[]>();
+  for (const { name: from, rules } of chains) {
+    for (const { words } of rules) {
+      const options = readOptions(words);
+      const target = options.values.get("-j") ?? options.values.get("-g") ?? "";
+      const same = jumps.get(target);
+      if (same === undefined) jumps.set(target, [{ from, options }]);
+      else same.push({ from, options });
+    }
+  }
+  return jumps;
+}
+
 /** What a packet has passed that comes into a chain of the admin's own; more ways than one that differ are nobody's. */
-function jumpsTo(name: string, chains: readonly SavedChain[]): Options {
-  const jumps = chains
-    .flatMap(({ rules }) => rules)
-    .map(({ words }) => readOptions(words))
-    .filter(({ values }) => values.get("-j") === name || values.get("-g") === name);
-  const matches = jumps.map(({ values, unknown }) => {
-    const conditions = new Map([...values].filter(([key]) => key !== "-j" && key !== "--comment"));
-    return { values: conditions, unknown };
-  });
-  const [first, ...others] = matches;
+function wayInto(
+  name: string,
+  jumps: ReadonlyMap<string, readonly Jump[]>,
+  inside: readonly string[] = [],
+): Options {
+  const ways = (jumps.get(name) ?? [])
+    .filter(({ from }) => !inside.includes(from))
+    .map(({ from, options }) =>
+      within(conditionsIn(options), wayInto(from, jumps, [...inside, name])),
+    );
+  const [first, ...others] = ways;
   if (first === undefined) return { values: new Map(), unknown: undefined };
   const key = ({ values }: Options) =>
     [...values]
@@ -156,4 +185,20 @@ function jumpsTo(name: string, chains: readonly SavedChain[]): Options {
       .join();
   const isOneWay = others.every((other) => key(other) === key(first));
   return isOneWay ? first : { values: new Map(), unknown: `the ways into chain ${name}` };
+}
+
+function conditionsIn({ values, unknown }: Options): Options {
+  const others = new Set(["-j", "-g", "--comment"]);
+  return { values: new Map([...values].filter(([key]) => !others.has(key))), unknown };
+}
+
+/** What both ask for; no publication asks for two things of one kind. */
+function within(inner: Options, outer: Options): Options {
+  const twice = [...inner.values].find(
+    ([key, value]) => (outer.values.get(key) ?? value) !== value,
+  );
+  return {
+    values: new Map([...outer.values, ...inner.values]),
+    unknown: inner.unknown ?? outer.unknown ?? twice?.join(" "),
+  };
 }
