@@ -12,9 +12,11 @@ export class BridgeLinks implements Links {
   #abilities: Promise<KernelAbilities> | undefined;
 
   async bridges(): Promise<BridgeFacts> {
-    // Settings come and go; a kernel stays what it is.
-    this.#abilities ??= readAbilities();
-    return { filtered: await filteredFamilies(), ...(await this.#abilities) };
+    // Settings come and go; a kernel stays what it is, once it could be asked.
+    const abilities = await (this.#abilities ??= readAbilities());
+    const { isTracked, canReject } = abilities;
+    if (isTracked === undefined || canReject === undefined) this.#abilities = undefined;
+    return { filtered: await filteredFamilies(), ...abilities };
   }
 
   setHairpin(ports: readonly InterfaceName[]): Promise<void> {
@@ -55,8 +57,8 @@ async function takesOnBridge(statements: string): Promise<boolean | undefined> {
   const input = `add table bridge probe\nadd chain bridge probe c ${chain}\nadd rule bridge probe c ${statements}\n`;
   try {
     const { status, stderr } = await runNft(["--check", "-f", "-"], { input });
-    if (stderr.includes("Operation not permitted")) return undefined;
-    return status === 0;
+    const isAnswer = typeof status === "number" && !stderr.includes("Operation not permitted");
+    return isAnswer ? status === 0 : undefined;
   } catch (error) {
     if (error instanceof KernelError) return undefined;
     throw error;
