@@ -6,7 +6,9 @@ import {
   defaultStateFolder,
 } from "../edge/files/default-paths.ts";
 import type { SourceSettings } from "../edge/libvirt/open-sources.ts";
+import { readersSocketOf } from "../edge/socket/readers-socket.ts";
 import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
+import { refuseSocketPath } from "../wire/socket-path.ts";
 
 export interface DaemonSettings extends SourceSettings {
   readonly stateFolder: string;
@@ -27,6 +29,11 @@ export function readDaemonSettings(argv: readonly string[]): DaemonSettings | "h
     throw new UsageError(`unexpected argument '${surplus ?? command ?? ""}'`);
   }
   const daemonSocket = values.socket ?? defaultDaemonSocket;
+  const gateSocket = join(dirname(daemonSocket), "gate.sock");
+  for (const path of [daemonSocket, gateSocket, readersSocketOf(daemonSocket)]) {
+    const refusal = refuseSocketPath(path);
+    if (refusal !== undefined) throw new UsageError(refusal);
+  }
   return {
     policyFile: resolve(values.policy ?? defaultPolicyFile),
     isPolicyNamed: values.policy !== undefined,
@@ -34,7 +41,7 @@ export function readDaemonSettings(argv: readonly string[]): DaemonSettings | "h
     ...(values.inventory !== undefined && { inventoryFolder: values.inventory }),
     stateFolder: values.state ?? defaultStateFolder,
     daemonSocket,
-    gateSocket: join(dirname(daemonSocket), "gate.sock"),
+    gateSocket,
   };
 }
 

@@ -11,6 +11,7 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import packageFile from "../../package.json" with { type: "json" };
 import { defaultGateSocket } from "../wire/gate-protocol.ts";
+import { refuseSocketPath } from "../wire/socket-path.ts";
 import { Gate } from "./gate.ts";
 import { MissingError, openLibnftables, RefusedError } from "./libnftables.ts";
 import { OwnedElsewhereError } from "./own-tables.ts";
@@ -29,6 +30,9 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(`${usage}\n`);
     return;
   }
+  const socket = options.socket ?? defaultGateSocket;
+  const refusal = refuseSocketPath(socket);
+  if (refusal !== undefined) throw new UsageError(refusal);
   if (process.getuid?.() !== 0) throw new RefusedError("only root may change the ruleset");
   // For libnftables before 1.1, which takes a misspelt address for a host name: at least it does not wait for DNS.
   process.env["RES_OPTIONS"] = "attempts:1 timeout:1";
@@ -39,7 +43,6 @@ async function main(argv: readonly string[]): Promise<void> {
     serveStream(process.stdin, process.stdout, await newGate());
     return;
   }
-  const socket = options.socket ?? defaultGateSocket;
   await afterPredecessor(() => claimSocket(socket, tryLock));
   const server = await listen(socket, await newGate());
   // The signal ends the process and nothing else: the tables persist, and a socket file without a server is replaced.
