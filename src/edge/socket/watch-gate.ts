@@ -1,7 +1,9 @@
 import { connect } from "node:net";
 import { GateClient, GateEndedError, openGateSocket } from "../nft/gate-client.ts";
 
-const retryMs = 20;
+const firstPauseMs = 20;
+/** Where nothing can own the tables there is no gate, and will be none. */
+const longestPauseMs = 1_000;
 
 /**
  * Holds a connection to the gate and calls back as soon as it ends, since nobody owns the tables from then on, and again when there
@@ -10,6 +12,7 @@ const retryMs = 20;
 export function watchGate(socketPath: string, onChange: () => void): () => void {
   let isStopped = false;
   let gates = 0;
+  let pauseMs = firstPauseMs;
   let timer: NodeJS.Timeout | undefined;
   let destroy = (): void => undefined;
   const open = (): void => {
@@ -18,13 +21,15 @@ export function watchGate(socketPath: string, onChange: () => void): () => void 
     destroy = () => socket.destroy();
     socket.once("connect", () => {
       isConnected = true;
+      pauseMs = firstPauseMs;
       if (++gates > 1) onChange();
     });
     socket.on("error", () => undefined);
     socket.resume();
     socket.once("close", () => {
       if (isStopped) return;
-      timer = setTimeout(open, retryMs);
+      timer = setTimeout(open, pauseMs);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       if (isConnected) onChange();
     });
   };
