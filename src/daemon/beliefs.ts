@@ -2,7 +2,12 @@ import { defined } from "../base/defined.ts";
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { BridgeFacts, HostInterface, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
-import { replaceText, type LibvirtTexts, type SourceText } from "../model/source-text.ts";
+import {
+  libvirtFile,
+  replaceText,
+  type LibvirtTexts,
+  type SourceText,
+} from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import {
   printParsedTexts,
@@ -28,7 +33,7 @@ import {
   type Desired,
   type Written,
 } from "../reconcile/decide.ts";
-import { HookedGuests, labelOf, type GuestIdentity } from "./hooked-guests.ts";
+import { HookedGuests, type GuestIdentity } from "./hooked-guests.ts";
 import { SeenTaps } from "./seen-taps.ts";
 
 export interface SourcePorts {
@@ -139,7 +144,7 @@ export class Beliefs {
   actOnHooksAlone(): void {
     if (this.#hasReadLibvirt) return;
     const networks = [...this.#hookedNetworks].map(([name, text]) => ({
-      file: `libvirt:network/${labelOf(name)}.xml`,
+      file: libvirtFile("network", { name, uuid: "unnamed" }),
       text,
     }));
     this.#libvirtTexts = { networks, guests: [], leases: [] };

@@ -97,3 +97,14 @@ test("a guest whose name is not plain goes by its UUID", () => {
   hooked.hear(odd, xmlOf(odd));
   expect(hooked.applyTo([])[0]?.file).toBe(`libvirt:guest/${web1.uuid}.xml`);
 });
+
+test("a guest that is named as another's UUID stands under its own, apart from that other", () => {
+  const hooked = new HookedGuests();
+  const odd = { ...web1, name: "a guest" };
+  const impostor = { ...web2, name: web1.uuid };
+  for (const guest of [odd, impostor]) hooked.hear(guest, xmlOf(guest));
+  expect(hooked.applyTo([]).map(({ file }) => file)).toEqual([
+    `libvirt:guest/${odd.uuid}.xml`,
+    `libvirt:guest/${impostor.uuid}.xml`,
+  ]);
+});

@@ -1,4 +1,4 @@
-import type { SourceText } from "../model/source-text.ts";
+import { libvirtFile, type SourceText } from "../model/source-text.ts";
 import { parseGuestXml } from "../parse/guest-xml.ts";
 
 export interface GuestIdentity {
@@ -65,7 +65,7 @@ export class HookedGuests {
       if (heard.text === undefined) return [];
       // Under the name of the text that it replaces, so that a mistake in it leaves what that text said in force.
       const before = guests.find((guest) => isSame(guest, heard));
-      return { file: before?.source.file ?? fileOf(heard), text: heard.text };
+      return { file: before?.source.file ?? libvirtFile("guest", heard), text: heard.text };
     });
     return [...others.map(({ source }) => source), ...present];
   }
@@ -91,14 +91,4 @@ function identityOf(source: SourceText): GuestIdentity {
   const [, name, uuid] = headPattern.exec(source.text) ?? [];
   if (name !== undefined && uuid !== undefined) return { name, uuid };
   return parseGuestXml(source).guest ?? { name: "", uuid: "" };
-}
-
-/** As texts from libvirt itself are called. */
-function fileOf({ name, uuid }: GuestIdentity): string {
-  return `libvirt:guest/${labelOf(name, uuid)}.xml`;
-}
-
-/** A name that is not plain is not repeated in messages. */
-export function labelOf(name: string, otherwise = "unnamed"): string {
-  return /^[A-Za-z0-9_.+-]{1,64}$/.test(name) ? name : otherwise;
 }

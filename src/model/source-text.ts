@@ -13,6 +13,21 @@ export function replaceText(texts: readonly SourceText[], replaced: SourceText):
     : [replaced, ...texts];
 }
 
+/**
+ * The name under which problems speak of what libvirt says of a guest or network. A name that is not plain is not repeated; nor is one in
+ * the form of a UUID, which would make one text of two guests: names are chosen by others.
+ */
+export function libvirtFile(
+  kind: "guest" | "network",
+  { name = "", uuid }: { readonly name?: string | undefined; readonly uuid: string },
+): string {
+  const isPlain = /^[A-Za-z0-9_.+-]{1,64}$/.test(name) && !uuidPattern.test(name);
+  return `libvirt:${kind}/${isPlain ? name : uuid}.xml`;
+}
+
+/** As libvirt prints it. */
+export const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** What libvirt says, as it says it: what the texts mean is decided by the parse room. */
 export interface LibvirtTexts {
   /** Live XML of the networks that run. */

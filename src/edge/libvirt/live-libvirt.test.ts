@@ -22,6 +22,26 @@ test("the test driver's guest and network are read by one long-lived virsh", asy
   }
 });
 
+test("a guest goes by its own name or else its UUID, and not by a name that its owner wrote elsewhere", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  const [web1, odd, impostor] = ["1", "2", "3"].map(
+    (end) => `00000000-0000-4000-8000-00000000000${end}`,
+  );
+  const guest = (name: string, uuid: string | undefined) =>
+    `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><memory>1024</memory><os><type>hvm</type></os>
+     <metadata><own:note xmlns:own='urn:own'><name>web1</name></own:note></metadata></domain>`;
+  const guests = [guest("web1", web1), guest("a guest", odd), guest(odd ?? "", impostor)];
+  await writeFile(join(folder, "node.xml"), `<node>${guests.join("")}</node>`);
+  const libvirt = new LiveLibvirt(`test://${folder}/node.xml`, folder);
+  try {
+    const files = (await libvirt.read()).guests.map(({ file }) => file);
+    expect(files).toEqual(["web1", odd, impostor].map((name) => `libvirt:guest/${name}.xml`));
+  } finally {
+    libvirt.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("a command that libvirt refuses is an error in libvirt's words, and the session goes on", async () => {
   const session = new VirshSession("test:///default");
   try {

@@ -1,3 +1,4 @@
+import { libvirtFile, uuidPattern } from "../../model/source-text.ts";
 import {
   SourceError,
   type ExpectedChange,
@@ -27,7 +28,6 @@ const commands = {
 } as const;
 const kinds = ["guest", "network"] as const;
 type Kind = (typeof kinds)[number];
-const uuidLine = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
 export class LiveLibvirt implements LibvirtSource {
@@ -141,7 +141,7 @@ export class LiveLibvirt implements LibvirtSource {
     if (error !== "") throw new SourceError(`virsh ${command}: ${error}`);
     return stdout
       .split("\n")
-      .filter((line) => uuidLine.test(line))
+      .filter((line) => uuidPattern.test(line))
       .toSorted();
   }
 
@@ -156,7 +156,8 @@ export class LiveLibvirt implements LibvirtSource {
     }
     // Stopped too, but defined: this is what it will be at its next start, without taps.
     if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
-    return { file: label(kind, uuid, stdout), text: stdout };
+    const name = /<name>([^<]*)<\/name>/.exec(stdout)?.[1];
+    return { file: libvirtFile(kind, { name, uuid }), text: stdout };
   }
 }
 
@@ -166,10 +167,4 @@ export class LiveLibvirt implements LibvirtSource {
  */
 function networkUri(uri: string): string {
   return uri === "qemu:///system" ? "network:///system" : uri;
-}
-
-/** The name under which problems speak of it; a name that is not plain is not repeated. */
-function label(kind: Kind, uuid: string, xml: string): string {
-  const name = /<name>([A-Za-z0-9_.+-]{1,64})<\/name>/.exec(xml)?.[1];
-  return `libvirt:${kind}/${name ?? uuid}.xml`;
 }
