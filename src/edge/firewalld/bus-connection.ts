@@ -71,12 +71,17 @@ export class BusConnection {
     // Its types do not tell of "error".
     const events = bus as unknown as EventEmitter;
     events.on("error", () => this.close());
-    await once(events, "connect", { signal: AbortSignal.timeout(5_000) });
-    bus.on("message", this.#onSignal);
-    for (const rule of this.#rules) {
-      await ask(bus, { ...dbusItself, member: "AddMatch", signature: "s", body: [rule] });
+    try {
+      await once(events, "connect", { signal: AbortSignal.timeout(5_000) });
+      bus.on("message", this.#onSignal);
+      for (const rule of this.#rules) {
+        await ask(bus, { ...dbusItself, member: "AddMatch", signature: "s", body: [rule] });
+      }
+      return bus;
+    } catch (error) {
+      bus.disconnect();
+      throw error;
     }
-    return bus;
   }
 }
 
