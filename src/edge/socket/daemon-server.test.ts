@@ -170,6 +170,43 @@ test("a client that follows gets what comes later, and its leaving is seen", asy
   await expect.poll(() => hasLeft).toBe(true);
 });
 
+test("an answer may be as long as it is, and who follows and does not read is cut off", async () => {
+  const long = event("x".repeat(20 << 20));
+  let hasLeft = false;
+  await serve((request, reply) => {
+    reply({ kind: "events", events: [long] });
+    if (request.request !== "events" || !request.follow) return undefined;
+    const timer = setInterval(() => reply({ kind: "event", event: long }), 5);
+    return () => {
+      clearInterval(timer);
+      hasLeft = true;
+    };
+  });
+  const whole = await askDaemon(socket, { request: "events", follow: false });
+  expect(whole).toMatchObject({ kind: "events", events: [long] });
+  const request = `${JSON.stringify({ version: 1, id: 1, request: "events", follow: true })}\n`;
+  const deaf = connect(socket, () => deaf.write(request));
+  await expect.poll(() => hasLeft, { timeout: 15_000 }).toBe(true);
+  deaf.destroy();
+});
+
+test("who does not read an answer is given no other, and everybody else is answered", async () => {
+  let asked = 0;
+  await serve((request, reply) => {
+    if (request.request === "status") asked++;
+    reply({ kind: "events", events: [event("x".repeat(1 << 20))] });
+    return undefined;
+  });
+  const request = `${JSON.stringify({ version: 1, id: 1, request: "status" })}\n`;
+  const deaf = connect(socket, () => deaf.write(request.repeat(50)));
+  await expect.poll(() => asked).toBeGreaterThan(0);
+  for (let turn = 0; turn < 20; turn++) {
+    expect(await askDaemon(socket, { request: "events", follow: false })).toBeDefined();
+  }
+  expect(asked).toBe(1);
+  deaf.destroy();
+});
+
 test("a second server on the same path is refused, and the first goes on", async () => {
   await serve((_request, reply) => {
     reply({ kind: "events", events: [] });

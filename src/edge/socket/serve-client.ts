@@ -9,7 +9,7 @@ import {
 } from "../../wire/daemon-protocol.ts";
 import { FrameReader, printFrame } from "../../wire/frame.ts";
 
-/** A client that follows and does not read is cut off here, before it fills the daemon's memory. */
+/** A client that follows and does not read is cut off here, before it fills the daemon's memory. An answer may be longer. */
 const backlogLimitBytes = 8 * 1024 * 1024;
 
 /** A reply without its envelope. */
@@ -30,7 +30,10 @@ export interface ClientService {
   readonly idleMs?: number;
 }
 
-/** Answers one request of the client after the other: what it sends meanwhile is not read. One that lasts is its last. */
+/**
+ * Answers one request of the client after the other: what it sends before it has read the answer is not read. One that lasts is its
+ * last.
+ */
 export function serveClient(
   socket: Socket,
   { handle, limitBytes, idleMs = 0 }: ClientService,
@@ -41,7 +44,10 @@ export function serveClient(
   let [isAnswering, isLast] = [false, false];
 
   const answerNext = (): void => {
-    if (!isAnswering && !isLast && pending.length > 0 && !socket.destroyed) {
+    if (isAnswering) return;
+    // Of answers that are not read only one is kept.
+    if (!isLast && socket.writableNeedDrain) return void socket.once("drain", answerNext);
+    if (!isLast && pending.length > 0 && !socket.destroyed) {
       const request = readDaemonRequest(pending.shift());
       [isAnswering, isLast] = [true, request !== undefined && isLasting(request)];
       const reply = replier(socket, request, () => {
@@ -87,7 +93,7 @@ function replier(
   return (body) => {
     if (!socket.destroyed) {
       socket.write(printFrame({ version: daemonProtocol, id: request?.id ?? 0, ...body }));
-      if (socket.writableLength > backlogLimitBytes) socket.destroy();
+      if (isAnswered && socket.writableLength > backlogLimitBytes) socket.destroy();
     }
     if (!isAnswered) answered();
     isAnswered = true;
