@@ -76,6 +76,8 @@ export interface Reservation {
 export interface Guest {
   readonly name: string;
   readonly uuid: string;
+  /** libvirt's number of a guest that runs: one that was started later has a higher one. */
+  readonly id?: number;
   readonly nics: readonly Nic[];
   /** What the policy says of it in its own XML. */
   readonly own?: GuestPolicy;

@@ -56,12 +56,18 @@ export function parseGuestXml(source: SourceText): {
   const guest = defined({
     name: name.value,
     uuid: uuid?.text().toLowerCase() ?? "",
+    id: idOf(root),
     nics,
     own: metadata.own,
     hasAgent: hasAgent(root) || undefined,
     at: root.at,
   });
   return { guest, problems: capProblems(problems) };
+}
+
+function idOf(root: Xml): number | undefined {
+  const id = root.attribute("id") ?? "";
+  return /^\d{1,10}$/.test(id) ? Number(id) : undefined;
 }
 
 /** Live XML tells whether the agent holds its end of the channel open (virDomainChrTargetDefFormat, libvirt 9.0). */

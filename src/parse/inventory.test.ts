@@ -281,6 +281,19 @@ describe("guests", () => {
     expect(problems).toMatchObject([{ code: "DUPLICATE_TAP", at: { file: "1.xml" } }]);
   });
 
+  test("of two guests with one MAC on a bridge the one that was started first keeps it, in whatever order", () => {
+    const started = (name: string, tap: string, id: number) =>
+      guestXml(name, nicXml(mac(1), tap), id).replace("'kvm'", `'kvm' id='${8 + id}'`);
+    const both = [started("clone", "vnet2", 2), started("old", "vnet1", 1)];
+    for (const texts of [both, both.toReversed()]) {
+      const { inventory, problems } = guests(...texts);
+      const taps = inventory.guests.flatMap(({ nics }) => nics.map(({ tap }) => tap));
+      expect(taps).toEqual(["vnet1"]);
+      expect(problems).toMatchObject([{ code: "DUPLICATE_MAC" }]);
+      expect(problems[0]?.message).toContain("guest 'clone'");
+    }
+  });
+
   test("on two bridges may have one MAC", () => {
     const { problems } = guests(
       guestXml("a", nicXml(mac(1), "vnet1", "virbr0")),

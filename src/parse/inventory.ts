@@ -127,7 +127,10 @@ function areDistinct(texts: readonly string[]): boolean {
   return new Set(texts).size === texts.length;
 }
 
-/** A tap is one nic's, and on one bridge a MAC address is one nic's; on two bridges it does no harm. */
+/**
+ * A tap is one nic's, and on one bridge a MAC address is one nic's; on two bridges it does no harm. Of two guests it is that one's who was
+ * started first, whatever the order of the texts: who comes with another's MAC address takes nothing away from him.
+ */
 function withDistinctNics(
   guests: readonly Guest[],
   networks: readonly Network[],
@@ -159,10 +162,20 @@ function withDistinctNics(
     if (macKey !== undefined) macs.set(macKey, nic.at);
     return true;
   };
+  const distinct = new Map(
+    guests
+      .toSorted(byStart)
+      .map((guest) => [guest, guest.nics.filter((nic) => isDistinct(guest, nic))]),
+  );
   return guests.map((guest) => {
-    const nics = guest.nics.filter((nic) => isDistinct(guest, nic));
+    const nics = distinct.get(guest) ?? [];
     return nics.length === guest.nics.length ? guest : { ...guest, nics };
   });
+}
+
+/** Those of which libvirt gives no number come last, as they stand. */
+function byStart(a: Guest, b: Guest): number {
+  return (a.id ?? Number.MAX_SAFE_INTEGER) - (b.id ?? Number.MAX_SAFE_INTEGER);
 }
 
 function placeText(place: Place): string {

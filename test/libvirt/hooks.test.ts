@@ -127,6 +127,23 @@ describe("without hooks", () => {
 
   followsEvents();
 
+  test("a guest that comes with the MAC address of one that runs takes nothing away from it", async () => {
+    // In libvirt's listing the later one comes first.
+    const uuid = (first: string) => `<uuid>${first}0000000-0000-4000-8000-000000000000</uuid>`;
+    await libvirt.startGuest({ ...web1, domainXml: uuid("f") });
+    const tap = await tapOf("web1", web1.mac);
+    await expect.poll(bridgeTable).toContain(`"${tap}"`);
+    await libvirt.startGuest({ ...web1, name: "clone", domainXml: uuid("1") });
+    const cloned = await tapOf("clone", web1.mac);
+    const events = () => virtwall(world, "events");
+    await expect.poll(events).toContain("a nic of guest 'clone' is left out");
+    expect(await bridgeTable()).toContain(`"${tap}"`);
+    expect(await bridgeTable()).not.toContain(`"${cloned}"`);
+    await libvirt.virsh("destroy", "web1");
+    await expect.poll(bridgeTable).toContain(`"${cloned}"`);
+    await libvirt.virsh("destroy", "clone");
+  });
+
   test("the first guest on a bridge of the host's passes nothing before libvirt has named it", async () => {
     for (const words of ["link add br0 type bridge", "link set br0 up"])
       await world.must(["ip", ...words.split(" ")]);
