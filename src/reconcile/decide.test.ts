@@ -98,6 +98,25 @@ describe("a guest", () => {
     expect(decision.problems.map((problem) => problem.at.file)).toContain("web.xml");
   });
 
+  test("that is kept yields its tap and its MAC address to no other", () => {
+    const before = decide(written("{}", web), undefined).desired;
+    // Another nic is plugged into a guest that stands before it.
+    const nic = (mac: string, tap: string) =>
+      `<interface type='bridge'><mac address='52:54:00:00:00:${mac}'/><source bridge='br0'/><target dev='${tap}'/></interface>`;
+    const plugged = `${nic("02", "vnet05")}${nic("06", "vnet02")}${nic("07", "vnet07")}</devices>`;
+    const rival = web["web.xml"].replace("</devices>", plugged);
+    const decision = decide(written("{}", { ...web, "web.xml": rival }), before);
+    expect(decision.keptGuests).toEqual(["db"]);
+    const taps = decision.desired?.inventory.guests.map(({ name, nics }) => [
+      name,
+      nics.map(({ tap }) => tap),
+    ]);
+    expect(taps).toEqual([
+      ["web", ["vnet01", "vnet07"]],
+      ["db", ["vnet02"]],
+    ]);
+  });
+
   test("that is gone is not kept", () => {
     const before = decide(written("{}", web), undefined).desired;
     const decision = decide(written("{}", { "db.xml": web["db.xml"] }), before);

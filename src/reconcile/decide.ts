@@ -1,7 +1,8 @@
 import { check } from "../check/check.ts";
 import { compile, type Compiled } from "../compile/compile.ts";
 import { curtailed } from "../model/effective-policy.ts";
-import type { Guest, Inventory, Lease, Network } from "../model/inventory.ts";
+import type { Guest, Inventory, Lease, Network, Nic } from "../model/inventory.ts";
+import { networkOf } from "../model/inventory-index.ts";
 import type { Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 
@@ -195,7 +196,26 @@ function mend(written: Written, last: Inventory | undefined): Examined {
   const unread = unreadLeases(written, last);
   const { inventory } = written;
   const leases = unread.length === 0 ? inventory.leases : [...inventory.leases, ...unread];
-  return replaceBroken({ ...inventory, leases }, broken, last);
+  const mended = replaceBroken({ ...inventory, leases }, broken, last);
+  return { ...mended, inventory: withoutRivals(mended) };
+}
+
+/** A kept guest has what it had: who comes with its tap, or with its MAC address on its bridge, goes without that nic. */
+function withoutRivals({ inventory, keptGuests }: Examined): Inventory {
+  if (keptGuests.length === 0) return inventory;
+  const keysOf = (nic: Nic) => [
+    ...(nic.tap === undefined ? [] : [nic.tap]),
+    `${nic.bridge ?? networkOf(nic, inventory)?.bridge ?? ""} ${nic.mac}`,
+  ];
+  const kept = new Set(keptGuests);
+  const nicsOfKept = inventory.guests.filter(({ name }) => kept.has(name)).flatMap((g) => g.nics);
+  const taken = new Set(nicsOfKept.flatMap(keysOf));
+  const guests = inventory.guests.map((guest) => {
+    if (kept.has(guest.name)) return guest;
+    const nics = guest.nics.filter((nic) => !keysOf(nic).some((key) => taken.has(key)));
+    return nics.length === guest.nics.length ? guest : { ...guest, nics };
+  });
+  return { ...inventory, guests };
 }
 
 /** A file of leases that makes no sense as a whole is not an empty one: what it said last stays. */
