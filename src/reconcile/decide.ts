@@ -203,10 +203,10 @@ function mend(written: Written, last: Inventory | undefined): Examined {
 /** A kept guest has what it had: who comes with its tap, or with its MAC address on its bridge, goes without that nic. */
 function withoutRivals({ inventory, keptGuests }: Examined): Inventory {
   if (keptGuests.length === 0) return inventory;
-  const keysOf = (nic: Nic) => [
-    ...(nic.tap === undefined ? [] : [nic.tap]),
-    `${nic.bridge ?? networkOf(nic, inventory)?.bridge ?? ""} ${nic.mac}`,
-  ];
+  const keysOf = (nic: Nic) => {
+    const bridge = nic.bridge ?? networkOf(nic, inventory)?.bridge;
+    return [nic.tap ?? [], bridge === undefined ? [] : `${bridge} ${nic.mac}`].flat();
+  };
   const kept = new Set(keptGuests);
   const nicsOfKept = inventory.guests.filter(({ name }) => kept.has(name)).flatMap((g) => g.nics);
   const taken = new Set(nicsOfKept.flatMap(keysOf));
