@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
-import { writeAtomically } from "../edge/files/write-atomically.ts";
+import { writeThroughLink } from "../edge/files/write-atomically.ts";
 import { FirewalldBus } from "../edge/firewalld/firewalld-bus.ts";
 import { VirshNetworks } from "../edge/libvirt/virsh-networks.ts";
 import { callDaemon } from "../edge/socket/daemon-client.ts";
@@ -259,7 +259,7 @@ function portsOf(settings: Settings, name: string): Omit<AdoptionPorts, "tell"> 
 
 async function writePolicy(file: string, text: string | undefined): Promise<void> {
   try {
-    await (text === undefined ? rm(file, { force: true }) : writeAtomically(file, text));
+    await (text === undefined ? rm(file, { force: true }) : writeThroughLink(file, text));
   } catch (cause) {
     throw new StateError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
   }

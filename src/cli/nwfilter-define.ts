@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { readText } from "../edge/files/read-folder.ts";
-import { writeAtomically } from "../edge/files/write-atomically.ts";
+import { writeThroughLink } from "../edge/files/write-atomically.ts";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
 import { askParts } from "../edge/socket/daemon-client.ts";
 import { quote } from "../base/quote.ts";
@@ -285,7 +285,7 @@ async function refuseOtherDaemon({ daemonSocket, policyFile }: Settings): Promis
 async function write(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeAtomically(file, text);
+    await writeThroughLink(file, text);
   } catch (cause) {
     throw new RefusedError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
   }

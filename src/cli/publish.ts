@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { writeAtomically } from "../edge/files/write-atomically.ts";
+import { writeThroughLink } from "../edge/files/write-atomically.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import type { Problem } from "../model/problem.ts";
@@ -223,7 +223,7 @@ export function outcomeOf(daemon: ReloadResult | null, isPending: boolean): stri
 async function save({ file, text }: SourceText): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeAtomically(file, text);
+    await writeThroughLink(file, text);
   } catch (cause) {
     throw new RefusedError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
   }

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -25,6 +25,11 @@ export async function writeAtomically(file: string, text: string): Promise<void>
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** The same where a person may have put a link to a file kept elsewhere: it stays a link. */
+export async function writeThroughLink(file: string, text: string): Promise<void> {
+  await writeAtomically(await realpath(file).catch(() => file), text);
 }
 
 /** The same, but a file that says so already is left alone: a disk takes its time. */
