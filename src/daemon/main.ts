@@ -46,7 +46,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
   const opened = openSources(settings);
   const unconfirmed = { stateFolder: settings.stateFolder, sources: opened, journal };
-  await takeBackUnconfirmed(unconfirmed);
+  const refusal = await takeBackUnconfirmed(unconfirmed);
   const sources = new HeldSources(opened);
   const firewalld = new FirewalldBus();
   const follower = new Follower({
@@ -89,7 +89,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   reload = () => void follower.converge();
   watches.push(
     watchGate(settings.gateSocket, () => follower.checkOwnership()),
-    watchUnconfirmed(unconfirmed),
+    watchUnconfirmed(unconfirmed, refusal),
   );
   await follower.converged;
   tellReadiness();

@@ -16,28 +16,38 @@ export interface TakeBackParts {
 
 /**
  * A change that waits for its confirmation while nobody waits any more, as after a reboot, is taken back: the files say again what was
- * in force before. Where that was nothing, they are gone. What cannot be put back is told, and tried again later.
+ * in force before. Where that was nothing, they are gone. What cannot be put back is told, unless it is `told` already, and tried
+ * again later: answers why.
  */
-export async function takeBackUnconfirmed(parts: TakeBackParts): Promise<void> {
+export async function takeBackUnconfirmed(
+  parts: TakeBackParts,
+  told?: string,
+): Promise<string | undefined> {
   const unconfirmed = new Unconfirmed(parts.stateFolder);
-  if (!unconfirmed.isThere()) return;
+  if (!unconfirmed.isThere()) return undefined;
   try {
     const claim = await unconfirmed.claim();
-    if (claim === undefined) return;
+    if (claim === undefined) return undefined;
     try {
       await takeBack(unconfirmed, parts);
     } finally {
       claim.letGo();
     }
+    return undefined;
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    parts.journal.add("error", "refused", error.message);
+    if (error.message !== told) parts.journal.add("error", "refused", error.message);
+    return error.message;
   }
 }
 
 /** The same while the daemon runs: who waited may have been ended. Answers how to end it. */
-export function watchUnconfirmed(parts: TakeBackParts): () => void {
-  const timer = setInterval(() => void takeBackUnconfirmed(parts), lookEveryMs);
+export function watchUnconfirmed(parts: TakeBackParts, told?: string): () => void {
+  let last = told;
+  const look = async (): Promise<void> => {
+    last = await takeBackUnconfirmed(parts, last);
+  };
+  const timer = setInterval(() => void look(), lookEveryMs);
   timer.unref();
   return () => clearInterval(timer);
 }
