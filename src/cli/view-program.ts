@@ -1,4 +1,5 @@
-import { Option } from "commander";
+import { type Command, Option } from "commander";
+import { nearest } from "../base/nearest.ts";
 import { addCommand, type Builder } from "./builder.ts";
 import { UsageError } from "./exit-status.ts";
 import type { TopologyFormat } from "./topology.ts";
@@ -62,11 +63,23 @@ function addTopology({ add, run, output }: Builder): void {
     }),
     async ({ settings }) => (await import("./topology-plan.ts")).runTopologyPlan(settings, output),
   );
-  run(topology, async ({ settings, own }) =>
-    (await import("./topology.ts")).runTopology(
+  // commander would count what stands there, and not say what may.
+  run(topology.allowExcessArguments(), async ({ settings, own }) => {
+    refuseWords(topology);
+    return (await import("./topology.ts")).runTopology(
       settings,
       output,
       formats.find((format) => format === own["format"]) ?? "text",
-    ),
-  );
+    );
+  });
+}
+
+/** For a command that does something by itself, and has others below it. */
+function refuseWords({ args, commands }: Command): void {
+  const [word] = args;
+  if (word === undefined) return;
+  const names = commands.map((command) => command.name());
+  const meant = nearest(word, names);
+  const hint = meant === undefined ? `there are ${names.join(", ")}` : `did you mean ${meant}?`;
+  throw new UsageError(`unknown command '${word}'; ${hint}`);
 }

@@ -40,14 +40,14 @@ const base: readonly Make[] = [
     ]),
 ];
 const atTimes: Make = (dice) => {
-  const [start, stop] = [1, 2].map(() => timeAway(dice.between(-11, 11)).time);
-  const days = dice.pick([
-    "",
-    " --weekdays Sat,Sun",
-    " --weekdays Mon --contiguous",
-    " --monthdays 1,2,22",
-  ]);
-  return `-m time --timestart ${start} --timestop ${stop}${days}${dice.chance(20) ? " --kerneltz" : ""}`;
+  const [start = "", stop = ""] = [1, 2].map(() => timeAway(dice.between(-11, 11)).time);
+  const days = dice.pick(["", " --weekdays Sat,Sun", " --weekdays Mon", " --monthdays 1,2,22"]);
+  const flags = [
+    // iptables takes it for times over midnight alone.
+    ...(stop < start && dice.chance(50) ? [" --contiguous"] : []),
+    ...(dice.chance(20) ? [" --kerneltz"] : []),
+  ];
+  return `-m time --timestart ${start} --timestop ${stop}${days}${flags.join("")}`;
 };
 const ofFamily: Readonly<Record<Family, readonly Make[]>> = {
   4: [

@@ -39,7 +39,8 @@ export function randomPacket(dice: Dice, count: number): Sent {
     acknowledgement: 0,
     dscp: dice.pick([0, 0, 8, 10, 46]),
     ttl: tracedTtl,
-    tag: count % 65536,
+    // Not 0, in place of which the kernel would put one of its own into what the host sends (raw(7)).
+    tag: 1 + (count % 65535),
     payload: dice.pick([0, 4, 30]),
   };
   if (isHost) return { place, packet };
