@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, readdirSync, readlinkSync, writeSync } from "node:fs";
 import { getSystemErrorMap } from "node:util";
 import type { LibraryHandle } from "koffi";
+import { missingWords } from "../wire/missing-package.ts";
 
 /** Something that the gate needs is not on this machine. */
 export class MissingError extends Error {
@@ -55,9 +56,7 @@ export async function openLibnftables(): Promise<{
 
 async function bind() {
   const { default: koffi } = await import("koffi").catch((error: unknown) => {
-    throw new MissingError("the npm package koffi is not installed; run `npm install`", {
-      cause: error,
-    });
+    throw new MissingError(missingWords.koffi, { cause: error });
   });
   const load = (file: string, hint: string) => {
     try {
@@ -66,10 +65,7 @@ async function bind() {
       throw new MissingError(hint, { cause: error });
     }
   };
-  const nft = load(
-    "libnftables.so.1",
-    "libnftables is not installed; install the package libnftables1",
-  );
+  const nft = load("libnftables.so.1", missingWords.libnftables1);
   const libc = load("libc.so.6", "the C library is not glibc");
   const optional = (definition: string) => {
     try {

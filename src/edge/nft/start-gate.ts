@@ -2,6 +2,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { KernelError } from "../../ports/kernel.ts";
+import { missingPackage } from "../../wire/missing-package.ts";
 import { defaultGateSocket } from "../../wire/gate-protocol.ts";
 import { StartError, startLasting } from "../host/start-lasting.ts";
 import { isUnitUp } from "../host/systemctl.ts";
@@ -110,7 +111,7 @@ function endGate(child: ChildProcessWithoutNullStreams): void {
 
 function gateRefusal(words: string): KernelError {
   const message = words.replace(/^virtwall gate: /, "").trim();
-  const missing = /(?:the npm package|install the package) (\S+)/.exec(message)?.[1];
+  const missing = missingPackage(message);
   return new KernelError(message === "" ? "the gate ended without a word" : message, {
     ...(missing !== undefined && { missing }),
   });
