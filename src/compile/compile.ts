@@ -21,10 +21,10 @@ import { networkSets, peerAddressSets } from "./lower-sets.ts";
 import { tableName } from "./names.ts";
 
 export interface Compiled {
-  /** `inet virtwall` and `bridge virtwall`. */
+  /** `inet virtwall` and `bridge virtwall`; made when they are asked for: who explains goes by the kernel's. */
   readonly tables: readonly Table[];
   readonly intent: Intent;
-  /** Made when it is asked for, as are the publications: only people ask. */
+  /** Likewise, as are the publications: only people ask. */
   readonly guests: readonly GuestState[];
   readonly publications: readonly PublicationState[];
   /** Taps of guests that publications lead to: with br_netfilter they reach themselves only through a port in hairpin mode. */
@@ -40,12 +40,14 @@ export interface Compiled {
 export function compile(policy: Policy, inventory: Inventory): Compiled {
   const effective = effectivePolicy(policy, inventory.guests).policy;
   const { intent, publications } = intend({ policy: effective, inventory });
-  const filters = lowerFilters(intent);
+  const tables = once(() => tablesOf(intent));
   const guests = once(() => guestStates(inventory.guests, intent));
   const states = once(() => publications.flat().map(publicationState));
   return {
-    tables: [inetTable(intent, filters.inet), bridgeTable(intent, filters.bridge)],
     intent,
+    get tables() {
+      return tables();
+    },
     get guests() {
       return guests();
     },
@@ -55,6 +57,11 @@ export function compile(policy: Policy, inventory: Inventory): Compiled {
     hairpinTaps: hairpinTaps(intent),
     agentsToAsk: agentsToAsk({ policy: effective, inventory }, intent),
   };
+}
+
+function tablesOf(intent: Intent): Table[] {
+  const filters = lowerFilters(intent);
+  return [inetTable(intent, filters.inet), bridgeTable(intent, filters.bridge)];
 }
 
 function inetTable(intent: Intent, filters: Lowered): Table {

@@ -8,7 +8,7 @@ import { mergeTrees } from "./policy-merge.ts";
 import { guestsSchema, policySchema, type PolicyData } from "./policy-schema.ts";
 import type { ParsedText, ParsedTexts } from "./parsed-text.ts";
 import { parseYaml } from "./policy-yaml.ts";
-import { reparseYaml } from "./reparse-yaml.ts";
+import { parseInPieces, reparseYaml } from "./reparse-yaml.ts";
 import { isNull, plainOf, walk, without } from "./tree.ts";
 import type { GuestPolicy, Policy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
@@ -59,9 +59,13 @@ function parseFile(
   file: SourceText,
   before: ParsedText | undefined,
 ): { tree: Tree | undefined; problems: readonly Problem[] } {
-  const tree =
-    before?.source.text === file.text ? before.tree : before && reparseYaml(file, before);
+  const tree = treeBy(file, before);
   return tree === undefined ? parseYaml(file) : { tree, problems: [] };
+}
+
+function treeBy(file: SourceText, before: ParsedText | undefined): Tree | undefined {
+  if (before === undefined) return parseInPieces(file);
+  return before.source.text === file.text ? before.tree : reparseYaml(file, before);
 }
 
 /** The policy that a tree holds, wherever its text came from; with problems it is what could be read. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "./policy.ts";
 import { parseYaml } from "./policy-yaml.ts";
-import { reparseYaml } from "./reparse-yaml.ts";
+import { parseInPieces, reparseYaml } from "./reparse-yaml.ts";
 import { splitPieces } from "./yaml-pieces.ts";
 
 const file = "policy.yaml";
@@ -126,6 +126,21 @@ describe("a text that was parsed before in another form", () => {
     expect(reparseYaml({ file, text }, parsedOf(sample))).toBeUndefined();
   });
 });
+
+it("a text that is read entry by entry holds what it holds as a whole, at the same places", () => {
+  let inPieces = 0;
+  fc.assert(
+    fc.property(edits, (changes) => {
+      const text = edited(small, changes);
+      const tree = parseInPieces({ file, text });
+      if (tree === undefined) return;
+      inPieces++;
+      expect({ tree, problems: [] }).toEqual(parseYaml({ file, text }));
+    }),
+    { numRuns: 300 },
+  );
+  expect(inPieces).toBeGreaterThan(30);
+}, 60_000);
 
 it("pieces are the whole text", () => {
   const pieces = splitPieces(sample) ?? [];
