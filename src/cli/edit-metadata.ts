@@ -2,7 +2,7 @@ import { parseMac, type Mac } from "../base/mac.ts";
 import type { FilterParameters } from "../model/filter.ts";
 import type { SourceText } from "../model/source-text.ts";
 import { parseXmlText, type Xml } from "../parse/xml.ts";
-import type { PublicationEdit } from "./edit-publications.ts";
+import { isNamed, type PublicationEdit } from "./edit-publications.ts";
 
 /** Adds a publication to a guest's element, the way `virsh metadata` shows and takes it: without a namespace. */
 export function addToMetadata(text: string | undefined, edit: PublicationEdit): string {
@@ -77,7 +77,7 @@ export function removeFromMetadata(text: string, edit: PublicationEdit): string 
   const gone = (root?.elements() ?? []).flatMap((element) => {
     if (element.localName !== "publish" || !isAt(element, edit.address)) return [];
     const ports = element.elements().filter(({ localName }) => localName === "ports");
-    const matching = ports.filter((port) => edit.ports.includes(port.text()));
+    const matching = ports.filter((port) => isNamed(port.text(), edit.ports));
     return matching.length > 0 && matching.length === ports.length ? [element] : matching;
   });
   if (root === undefined || gone.length === 0) return undefined;

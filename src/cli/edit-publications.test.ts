@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import { describe, expect, test } from "vitest";
+import { addToMetadata, removeFromMetadata } from "./edit-metadata.ts";
 import { addPublication, namesGuest, removePublication } from "./edit-publications.ts";
 
 const policy = `# the web servers
@@ -81,6 +82,14 @@ describe("removing", () => {
     const text = "guests:\n  web1:\n    publish:\n      - { ports: tcp/80 }\n    groups: [web]\n";
     const removed = removePublication(text, { ...web80, ports: ["tcp/80"] });
     expect(parse(removed ?? "")).toEqual({ guests: { web1: { groups: ["web"] } } });
+  });
+
+  test("the public port is enough to say which", () => {
+    const added = addPublication(policy, web80);
+    expect(removePublication(added, { ...web80, ports: ["tcp/8080"] })).toBe(policy);
+    expect(removePublication(added, { ...web80, ports: ["tcp/8080:81"] })).toBeUndefined();
+    const inGuest = addToMetadata(undefined, web80);
+    expect(removeFromMetadata(inGuest, { ...web80, ports: ["tcp/8080"] })).toBe("");
   });
 
   test("what is not published is not removed", () => {

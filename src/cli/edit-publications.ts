@@ -11,7 +11,7 @@ import {
   withoutLines,
 } from "./yaml-lines.ts";
 
-/** One port of a guest, in the words of the policy file. */
+/** Ports of a guest, in the words of the policy file. */
 export interface PublicationEdit {
   readonly guest: string;
   readonly ports: readonly string[];
@@ -86,16 +86,21 @@ function hasAddress(entry: YAMLMap, address: string | undefined): boolean {
   return address === undefined || entry.get("address") === address;
 }
 
+/** Whether the ports that are written are those that are named, for which the public ones are enough: of `tcp/2222:22` `tcp/2222`. */
+export function isNamed(written: string, named: readonly string[]): boolean {
+  return named.includes(written) || named.includes(written.replace(/:.*/, ""));
+}
+
 /** `ports` is one word or a list of them. */
 function takePorts(
   entry: YAMLMap,
   ports: readonly string[],
 ): { readonly taken: number; readonly count: number } {
   const node = entry.get("ports");
-  if (!isSeq(node)) return { taken: ports.includes(String(node)) ? 1 : 0, count: 0 };
+  if (!isSeq(node)) return { taken: isNamed(String(node), ports) ? 1 : 0, count: 0 };
   const before = node.items.length;
   node.items = node.items.filter(
-    (item) => !ports.includes(String(isScalar(item) ? item.value : item)),
+    (item) => !isNamed(String(isScalar(item) ? item.value : item), ports),
   );
   return { taken: before - node.items.length, count: node.items.length };
 }

@@ -144,6 +144,17 @@ describe("two firewalls", () => {
     expect(find(twoFirewalls, { ...facts, rulesetFiles: [], tables })).toHaveLength(1);
   });
 
+  test("are ended by the units that start them", () => {
+    const both = units(["firewalld.service", "iptables.service", "ip6tables.service"]);
+    expect(find(twoFirewalls, soundHost({ units: both }))).toMatchObject([
+      {
+        fix: {
+          text: "keep one, and: systemctl disable --now firewalld, or systemctl disable --now iptables ip6tables",
+        },
+      },
+    ]);
+  });
+
   test("are not one, nor one that is switched off", () => {
     const off = { ...ufwConf, text: "ENABLED=no\n" };
     const one = soundHost({ units: units(["nftables.service"]), rulesetFiles: [off] });
@@ -181,7 +192,12 @@ describe("variants of iptables", () => {
 
   test("that both hold rules are found", () => {
     expect(find(iptablesVariants, soundHost({ saves: [libvirtSave, legacy] }))).toMatchObject([
-      { evidence: ["iptables-save: 1 rule", "iptables-legacy-save: 1 rule"] },
+      {
+        evidence: ["iptables-save: 1 rule", "iptables-legacy-save: 1 rule"],
+        fix: {
+          text: "move the legacy rules over: iptables-legacy-save | iptables-restore -n && iptables-legacy -t filter -F",
+        },
+      },
     ]);
     expect(find(iptablesVariants, soundHost({ saves: [legacy] }))).toEqual([]);
     const empty = { ...legacy, tables: [{ name: "filter", chains: [] }] };

@@ -1,5 +1,5 @@
 import { type Address, familyOf, formatAddress, toBits } from "../base/address.ts";
-import type { PortRange } from "../base/port.ts";
+import { formatPortRange, type PortRange } from "../base/port.ts";
 import { quote } from "../base/quote.ts";
 import { follow } from "../explain/answer.ts";
 import { loadField } from "../explain/load.ts";
@@ -84,6 +84,7 @@ function findingOf(
   const isTaken = leadBy(all, question)?.to === to;
   const asked = `${publication.protocol}/${port} of ${publication.address}`;
   const guest = quote(publication.guest);
+  const published = `${publication.protocol}/${formatPortRange(publication.public)}`;
   return {
     severity: isTaken ? "error" : "warning",
     message: isTaken
@@ -91,7 +92,7 @@ function findingOf(
       : `virtwall leads ${asked} to ${guest}: nobody outside reaches ${to}, where ${rule.owner} leads it`,
     evidence: [`${rule.family} ${rule.table} ${rule.chain}: ${rule.text ?? `rule ${rule.number}`}`],
     fix: {
-      text: `take that rule away where ${rule.owner} has it from, or: virtwall publish remove ${shellWord(publication.guest)} ${publication.protocol}/${port}`,
+      text: `take that rule away where ${rule.owner} has it from, or: virtwall publish remove ${shellWord(publication.guest)} ${published}`,
     },
   };
 }

@@ -23,11 +23,22 @@ function ofBoth(saves: readonly XtablesListing[]): readonly Finding[] {
       message:
         "rules of iptables-legacy and of iptables on nftables judge every packet, one after the other",
       evidence: used.map(({ command, tables }) => `${command}-save: ${rulesText(tables)}`),
-      fix: {
-        text: "move the legacy rules over: iptables-legacy-save | iptables-restore -n; then iptables-legacy -F, -X, -P ACCEPT",
-      },
+      fix: { text: `move the legacy rules over: ${legacy.map(moveOver).join("; ")}` },
     },
   ];
+}
+
+/** Policies first: one that drops would be all that a flushed chain has left. */
+function moveOver({ command, tables }: XtablesListing): string {
+  const lines = tables.flatMap(({ name, chains }) => {
+    const policies = chains.filter(({ policy = "ACCEPT" }) => policy !== "ACCEPT");
+    return [
+      ...policies.map((chain) => `${command} -t ${name} -P ${chain.name} ACCEPT`),
+      `${command} -t ${name} -F`,
+    ];
+  });
+  const copy = `${command}-save | ${command.replace("-legacy", "")}-restore -n`;
+  return [copy, ...lines].join(" && ");
 }
 
 function rulesText(tables: XtablesListing["tables"]): string {

@@ -42,14 +42,14 @@ function hears(listener: Listener, address: Address): boolean {
 }
 
 function finding(publication: PublicationState, shadowed: readonly Listener[]): Finding {
-  const { guest, protocol, public: ports } = publication;
+  const { guest, protocol, public: ports, writtenIn } = publication;
   const port = `${protocol}/${formatPortRange(ports)}`;
   return {
     severity: "warning",
     message: `the host itself serves ${port}, which is published for ${quote(guest)}: nobody outside reaches the host's service`,
     evidence: shadowed.map(listenerText),
     fix: {
-      text: `let the service use another port, or: virtwall publish remove ${shellWord(guest)} ${port}`,
+      text: `let the service use another port, or: virtwall publish remove ${shellWord(guest)} ${port}${writtenIn === "guest" ? " --in-guest" : ""}`,
     },
   };
 }

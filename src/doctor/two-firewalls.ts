@@ -7,13 +7,22 @@ export const twoFirewalls: Examination<Names> = {
   id: "two-firewalls",
   needs: ["saves", "tables", "firewalld", "units", "rulesetFiles"],
   examine(facts) {
-    const signs = [
-      { name: "firewalld", signs: firewalldSigns(facts) },
-      { name: "ufw", signs: ufwSigns(facts) },
-      { name: "nftables.service", signs: enabled(facts, "nftables.service") },
-      { name: "saved iptables rules", signs: savedSigns(facts) },
-    ].filter((each) => each.signs.length > 0);
-    return [...rivals(signs), ...dockerPastUfw(facts)];
+    const saved = savers.filter((name) => isEnabled(facts, name));
+    const managers = [
+      { name: "firewalld", signs: firewalldSigns(facts), ending: disabling(["firewalld"]) },
+      { name: "ufw", signs: ufwSigns(facts), ending: "ufw disable" },
+      {
+        name: "nftables.service",
+        signs: enabled(facts, "nftables.service"),
+        ending: disabling(["nftables"]),
+      },
+      {
+        name: "saved iptables rules",
+        signs: saved.flatMap((name) => enabled(facts, name)),
+        ending: disabling(saved),
+      },
+    ].filter(({ signs }) => signs.length > 0);
+    return [...rivals(managers), ...dockerPastUfw(facts)];
   },
 };
 
@@ -23,6 +32,15 @@ interface Manager {
   readonly name: string;
   /** Where it shows that it manages this host. */
   readonly signs: readonly string[];
+  /** What ends that. */
+  readonly ending: string;
+}
+
+/** Those of Debian and of Fedora that load saved rules at a boot. */
+const savers = ["netfilter-persistent.service", "iptables.service", "ip6tables.service"];
+
+function disabling(units: readonly string[]): string {
+  return `systemctl disable --now ${units.map((name) => name.replace(/\.service$/, "")).join(" ")}`;
 }
 
 function rivals(managers: readonly Manager[]): readonly Finding[] {
@@ -33,15 +51,9 @@ function rivals(managers: readonly Manager[]): readonly Finding[] {
       severity: "warning",
       message: `${names.join(" and ")} manage this host's firewall at once`,
       evidence: managers.map(({ name, signs }) => `${name}: ${signs.join(", ")}`),
-      fix: { text: `keep one, and: ${names.map(ending).join(", or ")}` },
+      fix: { text: `keep one, and: ${managers.map(({ ending }) => ending).join(", or ")}` },
     },
   ];
-}
-
-function ending(name: string): string {
-  if (name === "ufw") return "ufw disable";
-  const unit = name === "saved iptables rules" ? "netfilter-persistent" : name;
-  return `systemctl disable --now ${unit.replace(/\.service$/, "")}`;
 }
 
 function firewalldSigns({ firewalld, tables, units }: Pick<Facts, Names>): readonly string[] {
@@ -57,12 +69,6 @@ function ufwSigns({ saves, rulesetFiles }: Pick<Facts, Names>): readonly string[
   const settings = rulesetFiles.find(({ file }) => file.endsWith("/ufw.conf"));
   const isOn = settings !== undefined && /^\s*ENABLED\s*=\s*"?yes/im.test(settings.text);
   return [...rulesIn(saves, /^ufw6?-/), ...(isOn ? [`${settings.file}: ENABLED=yes`] : [])];
-}
-
-function savedSigns({ units }: Pick<Facts, "units">): readonly string[] {
-  return ["netfilter-persistent.service", "iptables.service", "ip6tables.service"].flatMap((name) =>
-    enabled({ units }, name),
-  );
 }
 
 /** Docker rewrites the destination of what comes in for a container, so ufw's rules of input never see it (moby#4737). */
@@ -90,7 +96,10 @@ function rulesIn(saves: readonly XtablesListing[], own: RegExp): readonly string
   );
 }
 
-function enabled({ units: { units } }: Pick<Facts, "units">, name: string): readonly string[] {
-  const unit = units.get(name);
-  return unit?.isEnabled === true ? [`${name} is enabled`] : [];
+function enabled(facts: Pick<Facts, "units">, name: string): readonly string[] {
+  return isEnabled(facts, name) ? [`${name} is enabled`] : [];
+}
+
+function isEnabled({ units: { units } }: Pick<Facts, "units">, name: string): boolean {
+  return units.get(name)?.isEnabled === true;
 }
