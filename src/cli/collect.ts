@@ -9,9 +9,10 @@ import { parseInventory } from "../parse/inventory.ts";
 import { mergeFilters } from "../parse/merge-filters.ts";
 import type { ParsedTexts } from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
-import { decide, type Decision, type Written } from "../reconcile/decide.ts";
+import { decide, type Decision, type Desired, type Written } from "../reconcile/decide.ts";
 import type { FilterTexts } from "../ports/sources.ts";
-import { UsageError } from "./exit-status.ts";
+import { ComplaintError, UsageError } from "./exit-status.ts";
+import { verdictOf } from "./print-problems.ts";
 import type { Settings } from "./settings.ts";
 
 /** What is written and what follows from it, with the texts in which problems have their places. */
@@ -56,6 +57,13 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
   } finally {
     sources.close();
   }
+}
+
+/** What is to hold, for who asks about guests. Throws {@link ComplaintError}. */
+export function demandDesired({ desired, problems }: Decision): Desired {
+  if (desired !== undefined) return desired;
+  const found = verdictOf(problems);
+  throw new ComplaintError(`guests are not known: the policy has ${found}: virtwall check`);
 }
 
 /** What the same host would be decided with other texts of the operator's. */

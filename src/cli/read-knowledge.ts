@@ -25,19 +25,19 @@ export async function readKnowledge(settings: Settings, isNeeded: boolean): Prom
     return knowledgeOf({ ...told, integration: told.integration.mode });
   }
   try {
-    return await readWritten(settings);
+    return await readWritten(settings, isNeeded);
   } catch (error) {
     if (isNeeded || !(error instanceof SourceError)) throw error;
     return nothing;
   }
 }
 
-async function readWritten(settings: Settings): Promise<ReadKnowledge> {
+async function readWritten(settings: Settings, isNeeded: boolean): Promise<ReadKnowledge> {
   // Loaded where it is needed: what parses a policy takes a tenth of a second to start.
-  const { collect } = await import("./collect.ts");
-  const { desired } = (await collect(settings)).decision;
-  if (desired === undefined) return nothing;
-  const { policy, compiled } = desired;
+  const { collect, demandDesired } = await import("./collect.ts");
+  const { decision } = await collect(settings);
+  if (decision.desired === undefined && !isNeeded) return nothing;
+  const { policy, compiled } = demandDesired(decision);
   const { integration } = policy.host;
   const { guests, publications: published, intent } = compiled;
   const known = knowledgeOf({ guests, published, networks: intent.networks, integration });

@@ -11,7 +11,7 @@ import { readNumberedRuleset } from "../edge/nft/read-ruleset.ts";
 import { TraceFollower, type TracedPacket } from "../explain/follow-trace.ts";
 import type { Rule, Table } from "../nft/ast.ts";
 import { printOwnedTable } from "../nft/print-commands.ts";
-import { collect } from "./collect.ts";
+import { collect, demandDesired } from "./collect.ts";
 import { counted } from "./columns.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import type { Output } from "./output.ts";
@@ -59,13 +59,13 @@ async function readSubject(settings: Settings, subject: string): Promise<Traced 
   const address = parseAddress(host.replace(/^\[(.*)\]$/, "$1"));
   if (guest === undefined && (address === undefined || port === undefined)) return undefined;
   const { decision } = await collect(settings);
-  const intent = decision.desired?.compiled.intent;
+  const { intent } = demandDesired(decision).compiled;
   if (guest !== undefined) {
-    const traced = intent && tracedGuest(intent, guest);
+    const traced = tracedGuest(intent, guest);
     if (traced === undefined) throw new UsageError(`there is no guest ${guest} that runs`);
     return traced;
   }
-  const traced = intent && address && tracedPublication(intent, { address, port: Number(port) });
+  const traced = address && tracedPublication(intent, { address, port: Number(port) });
   if (traced === undefined) {
     throw new UsageError(`nothing is published at ${subject}: virtwall publish list shows what is`);
   }

@@ -72,6 +72,18 @@ test("explain tells what routing loses, and refuses words that ask nothing", () 
   expect(site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7"]).status).toBe(2);
 });
 
+test("explain and trace say that a policy has errors, and do not take its guests for unknown", () => {
+  site.writePolicy("guests: { web1: { publish: x } }\n");
+  for (const asked of [
+    ["explain", "tcp", "guest:web1", "world:80"],
+    ["trace", "guest:web1"],
+  ]) {
+    const { status, stderr } = site.run(asked);
+    expect(stderr).toBe("virtwall: guests are not known: the policy has 1 error: virtwall check\n");
+    expect(status).toBe(1);
+  }
+});
+
 test("explain looks whether anybody listens, and lets flows go on that began before", () => {
   nft("insert rule inet admin forward ct state new drop");
   const { stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.1:80"]);
