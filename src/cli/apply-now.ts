@@ -100,7 +100,7 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     if (plan.script !== "") await kernel.commit(plan.script);
     const cut = await endFlows(kernel.flows, planCut(formerOf(before), desired));
     warnings.push(
-      "nothing follows guests, leases and other firewalls until the daemon runs: virtwall daemon",
+      "nothing follows guests, leases and other firewalls until the daemon runs: systemctl start virtwall, or virtwall daemon",
     );
     warnings.push(...cut.warnings, ...(await setHairpin(desired.compiled.hairpinTaps)));
     const keeper = new PassRuleKeeper({ kernel, xtables: new XtablesPrograms(), firewalld });

@@ -7,7 +7,7 @@ import type { Settings } from "./settings.ts";
 
 /** Why nothing is adopted without one. */
 export const noDaemon =
-  "the daemon does not run, and it has to look after the guests: virtwall daemon";
+  "the daemon does not run, and it has to look after the guests: systemctl start virtwall, or virtwall daemon";
 
 /** A daemon that follows another policy would converge too, but not on what is written here. */
 export async function refuseOtherPolicy(

@@ -27,7 +27,7 @@ export async function runEvents(
 }
 
 export function noDaemon(socket: string): string {
-  return `no daemon answers on ${socket}: start it with \`virtwall daemon\``;
+  return `no daemon answers on ${socket}: systemctl start virtwall, or virtwall daemon`;
 }
 
 function printEvent(event: DaemonEvent): string {

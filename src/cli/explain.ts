@@ -135,9 +135,9 @@ function detailOf({ question, followed, knowledge }: KnownCall): string {
   const { detail } = followed.answer;
   const guest = guestReached(followed, knowledge);
   if (guest === undefined) return detail;
+  const does = question.protocol === "icmp" ? "answers" : "listens there";
   // Who has answered listens.
-  const doubt =
-    question.state === "established" ? "" : "; whether it listens there the host cannot see";
+  const doubt = question.state === "established" ? "" : `; whether it ${does} the host cannot see`;
   return `${detail} to ${guest}${doubt}`;
 }
 

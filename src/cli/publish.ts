@@ -34,14 +34,17 @@ export interface PublishResult {
 }
 
 export async function runPublishList(settings: Settings, output: Output): Promise<ExitStatus> {
-  const publications = await listPublications(settings);
+  const publications = await listPublications(settings, output);
   if (settings.json) printJson(output, { publications });
   else if (publications.length === 0) output.out("nothing is published\n");
   else output.out(printColumns(publications.map(publicationRow), ""));
   return exitStatus.ok;
 }
 
-async function listPublications(settings: Settings): Promise<readonly PublicationState[]> {
+async function listPublications(
+  settings: Settings,
+  output: Output,
+): Promise<readonly PublicationState[]> {
   const told = await askParts(settings.daemonSocket, "policy", "publications");
   if (told !== undefined) {
     const { policy, publications } = told;
@@ -51,6 +54,8 @@ async function listPublications(settings: Settings): Promise<readonly Publicatio
   const { collect } = await import("./collect.ts");
   const { decision } = await collect(settings);
   if (!decision.desired) throw nothingInForce(decision.problems);
+  if (!settings.json)
+    output.err("no daemon runs: so the policy has it; virtwall diff tells what lacks\n");
   return decision.desired.compiled.publications;
 }
 

@@ -8,6 +8,7 @@ import type { Kernel, Ownership } from "../ports/kernel.ts";
 import { SourceError } from "../ports/sources.ts";
 import { listLearned } from "../reconcile/list-learned.ts";
 import { planPassRules } from "../reconcile/pass-rules.ts";
+import { planTables } from "../reconcile/plan-tables.ts";
 import type { DaemonStatus, IntegrationStatus, ProtectionStatus } from "../wire/daemon-status.ts";
 import {
   countsOf,
@@ -46,12 +47,16 @@ async function readWithoutDaemon(settings: Settings): Promise<DaemonStatus> {
   try {
     const gatePid = await readGatePid(settings.gateSocket);
     const compiled = collected.decision.desired?.compiled;
+    const errors = [noDaemon(settings.daemonSocket)];
+    if (compiled && planTables(await kernel.readTables(), compiled.tables).script !== "") {
+      errors.push("the kernel does not hold what is told here: see virtwall diff, virtwall apply");
+    }
     return {
       ...describePolicy(collected),
       daemon: null,
       ...(gatePid !== undefined && { gate: { pid: gatePid } }),
       protection: protectionOf(await kernel.ownership()),
-      errors: [noDaemon(settings.daemonSocket)],
+      errors,
       networks: networkStatuses(compiled?.intent.networks),
       guests: guestStatuses(compiled?.guests, await listLearned(kernel)),
       publications: publicationStatuses(

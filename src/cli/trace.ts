@@ -108,7 +108,8 @@ async function makeByWords(
     made.push(table);
   }
   if (made.length > 0) return made;
-  throw new UsageError(`${words}: nft says ${refusals[0] ?? ""}`);
+  const what = "no guest:NAME, no ADDRESS:PORT and no match";
+  throw new UsageError(`${words}: ${what}, of which nft says ${refusals[0] ?? ""}`);
 }
 
 function onlyMatches({ statements }: Rule): boolean {

@@ -117,10 +117,13 @@ test("wrong usage ends with 2", () => {
   expect(site.run(["daemon", "--nosuch"]).status).toBe(2);
 });
 
-test("status without a daemon says so and shows what there is", () => {
+test("status without a daemon says so, and whether the kernel holds what it shows", () => {
+  expect(site.run(["status"]).stdout).toContain("does not hold what is told here");
+  expect(site.run(["publish", "list"]).stderr).toContain("no daemon runs");
   site.run(["apply"]);
   const status = site.run(["status"]);
   expect(status.status).toBe(1);
+  expect(status.stdout).not.toContain("does not hold");
   expect(status.stdout).toContain("NOT RUNNING");
   expect(status.stdout).toContain("active to 10.20.0.11");
 });
