@@ -16,7 +16,7 @@ export async function runTopologyPlan(settings: Settings, output: Output): Promi
   const { firewallVm: firewall } = written.policy.host;
   if (firewall === undefined) {
     throw new UsageError(
-      "the policy names none: host: { firewallVm: { guest: NAME, wan: BRIDGE } }",
+      "the policy names no firewall guest: host: { firewallVm: { guest: NAME, wan: BRIDGE } }",
     );
   }
   const [links, routes, autostart] = await Promise.all([

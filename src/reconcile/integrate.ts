@@ -58,7 +58,8 @@ async function integrate(
         (chain) =>
           `${chain.family} ${chain.table} ${chain.chain} drops ahead of virtwall (priority below filter - 4 or hook ${chain.hook}); no line can help`,
       ),
-    ...(changed ? [] : ["nothing to do"]),
+    ...(plan.chains.length > 0 ? [] : [`${file} has no base chain that guests' packets meet`]),
+    ...(changed ? [] : [`nothing to do in ${file}`]),
   ].map(toUtf8);
   const result = {
     changed,
@@ -87,7 +88,7 @@ async function undo(
   const changed = bare !== current;
   const backup = await files.readBackup(file);
   const messages = [
-    ...(changed ? [] : ["no line of virtwall in the file: nothing to do"]),
+    ...(changed ? [] : [`no line of virtwall in ${file}: nothing to do`]),
     ...(changed && backup === undefined ? ["no backup: only our lines were removed"] : []),
     ...(changed && backup === bare ? ["the file is again what it was, byte for byte"] : []),
     ...(changed && backup !== undefined && backup !== bare

@@ -47,15 +47,13 @@ export class PolicyHistory {
     return held.toSorted((a, b) => b.number - a.number);
   }
 
-  /** Who is about to bring these texts into force, where another process will do it. */
+  /** Who is about to bring these texts into force, where another process will do it. A full disk costs the name, and no change. */
   async announce(texts: OperatorTexts, author: Authorship): Promise<void> {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await writeAtomically(join(this.#folder, authorName), JSON.stringify([author, keyOf(texts)]));
-    } catch (cause) {
-      throw new StateError(`${this.#folder} is not writable: ${(cause as Error).message}`, {
-        cause,
-      });
+    } catch {
+      // Whoever saves what comes into force meets the same and tells of it.
     }
   }
 

@@ -17,18 +17,20 @@ export async function putBack(wanted: OperatorTexts, present: OperatorTexts): Pr
   const kept: string[] = [];
   const texts = textsOf(wanted);
   const names = new Set(texts.map(({ file }) => file));
-  try {
-    for (const text of texts) kept.push(...(await putBackFile(text)));
-    for (const { file } of textsOf(present)) {
-      if (names.has(file)) continue;
-      const name = freeName(file);
-      await rename(file, name);
-      kept.push(name);
-    }
-  } catch (cause) {
-    throw new StateError(`the files are not put back: ${(cause as Error).message}`, { cause });
+  for (const text of texts) {
+    kept.push(...(await putBackFile(text).catch((cause) => cannotWrite(text.file, cause))));
+  }
+  for (const { file } of textsOf(present)) {
+    if (names.has(file)) continue;
+    const name = freeName(file);
+    await rename(file, name).catch((cause) => cannotWrite(file, cause));
+    kept.push(name);
   }
   return kept;
+}
+
+function cannotWrite(file: string, cause: Error): never {
+  throw new StateError(`cannot write ${file}: ${cause.message}`, { cause });
 }
 
 async function putBackFile({ file, text }: SourceText): Promise<string[]> {

@@ -142,7 +142,8 @@ function adviceFor(words: string): string {
   if (/connect socket to '\/.*(No such file|Connection refused)/.test(words)) {
     return "start it by systemctl start libvirtd, of the package libvirt-daemon-system";
   }
-  const isRefused = /connect socket to .*Permission denied|authentication (unavailable|failed)/;
+  const isRefused =
+    /connect socket to .*Permission denied|authentication (unavailable|failed)|system bus connection/;
   return isRefused.test(words) ? "it answers root, and its own group libvirt" : "";
 }
 
