@@ -47,8 +47,11 @@ cp "$scratch"/x/boot/vmlinuz-* "$scratch/kernel/vmlinuz"
 add() {
   if grep -qsx "$2.ko" "$scratch/kernel/$1"; then return; fi
   if [ ! -f "$scratch/kernel/$2.ko" ]; then
-    # A module's name has _ where its file may have -.
-    file=$(find "$scratch/x/lib/modules" -name "$(echo "$2" | sed 's/_/[-_]/g').ko*" | head -n 1)
+    # A module's name has _ where its file may have -. Debian 12 has them in /lib, 13 in /usr/lib, and some in the kernel itself.
+    pattern=$(echo "$2" | sed 's/_/[-_]/g')
+    if cat "$scratch"/x/*/modules/*/modules.builtin "$scratch"/x/usr/*/modules/*/modules.builtin 2>/dev/null |
+      grep -q "/$pattern\.ko$"; then return; fi
+    file=$(find "$scratch/x" -path '*/lib/modules/*' -name "$pattern.ko*" | head -n 1)
     [ -n "$file" ] || fail "$package holds no module $2"
     # Debian 13 packs its modules; busybox's insmod wants them plain.
     case $file in

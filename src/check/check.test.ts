@@ -24,6 +24,7 @@ const guestTexts = {
   web2: nicXml(2, "default"),
   edge: nicXml(3, "dmz"),
   wire: nicXml(4, "lan"),
+  away: `<interface type='network'><mac address='52:54:00:00:00:06'/><source network='gone' bridge='virbr6'/><target dev='vnet6'/></interface>`,
   raw: `<interface type='bridge'><mac address='52:54:00:00:00:05'/><source bridge='br9'/><target dev='vnet5'/></interface>`,
 };
 
@@ -299,6 +300,7 @@ describe("failsafe ports of the host stay its own", () => {
   test.each([
     "guests: { web1: { publish: [{ ports: 'tcp/2222:22' }] } }",
     "guests: { web1: { publish: [{ ports: udp/22 }] } }",
+    "guests: { away: { publish: [{ ports: udp/22 }] } }",
     "guests: { web1: { publish: [{ address: 203.0.113.10, ports: tcp/22 }] } }",
     "{ host: { failsafe: tcp/2200 }, guests: { web1: { publish: [{ ports: tcp/22 }] } } }",
   ])("%s", (text) => {

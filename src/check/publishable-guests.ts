@@ -34,5 +34,7 @@ function isBridgedOnly(nics: readonly PlacedNic[]): boolean {
 }
 
 function isBridged({ nic, network }: PlacedNic): boolean {
-  return network === undefined ? nic.bridge !== undefined : network.forward === "bridge";
+  if (network !== undefined) return network.forward === "bridge";
+  // A nic of a network that does not run now says nothing of where that one leads.
+  return nic.network === undefined && nic.bridge !== undefined;
 }
