@@ -46,6 +46,9 @@ function printPlan({ policy, notCarried }: ImportPlan, output: Output): void {
     const said = `${at.file}:${at.line}:${at.column}: not carried over: ${what}: ${reason}`;
     output.err(`${escapeControls(said)}\n`);
   }
-  if (policy === "") output.err("no forward to a guest found\n");
+  if (policy === "")
+    output.err(
+      "no forward to a guest found: give the scripts that it calls, or what iptables-save prints\n",
+    );
   else if (notCarried.length > 0) output.err(`${counted(notCarried.length, "rule")} left\n`);
 }

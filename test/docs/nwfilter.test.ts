@@ -39,8 +39,14 @@ test("the page lists the filters in stock", () => {
   expect(listed.toSorted()).toEqual([...stockFilters().keys()].toSorted());
 });
 
-test("the filter that the page shows has no problem", () => {
-  const shown = fencedBlocks(page, "xml").map((text) => ({ file: "docs/nwfilter.md", text }));
-  expect(shown.length).toBeGreaterThan(0);
-  expect(mergeFilters({ ownFilters: shown }).problems).toEqual([]);
-});
+test.each(["docs/nwfilter.md", "docs/recipes.md"])(
+  "filters that %s shows have no problem",
+  (file) => {
+    const shown = fencedBlocks(readDocument(file), "xml").map((text, i) => ({
+      file: `${file}, ${i + 1}`,
+      text,
+    }));
+    expect(shown.length).toBeGreaterThan(0);
+    expect(mergeFilters({ ownFilters: shown }).problems).toEqual([]);
+  },
+);

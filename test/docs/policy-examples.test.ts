@@ -8,12 +8,13 @@ const examples = documentNames().flatMap((file) =>
 );
 
 describe("policies that the manual shows", () => {
-  test("stand in the README and in the pages of policy, filters and topology", () => {
+  test("stand in the README and in the pages of policy, filters, recipes and topology", () => {
     const files = new Set(examples.map(({ file }) => file));
     expect([...files].toSorted()).toEqual([
       "README.md",
       "docs/nwfilter.md",
       "docs/policy.md",
+      "docs/recipes.md",
       "docs/topology.md",
     ]);
   });
