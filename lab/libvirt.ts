@@ -35,7 +35,7 @@ export interface GuestWish {
   /** The bridge of the nic, in place of a network. */
   readonly bridge?: string;
   /** An address and its prefix length, such as `192.168.124.10/24`, in place of what DHCP would give. */
-  readonly address?: string;
+  readonly address?: `${string}/${number}`;
   /** By whom it goes to the world, where its address is given: by default the first of that network. */
   readonly gateway?: string;
   /** A script that sets up the nics in place of all else; it has nft. */

@@ -43,11 +43,11 @@ export async function setStage(world: World, say: (line: string) => void): Promi
   say("starting libvirtd and its network `default`");
   const libvirt = await startLibvirt(world);
   // The hook script knows one fixed address, so the guest must always get that one.
-  const { mac, address } = publishedGuest;
+  const { name, mac, address } = publishedGuest;
   const reservation = `<host mac='${mac}' ip='${address}'/>`;
   await libvirt.virsh("net-update", "default", "add", "ip-dhcp-host", reservation, "--live");
   say(`booting the guests ${publishedGuest.name} and ${secondGuest.name} (emulated, 8 s)`);
-  await libvirt.startGuest(publishedGuest);
+  await libvirt.startGuest({ name, mac });
   await libvirt.startGuest(secondGuest);
   const [, secondGuestAddress] = await Promise.all([
     libvirt.untilServing(publishedGuest.name),
