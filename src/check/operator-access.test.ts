@@ -11,16 +11,23 @@ const address = (text: string): Address => {
   return parsed;
 };
 const eth0 = parseInterfaceName("eth0");
+const networkXml = (name: string, forward: string, subnet: number) =>
+  `<network><name>${name}</name>${forward}<bridge name='br${subnet}'/><ip address='10.0.${subnet}.1' prefix='24'/></network>`;
+const networks = [
+  { file: "nat.xml", text: networkXml("nat", "<forward/>", 1) },
+  { file: "lab.xml", text: networkXml("lab", "<forward mode='open'/>", 2) },
+];
 const { inventory } = parseInventory(
-  { networks: [], guests: [], leases: [] },
+  { networks, guests: [], leases: [] },
   eth0 ? [{ name: eth0, addresses: [address("203.0.113.1")], hasDefaultRoute: true }] : [],
 );
-const connection = { client: address("198.51.100.7"), server: address("203.0.113.1"), port: 22 };
+const connection = { server: address("203.0.113.1"), port: 22 };
 
-function cuts(policy: string): string[] {
+function cuts(policy: string, client = "198.51.100.7"): string[] {
   const { policy: parsed, problems } = parsePolicy([{ file: "policy.yaml", text: policy }]);
   expect(problems).toEqual([]);
-  return operatorAccess(parsed, inventory, connection).map(({ message, at }) => {
+  const from = { ...connection, client: address(client) };
+  return operatorAccess(parsed, inventory, from).map(({ message, at }) => {
     return `${at.column} ${message.replace(/ tcp.*/, "")}`;
   });
 }
@@ -51,4 +58,26 @@ test.each([
   ],
 ])("keeps the operator out: %s", (policy, expected) => {
   expect(cuts(policy)).toEqual([expected]);
+});
+
+test.each([
+  ["{}", "10.0.2.9"],
+  ["networks: { nat: { mode: open } }", "10.0.1.9"],
+  ["networks: { nat: { services: tcp/22 } }", "10.0.1.9"],
+  ["{ networks: { nat: { services: tcp } }, host: { input: [{ allow: udp }] } }", "10.0.1.9"],
+  ["host: { input: [{ allow: tcp/22, from: 10.0.1.0/24 }] }", "10.0.1.9"],
+])("lets the operator in again who sits at a guest: %s from %s", (policy, client) => {
+  expect(cuts(policy, client)).toEqual([]);
+});
+
+test.each([
+  ["{}", "10.0.1.9", "1 guests of network 'nat' do not reach"],
+  [
+    "networks: { nat: { services: tcp/23 } }",
+    "10.0.1.9",
+    "13 guests of network 'nat' do not reach",
+  ],
+  ["networks: { lab: { mode: nat } }", "10.0.2.9", "13 guests of network 'lab' do not reach"],
+])("keeps the operator out who sits at a guest: %s from %s", (policy, client, expected) => {
+  expect(cuts(policy, client)).toEqual([expected]);
 });

@@ -1,7 +1,9 @@
 import { type Address, prefixContains } from "../base/address.ts";
-import type { Inventory } from "../model/inventory.ts";
+import { quote } from "../base/quote.ts";
+import type { Inventory, Network } from "../model/inventory.ts";
 import type { HostRule, Policy, Service } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
+import { uplinkNames } from "../model/uplinks.ts";
 import { breach } from "./law.ts";
 
 /** The TCP connection by which the operator sits at this host. */
@@ -13,8 +15,8 @@ export interface OperatorConnection {
 }
 
 /**
- * What would keep the operator from connecting once more as he is connected now: a publication that takes the port, or `host.input`.
- * Groups count as somebody else: who they are changes with the guests that run.
+ * What would keep the operator from connecting once more as he is connected now: a publication that takes the port, `host.input`, or
+ * the network of the guest at which he sits. Groups count as somebody else: who they are changes with the guests that run.
  */
 export function operatorAccess(
   policy: Policy,
@@ -38,12 +40,34 @@ function inputCuts(
   connection: OperatorConnection,
 ): Problem[] {
   const { input, at, keysAt } = policy.host;
-  if (input === undefined) return [];
+  const network = judgedNetwork(policy, inventory, connection);
+  const wanted = network && policy.networks.get(network.name);
+  if (wanted?.services.some((service) => holdsPort(service, connection.port))) return [];
+  if (input === undefined) {
+    if (network === undefined) return [];
+    const what = `guests of network ${quote(network.name)} do not reach`;
+    return [cut(wanted?.at ?? at, what, connection)];
+  }
   const met = input.filter((rule) => meets(rule, { policy, inventory, connection }));
   const denied = met.find(({ verdict }) => verdict === "deny");
   if (denied) return [cut(denied.at, "this rule denies", connection)];
   if (met.length > 0) return [];
   return [cut(keysAt?.get("input") ?? at, "no rule of host.input allows", connection)];
+}
+
+/** Whose guests reach of the host no more than its services, where the operator comes from one of them. */
+function judgedNetwork(
+  { host, networks }: Policy,
+  inventory: Inventory,
+  { client }: OperatorConnection,
+): Network | undefined {
+  const uplinks: ReadonlySet<string | undefined> = uplinkNames(host, inventory.host);
+  return inventory.networks.find(({ name, bridge, forward, subnets }) => {
+    if (bridge === undefined || uplinks.has(bridge)) return false;
+    if (forward === "bridge" || forward === "other") return false;
+    const isOpen = (networks.get(name)?.mode ?? forward) === "open";
+    return !isOpen && subnets.some(({ prefix }) => prefixContains(prefix, client));
+  });
 }
 
 function cut(at: Problem["at"], what: string, { client, port }: OperatorConnection): Problem {
