@@ -1,5 +1,6 @@
 import { quote } from "../base/quote.ts";
-import { breach, placeText } from "./law.ts";
+import { placeText } from "../model/problem-text.ts";
+import { breach } from "./law.ts";
 import type { PolicyLaw } from "./law.ts";
 import type { Address } from "../base/address.ts";
 import { firewallOf } from "../model/firewall-vm.ts";

@@ -27,7 +27,3 @@ export function breach(
 export function didYouMean(name: string | undefined): string | undefined {
   return name === undefined ? undefined : `did you mean ${quote(name)}?`;
 }
-
-export function placeText(place: Place): string {
-  return `${place.file}:${place.line}:${place.column}`;
-}

@@ -8,6 +8,7 @@ import { stockFile } from "./filter.ts";
 import { filterProtocols } from "./filter-protocols.ts";
 import { mostCombinations } from "./filter-values.ts";
 import type { Place } from "./problem.ts";
+import { placeText } from "./problem-text.ts";
 
 export interface FaultWords {
   readonly message: string;
@@ -130,8 +131,4 @@ function whereText(at: Place, filter: string): string {
   return at.file === stockFile
     ? `${stockFile} ${quote(filter)}`
     : `${placeText(at)}, filter ${quote(filter)}`;
-}
-
-function placeText({ file, line, column }: Place): string {
-  return `${file}:${line}:${column}`;
 }

@@ -3,6 +3,7 @@ import { quote } from "../base/quote.ts";
 import type { Guest } from "./inventory.ts";
 import type { GuestPolicy, NicPolicy, Policy } from "./policy.ts";
 import type { Place, Problem } from "./problem.ts";
+import { placeText } from "./problem-text.ts";
 
 interface Effective {
   readonly policy: Policy;
@@ -177,12 +178,11 @@ function conflicts(
 }
 
 function givenTwice({ key, first, second, what }: Clash & { readonly what: string }): Problem {
-  const place = `${first.file}:${first.line}:${first.column}`;
   return {
     code: "DUPLICATE_KEY",
     severity: "error",
     at: second,
-    message: `'${key}' of ${what} is given twice: in its own XML and at ${place}`,
+    message: `'${key}' of ${what} is given twice: in its own XML and at ${placeText(first)}`,
     hint: "remove one of them",
   };
 }

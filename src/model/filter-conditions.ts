@@ -56,10 +56,8 @@ export const groupsOf = remembered((rule: FilterRule): readonly (readonly Condit
       groups.push({ iterators, conditions: [condition] });
       continue;
     }
-    for (const id of [iterators, ...others.map((other) => other.iterators)].flatMap((ids) => [
-      ...ids,
-    ])) {
-      first.iterators.add(id);
+    for (const ids of [iterators, ...others.map((other) => other.iterators)]) {
+      for (const id of ids) first.iterators.add(id);
     }
     first.conditions.push(...others.flatMap((other) => other.conditions), condition);
     for (const other of others) groups.splice(groups.indexOf(other), 1);

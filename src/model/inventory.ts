@@ -125,7 +125,6 @@ export interface Lease {
   readonly expires: number;
   /** It had ended when it was read; libvirt's helper strikes such a lease out only when dnsmasq calls it the next time. */
   readonly hasEnded?: true;
-  readonly hostname?: string;
 }
 
 export interface Host {

@@ -1,5 +1,10 @@
 import { escapeControls } from "../base/quote.ts";
-import type { Problem } from "./problem.ts";
+import type { Place, Problem } from "./problem.ts";
+
+/** For a message that speaks of another place than its own. */
+export function placeText({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}
 
 /** Columns of source shown; a longer line is cut around the place. */
 const width = 110;

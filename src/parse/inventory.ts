@@ -5,6 +5,7 @@ import { mergeFilters } from "./merge-filters.ts";
 import { parseGuestXml } from "./guest-xml.ts";
 import { parseLeases } from "./leases.ts";
 import { parseNetworkXml } from "./network-xml.ts";
+import { placeText } from "../model/problem-text.ts";
 import type { Guest, HostInterface, Inventory, Lease, Network, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { LibvirtTexts, SourceText } from "../model/source-text.ts";
@@ -176,8 +177,4 @@ function withDistinctNics(
 /** Those of which libvirt gives no number come last, as they stand. */
 function byStart(a: Guest, b: Guest): number {
   return (a.id ?? Number.MAX_SAFE_INTEGER) - (b.id ?? Number.MAX_SAFE_INTEGER);
-}
-
-function placeText(place: Place): string {
-  return `${place.file}:${place.line}`;
 }

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { parseAddress } from "../base/address.ts";
-import { defined } from "../base/defined.ts";
 import { parseInterfaceName } from "../base/interface-name.ts";
 import { parseMac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
@@ -13,11 +12,10 @@ import type { SourceText } from "../model/source-text.ts";
 
 const maxLength = 16 * 1024 * 1024;
 
-/** What libvirt_leaseshelper writes; an IPv6 lease has no `mac-address` where dnsmasq did not learn it. */
+/** Of what libvirt_leaseshelper writes; the guest's own word, its host name, is not looked at. An IPv6 lease has no `mac-address` where dnsmasq did not learn it. */
 const entrySchema = z.object({
   "ip-address": z.string(),
   "mac-address": z.string().optional(),
-  hostname: z.string().optional(),
   "expiry-time": z.number().optional(),
 });
 
@@ -56,17 +54,10 @@ export function parseLeases(source: SourceText): { leases: Lease[]; problems: Pr
 function leaseOf(entry: unknown, bridge: InterfaceName): Lease | "bad" | "without MAC" {
   const parsed = entrySchema.safeParse(entry);
   if (!parsed.success) return "bad";
-  const { hostname, "expiry-time": expires = 0, "mac-address": macText } = parsed.data;
+  const { "expiry-time": expires = 0, "mac-address": macText } = parsed.data;
   const address = parseAddress(parsed.data["ip-address"]);
   if (address === undefined) return "bad";
   if (macText === undefined) return "without MAC";
   const mac = parseMac(macText);
-  if (mac === undefined) return "bad";
-  const known = hostname !== undefined && isHostname(hostname) ? hostname : undefined;
-  return defined({ mac, address, bridge, expires, hostname: known });
-}
-
-/** A guest can send any bytes as its host name. */
-function isHostname(text: string): boolean {
-  return /^[A-Za-z0-9_.-]{1,255}$/.test(text);
+  return mac === undefined ? "bad" : { mac, address, bridge, expires };
 }

@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml";
 import { defined } from "../base/defined.ts";
 import { quote } from "../base/quote.ts";
+import { placeText } from "../model/problem-text.ts";
 import { placesOf } from "./text-places.ts";
 import type { Place, Problem } from "../model/problem.ts";
 import type { SourceText } from "../model/source-text.ts";
@@ -184,7 +185,7 @@ export function duplicate(name: string, second: Place, first: Place): Problem {
     code: "DUPLICATE_KEY",
     severity: "error",
     at: second,
-    message: `${quote(name)} is given twice: here and at ${first.file}:${first.line}:${first.column}`,
+    message: `${quote(name)} is given twice: here and at ${placeText(first)}`,
     hint: "remove one of them",
   };
 }

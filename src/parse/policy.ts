@@ -2,6 +2,7 @@ import type { ZodType } from "zod";
 import { append } from "../base/append.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import { capProblems, sortProblems } from "../model/problem-list.ts";
+import { placeText } from "../model/problem-text.ts";
 import { buildGuest, buildPolicy } from "./policy-build.ts";
 import { faultsOf } from "./policy-issues.ts";
 import { mergeTrees } from "./policy-merge.ts";
@@ -161,8 +162,7 @@ function takeOut(tree: Tree, faults: readonly TreeFault[]): Tree {
 }
 
 function placeKey(tree: Tree, path: TreeFault["path"]): string {
-  const { at } = walk(tree, path).tree;
-  return `${at.file}:${at.line}:${at.column}`;
+  return placeText(walk(tree, path).tree.at);
 }
 
 function emptyTree(file: string): Tree {
