@@ -56,7 +56,7 @@ export async function boot(options: BootOptions): Promise<Booted> {
   });
   const stop = async (): Promise<void> => {
     await machine.stop();
-    await probes.stop();
+    await probes.stopAfterEnd();
   };
   return { machine, probes, wire, stop };
 }
@@ -102,7 +102,7 @@ export async function expectNeverLockedOutToTheEnd(booted: Booted, from: number)
   const { machine, probes } = booted;
   await machine.must("systemctl --no-block poweroff");
   await machine.untilOff();
-  await probes.stop();
+  await probes.stopAfterEnd();
   const stopped = probes.of("others stopped")[0]?.sentAt;
   const answers = probes.of("failsafe").filter(({ by }) => by === "answer");
   const last = answers.at(-1)?.sentAt;

@@ -18,7 +18,7 @@ export interface Answer {
 export class Probes {
   readonly #answers: Answer[] = [];
   readonly #stops: (() => void)[] = [];
-  readonly #open = new Set<Promise<void>>();
+  readonly #open = new Set<Attempt>();
   readonly startedAt = performance.now();
 
   /** Of the probes of this name, oldest first. Those still open are not among them. */
@@ -58,11 +58,12 @@ export class Probes {
   /** A connection every 200 ms. One that nobody answers within 20 s is written down as such. */
   connections(probe: string, host: string, port: number): void {
     const begin = (): void => {
-      const attempt = tryConnection(host, port).then((outcome) => {
+      const attempt = tryConnection(host, port);
+      this.#open.add(attempt);
+      void attempt.ended.then((outcome) => {
         this.#answers.push({ probe, ...outcome });
         this.#open.delete(attempt);
       });
-      this.#open.add(attempt);
     };
     const timer = setInterval(begin, 200);
     this.#stops.push(() => clearInterval(timer));
@@ -83,25 +84,41 @@ export class Probes {
   /** Sends nothing more, and waits for what is open. */
   async stop(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
-    await Promise.all(this.#open);
+    await Promise.all([...this.#open].map(({ ended }) => ended));
+  }
+
+  /** The same once the machine is off: what it has sent is here within a second, and no more comes. */
+  async stopAfterEnd(): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const { giveUp } of this.#open) giveUp();
+    }, 1_000);
+    await this.stop();
+    clearTimeout(timer);
   }
 }
 
 const longestMs = 20_000;
 
-function tryConnection(host: string, port: number): Promise<Omit<Answer, "probe">> {
+interface Attempt {
+  readonly ended: Promise<Omit<Answer, "probe">>;
+  readonly giveUp: () => void;
+}
+
+function tryConnection(host: string, port: number): Attempt {
   const sentAt = performance.now();
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const end = (by?: "answer" | "refused"): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve({ sentAt, ...(by && { by, answeredAt: performance.now() }) });
-    };
-    const timer = setTimeout(end, longestMs);
-    socket.once("connect", () => end("answer"));
-    socket.once("error", (error: NodeJS.ErrnoException) =>
-      end(error.code === "ECONNREFUSED" ? "refused" : undefined),
-    );
-  });
+  const socket = connect({ host, port });
+  let tell: (outcome: Omit<Answer, "probe">) => void = () => undefined;
+  const ended = new Promise<Omit<Answer, "probe">>((resolve) => (tell = resolve));
+  const end = (by?: "answer" | "refused"): void => {
+    clearTimeout(timer);
+    socket.destroy();
+    tell({ sentAt, ...(by && { by, answeredAt: performance.now() }) });
+  };
+  const giveUp = (): void => end();
+  const timer = setTimeout(giveUp, longestMs);
+  socket.once("connect", () => end("answer"));
+  socket.once("error", (error: NodeJS.ErrnoException) =>
+    end(error.code === "ECONNREFUSED" ? "refused" : undefined),
+  );
+  return { ended, giveUp };
 }
