@@ -95,8 +95,8 @@ function announcedPid(child: ChildProcess, what: string, output: () => string): 
     };
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      fail("did not start within 10 s");
-    }, 10_000);
+      fail("did not start within 30 s");
+    }, 30_000);
     child.on("error", (cause) => fail(`cannot be started (${cause.message})`));
     child.on("close", (code) => fail(`ended at once with ${code ?? "a signal"}`));
     child.stdio[3]?.once("data", (line: Buffer) => {

@@ -159,7 +159,7 @@ describe("without hooks", () => {
   test("a nic that a guest lets go of is forgotten", async () => {
     await libvirt.startGuest({ ...web1, name: "web3", paused: false });
     // Only a guest that runs can give a nic back.
-    await libvirt.untilServing("web3", 60_000);
+    await libvirt.untilServing("web3");
     const file = await xmlFile("second", second);
     await libvirt.virsh("attach-device", "web3", file, "--live");
     const tap = await tapOf("web3", "52:54:00:00:00:0a");
