@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** One process for many files, since most of their time would go into starting: the rooms they test hold no state. */
 const together = { isolate: false, testTimeout: 20_000 };
 
-/** A file at a time: they measure times, and share what a machine has once. */
+/** A file at a time: many measure times, and those of the kernel and boot tiers share namespaces. */
 const oneByOne = { fileParallelism: false, maxWorkers: 1 };
 
 export default defineConfig({
@@ -37,8 +37,8 @@ export default defineConfig({
         test: {
           name: "kernel",
           include: ["test/kernel/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           globalSetup: ["test/setup/private-namespace.ts"],
           ...oneByOne,
         },
