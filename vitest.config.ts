@@ -66,8 +66,8 @@ export default defineConfig({
         test: {
           name: "boot",
           include: ["test/boot/**/*.test.ts"],
-          testTimeout: 900_000,
-          hookTimeout: 600_000,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
           globalSetup: ["test/setup/private-namespace.ts"],
           ...oneByOne,
         },

@@ -42,7 +42,7 @@ export interface BootMachine {
   stop(): Promise<void>;
 }
 
-const patienceMs = 300_000;
+const patienceMs = 600_000;
 
 /** Resolves when the machine is switched on. */
 export async function startBootMachine(options: BootMachineOptions): Promise<BootMachine> {

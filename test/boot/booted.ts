@@ -29,7 +29,7 @@ export interface BootOptions {
   readonly forward?: Forward;
 }
 
-const patiently = { timeout: 300_000, interval: 50 };
+const patiently = { timeout: 600_000, interval: 50 };
 
 /** A host that is switched on while packets are sent at it and through it already. */
 export async function boot(options: BootOptions): Promise<Booted> {
