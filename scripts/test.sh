@@ -24,19 +24,19 @@ fail() {
   failed=$((failed + 1))
 }
 
-# count STATUS TALLY: adds a tally to the totals: "PASSED FAILED NOT-RUN" and lines of remarks. No tally is a failure, and so is a
+# count TIER STATUS TALLY: adds a tally to the totals: "PASSED FAILED NOT-RUN" and lines of remarks. No tally is a failure, and so is a
 # tier that ended with STATUS though nothing in it failed.
 count() {
   local p f s lines
-  if ! read -r p f s <<<"$2" || [ -z "$p" ]; then
-    fail "no report from this tier"
+  if ! read -r p f s <<<"$3" || [ -z "$p" ]; then
+    fail "$1: no report"
     return
   fi
   passed=$((passed + p)) failed=$((failed + f))
-  mapfile -t -s 1 lines <<<"$2"
+  mapfile -t -s 1 lines <<<"$3"
   remarks+=("${lines[@]}")
-  [ "$s" -eq 0 ] || say "$s tests did not run: their reasons stand above"
-  [ "$1" -eq 0 ] || [ "$f" -gt 0 ] || fail "this tier ended with status $1"
+  [ "$s" -eq 0 ] || say "$1: $s tests did not run: their reasons stand above"
+  [ "$2" -eq 0 ] || [ "$f" -gt 0 ] || fail "$1: ended with status $2"
 }
 
 # tests TIER REPORT [FILE...]
@@ -62,7 +62,7 @@ lane() {
 
 # total TIER: adds what `run` has left to the totals.
 total() {
-  count "$(cat "$reports/$1.status")" "$(node scripts/tally.mjs "$reports/$1.json")"
+  count "$1" "$(cat "$reports/$1.status")" "$(node scripts/tally.mjs "$reports/$1.json")"
 }
 
 # total_of_two TIER: the same for real kernels, programs and guests, which a busy machine can starve. Files with a failure are run once more
@@ -76,7 +76,7 @@ total_of_two() {
   fi
   say "once more: ${files[*]}"
   tests "$1" "$again" "${files[@]}"
-  count $? "$(node scripts/tally.mjs "$reports/$1.json" "$again")"
+  count "$1" $? "$(node scripts/tally.mjs "$reports/$1.json" "$again")"
 }
 
 finish() {
@@ -98,7 +98,7 @@ npm run --silent build || { fail "build"; finish; }
 
 say "check"
 node scripts/check.mjs --tally "$reports/check"
-count $? "$(cat "$reports/check")"
+count check $? "$(cat "$reports/check")"
 
 run properties
 total properties
