@@ -223,7 +223,10 @@ describe("our bit of the mark", () => {
     const mark = 0x30000000;
     const routingRules = [{ family: 6, text: "fwmark 0x30000000 lookup 9", mark }] as const;
     expect(find(markInUse, soundHost({ routingRules }))).toMatchObject([
-      { evidence: ["ip -6 rule: fwmark 0x30000000 lookup 9"] },
+      {
+        evidence: ["ip -6 rule: fwmark 0x30000000 lookup 9"],
+        fix: { text: "policy: host: { mark: 0x40000000 }" },
+      },
     ]);
   });
 

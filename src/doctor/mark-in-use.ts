@@ -1,3 +1,4 @@
+import type { RoutingRule } from "../ports/host-facts.ts";
 import type { XtablesListing } from "../ports/xtables.ts";
 import { optionOf, type SavedRule } from "../xtables/save.ts";
 import type { Examination, Finding } from "./examination.ts";
@@ -8,6 +9,7 @@ export const markInUse: Examination<"saves" | "routingRules" | "desired"> = {
   needs: ["saves", "routingRules", "desired"],
   examine({ saves, routingRules, desired }) {
     const bit = desired.policy.host.mark;
+    const used = usedBits(saves, routingRules);
     const rules = saves.flatMap((save) => settersOf(save, bit));
     const routing = routingRules
       .filter(({ mark }) => mark !== undefined && covers(mark, bit))
@@ -18,7 +20,7 @@ export const markInUse: Examination<"saves" | "routingRules" | "desired"> = {
       severity: "warning",
       message: `others use 0x${bit.toString(16)} of the packet mark too`,
       evidence,
-      fix: { text: `policy: host: { mark: 0x${another(bit).toString(16)} }` },
+      fix: { text: `policy: host: { mark: 0x${another(bit, used).toString(16)} }` },
     };
     return [finding];
   },
@@ -29,8 +31,19 @@ function covers(value: number, bit: number): boolean {
   return (value & bit) >>> 0 !== 0;
 }
 
-function another(bit: number): number {
-  return bit === 0x20000000 ? 0x40000000 : 0x20000000;
+/** One that nobody uses; where all are used, the one beside ours. */
+function another(bit: number, used: number): number {
+  const others = [0x20000000, 0x40000000, 0x10000000, 0x8000000, 0x4000000].filter(
+    (each) => each !== bit,
+  );
+  return others.find((each) => !covers(used, each)) ?? others[0] ?? bit;
+}
+
+function usedBits(saves: readonly XtablesListing[], routing: readonly RoutingRule[]): number {
+  const rules = saves.flatMap(({ tables }) =>
+    tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.map(markOf))),
+  );
+  return [...rules, ...routing.map(({ mark = 0 }) => mark)].reduce((all, each) => all | each, 0);
 }
 
 /** `--set-xmark VALUE/MASK`, as iptables-save prints every way to set a mark (xt_MARK of 1.8.9). */
