@@ -19,12 +19,10 @@ export function readQueue(json: Json): Queue | undefined {
   return { first, last, mayBypass: [flags].flat().includes("bypass") };
 }
 
-/** Whether a program takes what comes to the queues; undefined: to some of them. */
-export function isRead({ first, last }: Queue, host: Host): boolean | undefined {
+/** Whether a program takes what comes to one of the queues at least: which of them it comes to the kernel alone knows. */
+export function isRead({ first, last }: Queue, host: Host): boolean {
   const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  const read = numbers.filter((number) => host.reads(number));
-  if (read.length === 0) return false;
-  return read.length === numbers.length ? true : undefined;
+  return numbers.some((number) => host.reads(number));
 }
 
 export function nameQueue({ first, last }: Queue): string {

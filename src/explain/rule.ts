@@ -141,7 +141,7 @@ function outOfSight(state: State, doubt: Doubt): Outcome {
 
 /** What no program takes the kernel drops, or lets pass where the rule says so (nf_queue.c). */
 function handOver(queue: Queue, { state, context }: Scope, place: RulePlace): Outcome {
-  if (isRead(queue, context.host) === false) {
+  if (!isRead(queue, context.host)) {
     return { state, end: { kind: queue.mayBypass ? "accept" : "drop" } };
   }
   const reason = `what the program at ${nameQueue(queue)} says, to which it is handed`;
