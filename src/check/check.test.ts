@@ -13,6 +13,7 @@ const networkTexts = {
   dmz: `<forward mode='route'/><bridge name='virbr1'/><ip address='10.1.0.1' prefix='24'/><ip family='ipv6' address='fd00:1::1' prefix='64'/>`,
   lab: `<bridge name='virbr2'/><ip address='10.2.0.1' prefix='24'/>`,
   lan: `<forward mode='bridge'/><bridge name='br0'/>`,
+  bare: `<forward mode='open'/><bridge name='virbr3'/>`,
 };
 
 function nicXml(last: number, network: string): string {
@@ -202,6 +203,7 @@ describe("each law tells its breach at its place", () => {
     ["networks: { default: { mode: route } }", "1:13 warning MODE_CONFLICT"],
     ["networks: { lan: { mode: nat } }", "1:13 warning MODE_CONFLICT"],
     ["networks: { dmz: { nat: { ports: 1-2 } } }", "1:20 warning NAT_UNUSED"],
+    ["networks: { bare: { mode: nat } }", "1:13 warning NAT_WITHOUT_SUBNET"],
     ['networks: { default: { nat: { address: "2001:db8::10" } } }', "1:24 warning NAT_FAMILY"],
     ["networks: { dmz: { reach: [dmz] } }", "1:28 warning REACH_SELF"],
     ["networks: { dmz: { reach: [lan] } }", "1:28 warning REACH_BRIDGED"],
