@@ -422,3 +422,19 @@ test("what others take away is put back while libvirt does not answer", async ()
   kernel.change([]);
   await expect.poll(() => kernel.scripts.length, { timeout: 15_000 }).toBe(1);
 });
+
+test("libvirt is asked also while others change our tables without end", async () => {
+  kernel.owner = { mode: "restore", reason: "no gate" };
+  kernel.tables = tablesOf(withMark(1));
+  await follower.start();
+  const text = "<network><name>late</name><bridge name='virbr9'/></network>";
+  const other = setInterval(() => kernel.change(tablesOf(withMark(1))), 0);
+  libvirt.set({ ...noTexts, networks: [{ file: "late.xml", text }] });
+  const networks = () =>
+    follower.beliefs.decision?.desired?.inventory.networks.map(({ name }) => name);
+  try {
+    await expect.poll(networks, { timeout: 15_000 }).toEqual(["late"]);
+  } finally {
+    clearInterval(other);
+  }
+});

@@ -74,6 +74,8 @@ export class Follower {
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Infinity;
   #isRunning = false;
+  /** By the round before. */
+  #wasPutOff = false;
   #isEnded = false;
   #retryMs = firstRetryMs;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -107,6 +109,7 @@ export class Follower {
       const saved = await this.#state.load();
       if (saved !== undefined) this.beliefs.remember(saved);
     });
+    if (this.#isEnded) return { changes: [], errors: [], missing: [] };
     const { sources, kernel } = this.#ports;
     for (const name of sourceNames) {
       const stop = sources[name]?.watch(() => this.#mark(gatherMs[name], name));
@@ -218,6 +221,7 @@ export class Follower {
     this.#dirty.clear();
     const putOff = this.#mayPutOff(hurried.length > 0).filter((concern) => dirty.delete(concern));
     for (const concern of putOff) this.#dirty.add(concern);
+    this.#wasPutOff = putOff.length > 0;
     const serve = (): void => hurried.splice(0).forEach((resolve) => resolve());
     const changes = await this.#round(dirty, serve);
     this.#isRunning = false;
@@ -237,11 +241,15 @@ export class Follower {
     this.#retryLater();
   }
 
-  /** libvirt may not answer at all, and what others took away of ours is put back all the same. */
+  /**
+   * libvirt may not answer at all, and what others took away of ours is put back all the same. They may take it away without end, and
+   * libvirt is asked all the same.
+   */
   #mayPutOff(isHurried: boolean): readonly Concern[] {
     const { decision } = this.beliefs;
     if (isHurried) return decision ? canWait : ["libvirt"];
-    return decision?.desired && this.#disturbances.has("tables") ? ["libvirt"] : [];
+    const isUrgent = this.#disturbances.has("tables") && !this.#wasPutOff;
+    return decision?.desired && isUrgent ? ["libvirt"] : [];
   }
 
   #retryLater(): void {

@@ -80,13 +80,15 @@ async function follow(settings: DaemonSettings): Promise<void> {
     void endServer().then(() => process.exit(0));
   };
   process.once("SIGTERM", end).once("SIGINT", end);
-  // From when systemd is told: a reload may come before libvirt has answered. The start looks at everything anyway.
-  let reload = (): void => undefined;
+  // From when systemd is told: a reload may come before libvirt has answered, and after the policy was read.
+  let isReloadAsked = false;
+  let reload = (): void => void (isReloadAsked = true);
   process.on("SIGHUP", () => reload());
   begin(handle);
   await tellSystemd((why) => journal.add("error", "refused", `systemd is not told: ${why}`));
   refuseMissing(await follower.start());
   reload = () => void follower.converge();
+  if (isReloadAsked) reload();
   watches.push(
     watchGate(settings.gateSocket, () => follower.checkOwnership()),
     watchUnconfirmed(unconfirmed, refusal),

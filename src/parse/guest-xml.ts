@@ -11,7 +11,7 @@ import { libvirtNameOf } from "./libvirt-name.ts";
 import { parseXmlText } from "./xml.ts";
 import type { Guest, Nic } from "../model/inventory.ts";
 import type { Place, Problem } from "../model/problem.ts";
-import type { SourceText } from "../model/source-text.ts";
+import { uuidPattern, type SourceText } from "../model/source-text.ts";
 import type { Wanted, Xml } from "./xml.ts";
 
 /** Types whose `<target dev>` is a tap that a bridge can carry; for `direct` it is a macvtap, for others nothing of the kernel's. */
@@ -23,7 +23,6 @@ const wanted: Wanted = {
   metadata: "whole",
   devices: { interface: "whole", channel: "whole" },
 };
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * Live XML of a guest. What makes no sense is left out, and a nic that is left out is unknown, so nothing passes it. Problems are
@@ -43,7 +42,7 @@ export function parseGuestXml(source: SourceText): {
     return leftOut("BAD_GUEST_NAME", root.child("name")?.at ?? root.at, name.message);
   }
   const uuid = root.child("uuid");
-  if (uuid !== undefined && !uuidPattern.test(uuid.text())) {
+  if (uuid !== undefined && !uuidPattern.test(uuid.text().toLowerCase())) {
     const message = `guest ${quote(name.value)}: ${quote(uuid.text())} is not a UUID`;
     return leftOut("BAD_GUEST_UUID", uuid.at, message);
   }

@@ -46,9 +46,9 @@ export interface XmlFault {
 export type Wanted = "whole" | { readonly [child: string]: Wanted };
 
 /**
- * The root element, which has the given name, with what is wanted of it; elements that are not wanted are as good as absent, and only
- * looked at for where they end. Else strict, and safe on any text: documents with a DTD, and so with entities of their own, are refused
- * unread, as are those that are too long or nest too deep.
+ * The root element, which has the given name, with what is wanted of it. Strict there, and safe on any text: documents with a DTD, and so
+ * with entities of their own, are refused unread, as are those that are too long or nest too deep. Elements that are not wanted are as
+ * good as absent: they are looked at for where they end, by the count of their tags alone.
  */
 export function parseXmlText(
   source: SourceText,

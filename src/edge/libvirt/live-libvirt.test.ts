@@ -82,6 +82,18 @@ test("when virsh ends, whatever it was asked is refused, and the next command ha
   }
 });
 
+test("a session that is closed answers nothing more, and the next command has another virsh", async () => {
+  const session = new VirshSession("test:///default");
+  const unanswered = session.run("event --loop --event lifecycle");
+  session.close();
+  await expect(unanswered).rejects.toThrow(/called off/);
+  try {
+    expect((await session.run("list --name")).stdout.trim()).toBe("test");
+  } finally {
+    session.close();
+  }
+});
+
 test("a libvirt that is not there is a refusal, not an empty inventory", async () => {
   const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");
   await expect(libvirt.read()).rejects.toThrow(SourceError);

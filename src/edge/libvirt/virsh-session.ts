@@ -61,10 +61,8 @@ export class VirshSession {
 
   /** Ends the child; the next command starts a new one. */
   close(): void {
-    const child = this.#child;
-    this.#child = undefined;
-    child?.stdin.end();
-    child?.kill();
+    this.#child?.stdin.end();
+    this.#fail(new SourceError("the question to libvirt was called off"));
   }
 
   #awaitFirst(): void {
