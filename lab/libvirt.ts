@@ -145,11 +145,14 @@ interface Parts {
 function makeLibvirt({ world, daemon, virsh, imageOf }: Parts): Libvirt {
   // libvirtd gives its workers half a minute before it ends without them.
   const endWith = (signal: string) =>
-    world.must([
-      "sh",
-      "-c",
-      `p=$(cat /run/libvirtd.pid); kill -${signal} "$p"; for i in $(seq 900); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1`,
-    ]);
+    world.must(
+      [
+        "sh",
+        "-c",
+        `p=$(cat /run/libvirtd.pid); kill -${signal} "$p"; for i in $(seq 900); do kill -0 "$p" 2>/dev/null || exit 0; sleep 0.05; done; exit 1`,
+      ],
+      { timeoutMs: 60_000 },
+    );
   return {
     virsh,
     startNetwork: async (xml) => {
