@@ -44,12 +44,21 @@ export async function takeBackUnconfirmed(
 /** The same while the daemon runs: who waited may have been ended. Answers how to end it. */
 export function watchUnconfirmed(parts: TakeBackParts, told?: string): () => void {
   let last = told;
+  let isEnded = false;
+  let timer: NodeJS.Timeout | undefined;
+  // The next look begins after this one is over: taking back may last.
   const look = async (): Promise<void> => {
     last = await takeBackUnconfirmed(parts, last);
+    if (!isEnded) lookLater();
   };
-  const timer = setInterval(() => void look(), lookEveryMs);
-  timer.unref();
-  return () => clearInterval(timer);
+  const lookLater = (): void => {
+    timer = setTimeout(() => void look(), lookEveryMs).unref();
+  };
+  lookLater();
+  return () => {
+    isEnded = true;
+    clearTimeout(timer);
+  };
 }
 
 async function takeBack(unconfirmed: Unconfirmed, parts: TakeBackParts): Promise<void> {
