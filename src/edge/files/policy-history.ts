@@ -49,11 +49,13 @@ export class PolicyHistory {
 
   /** Who is about to bring these texts into force, where another process will do it. A full disk costs the name, and no change. */
   async announce(texts: OperatorTexts, author: Authorship): Promise<void> {
+    const text = JSON.stringify([author, keyOf(texts)]);
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await writeAtomically(join(this.#folder, authorName), JSON.stringify([author, keyOf(texts)]));
-    } catch {
-      // Whoever saves what comes into force meets the same and tells of it.
+      await writeAtomically(join(this.#folder, authorName), text);
+    } catch (error) {
+      // Whoever saves what comes into force meets the same refusal of the machine and tells of it.
+      if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
     }
   }
 
