@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -55,6 +55,28 @@ test("a folder that is not there yet is waited for, however deep", async () => {
   watched = join(folder, "etc/virtwall/policy.d");
   watch();
   mkdirSync(watched, { recursive: true });
+  await expect.poll(() => count, patient).toBeGreaterThan(0);
+  await expectChangeTold();
+});
+
+test("a folder is followed to where its path leads after a folder above it was replaced", async () => {
+  watched = join(folder, "p/policy.d");
+  mkdirSync(watched, { recursive: true });
+  watch();
+  renameSync(join(folder, "p"), join(folder, "old"));
+  mkdirSync(watched, { recursive: true });
+  await expect.poll(() => count, patient).toBeGreaterThan(0);
+  await expectChangeTold();
+});
+
+test("a folder is followed to where its path leads after a link on the way was replaced", async () => {
+  for (const version of ["v1", "v2"])
+    mkdirSync(join(folder, version, "policy.d"), { recursive: true });
+  symlinkSync("v1", join(folder, "current"));
+  watched = join(folder, "current/policy.d");
+  watch();
+  symlinkSync("v2", join(folder, "next"));
+  renameSync(join(folder, "next"), join(folder, "current"));
   await expect.poll(() => count, patient).toBeGreaterThan(0);
   await expectChangeTold();
 });
