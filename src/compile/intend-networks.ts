@@ -33,7 +33,17 @@ export function intendNetworks(given: Given): NetworkIntent[] {
     if (bridge === undefined || networks.has(bridge)) continue;
     networks.set(bridge, { ...plainBridge, name: bridge, bridge });
   }
-  return [...networks.values()];
+  return metOutside([...networks.values()]);
+}
+
+/** The one interface by which a confined network meets the world is no other network's bridge: what that lets in is its own matter. */
+function metOutside(networks: readonly NetworkIntent[]): NetworkIntent[] {
+  const own = new Set(networks.filter(({ mode }) => mode !== "bridge").map(({ bridge }) => bridge));
+  return networks.map((network) => {
+    const { worldBy } = network;
+    if (worldBy === undefined) return network;
+    return { ...network, worldBy: worldBy.filter((name) => !own.has(name)) };
+  });
 }
 
 const plainBridge = {

@@ -101,16 +101,11 @@ function pairs(
   return defineSet(name, { type: ["ifname", "ifname"] }, elements);
 }
 
-/**
- * Who may begin a connection to whom. The one interface by which a confined network meets the world is no other network's bridge: what
- * that lets in is its own matter.
- */
+/** Who may begin a connection to whom. */
 function reachSet(networks: readonly NetworkIntent[]): SetDefinition {
-  const own = new Set(networks.map(({ bridge }) => bridge));
   const elements = networks.flatMap(({ bridge, mode, reach, worldBy = [] }) => {
-    const outside = worldBy.filter((name) => !own.has(name));
-    const inwards = mode === "route" ? outside.map((name) => [name, bridge] as const) : [];
-    return [...[...reach, ...outside].map((name) => [bridge, name] as const), ...inwards];
+    const inwards = mode === "route" ? worldBy.map((name) => [name, bridge] as const) : [];
+    return [...[...reach, ...worldBy].map((name) => [bridge, name] as const), ...inwards];
   });
   return defineSet(
     "reach",

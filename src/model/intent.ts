@@ -51,7 +51,7 @@ export interface NetworkIntent {
   readonly nat4?: NatIntent;
   readonly nat6?: NatIntent;
   readonly isolate: boolean;
-  /** The interfaces by which alone guests and the world meet (`<forward dev>`); absent: whichever. */
+  /** The interfaces by which alone guests and the world meet (`<forward dev>`), no guests' bridge; absent: whichever; empty: they do not. */
   readonly worldBy?: readonly InterfaceName[];
   /** Bridges of the networks that guests of this one may reach. */
   readonly reach: readonly InterfaceName[];

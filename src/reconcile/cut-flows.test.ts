@@ -294,6 +294,20 @@ describe("networks", () => {
     expect(all.filter((each) => !left().includes(each))).toEqual(gone);
   });
 
+  it.each([
+    ["another guests' bridge", "br-dmz", [own]],
+    ["an interface of the world", "wan0", []],
+  ])("that meet the world by %s alone", async (_what, by, gone) => {
+    const [, ...others] = everybody.networks ?? [];
+    const confined = { forward: "nat", forwardDevices: [by], subnets: [subnet(20)] } as const;
+    const networks = [network("front", confined), ...others];
+    const bridge = { ...uplink, name: device("br-dmz"), hasDefaultRoute: false };
+    const interfaces = [bridge, { ...uplink, name: device("wan0") }];
+    const host = { interfaces };
+    await change(desired(open, { host }), desired(open, { host, networks }), [own]);
+    expect([own].filter((each) => !left().includes(each))).toEqual(gone);
+  });
+
   it("on whose bridge a new tap comes up list no flows", async () => {
     const interfaces = [uplink, { ...uplink, name: device("vnet9"), hasDefaultRoute: false }];
     await change(desired(open), desired(open, { host: { interfaces } }), all);

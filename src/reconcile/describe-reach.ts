@@ -44,7 +44,7 @@ export function compareReach(before: Reach, after: Reach): readonly string[] {
 }
 
 function outwards({ mode, nat4, nat6, subnets, worldBy }: NetworkIntent): string {
-  if (mode === "isolated") return "no";
+  if (mode === "isolated" || worldBy?.length === 0) return "no";
   const families = [4, 6] as const;
   const parts = families
     .filter((family) => subnets.length === 0 || subnets.some((s) => s.family === family))
@@ -61,7 +61,8 @@ function sources(nat: NatIntent | undefined): string {
 }
 
 function inwards({ mode, worldBy }: NetworkIntent): string {
-  return mode === "route" ? `yes${byInterface(worldBy)}, as their groups say` : "publications only";
+  if (mode !== "route" || worldBy?.length === 0) return "publications only";
+  return `yes${byInterface(worldBy)}, as their groups say`;
 }
 
 function byInterface(worldBy: NetworkIntent["worldBy"]): string {

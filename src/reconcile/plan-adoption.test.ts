@@ -111,3 +111,18 @@ test("a difference in reachability is told in words", () => {
     "guests of n to guests of other: no before, yes after",
   ]);
 });
+
+test.each(["nat", "route"] as const)(
+  "a network in mode %s whose one interface leads to no world reaches none",
+  (forward) => {
+    const reachBy = (device: string) => {
+      const found = [network("n", { forward, forwardDevices: [device] }), network("other")];
+      const reach = describeReach(compile(policy(), inventory({ networks: found })).intent, "n");
+      return [reach.get("guests of n to the outside"), reach.get("the outside to guests of n")];
+    };
+    expect(reachBy("wg0")[0]).toMatch(/^yes, by wg0 alone, /);
+    for (const device of ["br-other", "br-n", "a name that nft cannot have"]) {
+      expect(reachBy(device), device).toEqual(["no", "publications only"]);
+    }
+  },
+);
