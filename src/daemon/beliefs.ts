@@ -48,6 +48,9 @@ export interface SourcePorts {
 
 export type SourceName = keyof SourcePorts;
 
+/** libvirt writes it right after the name, in which it escapes `<` (network_conf.c). */
+const networkUuid = /<uuid>([0-9a-f-]{36})<\/uuid>/;
+
 /** What was read last from each source, and what follows from it. */
 export class Beliefs {
   readonly #sources: SourcePorts;
@@ -144,7 +147,7 @@ export class Beliefs {
   actOnHooksAlone(): void {
     if (this.#hasReadLibvirt) return;
     const networks = [...this.#hookedNetworks].map(([name, text]) => ({
-      file: libvirtFile("network", { name, uuid: "unnamed" }),
+      file: libvirtFile("network", { name, uuid: networkUuid.exec(text)?.[1] ?? "unnamed" }),
       text,
     }));
     this.#libvirtTexts = { networks, guests: [], leases: [] };

@@ -265,6 +265,20 @@ test("libvirt at its start answers nobody before our answer: what hooks say of n
   expect(tapsInForce()).toEqual(["vnet0", "vnet2"]);
 });
 
+test("hooks of networks whose names no file can bear tell of each by itself", async () => {
+  libvirt.block();
+  void follower.start();
+  const tell = (name: string, id: string, bridge: string) => {
+    const xml = `<hookData><network><name>${name}</name><uuid>${id}</uuid><bridge name='${bridge}'/></network></hookData>`;
+    return intake.take(call("started", { driver: "network", object: name, xml }));
+  };
+  await tell("lan a", uuid, "not a name");
+  await tell("lan b", otherUuid, "nor this one");
+  await intake.take(call("start"));
+  const files = follower.beliefs.decision?.problems.map(({ at }) => at.file);
+  expect(files).toEqual([uuid, otherUuid].map((id) => `libvirt:network/${id}.xml`));
+});
+
 /** Into a libvirt that is busy, on a kernel that holds what a daemon put there, for a guest too. */
 async function restart(): Promise<void> {
   await follower.start();
