@@ -8,8 +8,11 @@ const listing = "/proc/net/nf_conntrack";
 const setting = "/proc/sys/net/netfilter/nf_conntrack_max";
 /** As many bytes as some 300,000 connections take: the kernel prints them in a few tenths of a second. */
 const mostBytes = 48 << 20;
+/** As long as conntrack may take for as many. */
+const patienceMs = 10_000;
+const tooMany = "there are too many";
 
-/** Connections to a port, as far as they are told apart ahead of reading them. */
+/** Connections whose first packet goes to a port, as far as they are told apart ahead of reading them. */
 export interface WantedFlows {
   readonly family: Family;
   readonly protocol: string;
@@ -34,23 +37,28 @@ export async function readTrackedFlows(wanted: WantedFlows): Promise<TrackedLine
 
 async function readListing({ family, protocol, port }: WantedFlows): Promise<TrackedLines> {
   const stream = createReadStream(listing, { end: mostBytes - 1 });
-  const wanted = [`ipv${String(family)} `, ` ${protocol} `, ` dport=${String(port)} `];
+  const wanted = [`ipv${String(family)} `, ` ${protocol} `];
+  // The first of a line's two is that of the original direction.
+  const portOf = (line: string) => / dport=(\d+) /.exec(line)?.[1];
   const lines: string[] = [];
   try {
     for await (const line of createInterface({ input: stream })) {
-      if (wanted.every((word) => line.includes(word))) lines.push(line);
+      const isWanted = wanted.every((word) => line.includes(word));
+      if (isWanted && portOf(line) === String(port)) lines.push(line);
     }
   } catch (error) {
     return { lines: [], unseen: (error as Error).message };
   }
-  return stream.bytesRead < mostBytes ? { lines } : { lines, unseen: "there are too many" };
+  return stream.bytesRead < mostBytes ? { lines } : { lines, unseen: tooMany };
 }
 
 async function askConntrack({ family, protocol, port }: WantedFlows): Promise<TrackedLines> {
   const ends = ["-f", `ipv${String(family)}`, "-p", protocol, "--orig-port-dst", String(port)];
   try {
-    const text = await runApart("conntrack", ["-L", ...ends, "-o", "extended"]);
-    return { lines: text.split("\n").filter((line) => line !== "") };
+    const bounds = { timeoutMs: patienceMs, mostBytes };
+    const text = await runApart("conntrack", ["-L", ...ends, "-o", "extended"], bounds);
+    const lines = text.split("\n").filter((line) => line !== "");
+    return text.length < mostBytes ? { lines } : { lines, unseen: tooMany };
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
     const words =

@@ -28,3 +28,9 @@ test("why it failed is told in its words, or by its status", async () => {
 test("one that takes too long is ended", async () => {
   await expect(runApart("sleep", ["60"], { timeoutMs: 50 })).rejects.toThrow("SIGTERM");
 });
+
+test("one that prints too much is ended, and what it printed is given", async () => {
+  const script = "head -c 100000 /dev/zero; exec sleep 60";
+  const text = await runApart("sh", ["-c", script], { mostBytes: 50_000 });
+  expect(text.length).toBeGreaterThanOrEqual(50_000);
+});

@@ -17,6 +17,8 @@ export interface ApartRun {
   readonly input?: string;
   /** It is ended after that long. */
   readonly timeoutMs?: number;
+  /** It is ended once it has printed that much, and what it printed is given. */
+  readonly mostBytes?: number;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface ApartRun {
 export function runApart(
   program: string,
   args: readonly string[],
-  { input = "", timeoutMs }: ApartRun = {},
+  { input = "", timeoutMs, mostBytes = Infinity }: ApartRun = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
@@ -35,11 +37,16 @@ export function runApart(
       timeout: timeoutMs,
     });
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    let printed = 0;
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout.push(chunk);
+      printed += chunk.length;
+      if (printed >= mostBytes) child.kill();
+    });
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.once("error", (cause) => reject(new ProgramError(cause.message, cause)));
     child.once("close", (code, signal) => {
-      if (code === 0) return resolve(Buffer.concat(stdout).toString());
+      if (code === 0 || printed >= mostBytes) return resolve(Buffer.concat(stdout).toString());
       const words = Buffer.concat(stderr).toString().trim();
       reject(new ProgramError(words || `it ended with ${code ?? signal ?? "no status"}`));
     });
