@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { ProgramError, runApart } from "./run-apart.ts";
+import { type ApartRun, ProgramError, runApart } from "./run-apart.ts";
 
 /** A process does not end, or a service does not start, in the words of whoever was to see to it. */
 export class ProcessError extends Error {
@@ -7,9 +7,9 @@ export class ProcessError extends Error {
 }
 
 /** Throws {@link ProcessError}. */
-export async function systemctl(args: readonly string[]): Promise<string> {
+export async function systemctl(args: readonly string[], bounds?: ApartRun): Promise<string> {
   try {
-    return await runApart("systemctl", args);
+    return await runApart("systemctl", args, bounds);
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
     throw new ProcessError(`systemctl ${args.join(" ")}: ${error.message}`, { cause: error });
@@ -25,9 +25,13 @@ export async function hasUnit(unit: string): Promise<boolean> {
   );
 }
 
-/** Whether systemd runs the unit, or is about to: after the death of one that it restarts, too. */
-export async function isUnitUp(unit: string): Promise<boolean> {
+/**
+ * Whether systemd runs the unit, or is about to: after the death of one that it restarts, too. A manager that does not answer within
+ * the time runs none.
+ */
+export async function isUnitUp(unit: string, timeoutMs: number): Promise<boolean> {
   if (!existsSync("/run/systemd/system")) return false;
-  const state = await systemctl(["show", "--property=ActiveState,Job", unit]).catch(() => "");
+  const asked = ["show", "--property=ActiveState,Job", unit];
+  const state = await systemctl(asked, { timeoutMs }).catch(() => "");
   return /^ActiveState=(active|activating|deactivating)$|^Job=[1-9]/m.test(state);
 }

@@ -22,6 +22,8 @@ const gateUnit = "virtwall-gate.service";
 /** systemd starts its gate again within 100 ms, and that is up after a few hundred. */
 const unitPatienceMs = 5_000;
 const lookEveryMs = 20;
+/** Asking systemd takes a program. */
+const askEveryMs = 250;
 
 /**
  * Connects to the gate on the socket, and starts one if there is none and systemd brings none. It becomes the leader of a session of
@@ -53,11 +55,22 @@ async function openServed(socket: string): Promise<GateStream | undefined> {
 async function awaitUnit(socket: string): Promise<GateStream | undefined> {
   if (socket !== defaultGateSocket) return undefined;
   const deadline = performance.now() + unitPatienceMs;
-  while (performance.now() < deadline && (await isUnitUp(gateUnit))) {
+  let left = unitPatienceMs;
+  while (left > 0 && (await isUnitUp(gateUnit, left))) {
+    const served = await openServedWithin(socket, askEveryMs);
+    if (served !== undefined) return served;
+    left = Math.ceil(deadline - performance.now());
+  }
+  return undefined;
+}
+
+async function openServedWithin(socket: string, ms: number): Promise<GateStream | undefined> {
+  const end = performance.now() + ms;
+  do {
     const served = await openServed(socket);
     if (served !== undefined) return served;
     await sleep(lookEveryMs);
-  }
+  } while (performance.now() < end);
   return undefined;
 }
 
