@@ -22,7 +22,7 @@ export interface FollowerPorts extends UpkeepPorts {
 export interface Outcome {
   /** What was changed in our tables, in words. */
   readonly changes: readonly string[];
-  /** What could not be done. */
+  /** What could not be done, of what guests are to have. */
   readonly errors: readonly string[];
   /** The packages to install, where programs are missing. */
   readonly missing: readonly string[];
@@ -231,7 +231,7 @@ export class Follower {
       this.#waiting.unshift(...waiting.splice(0));
     const outcome = {
       changes,
-      errors: this.errors,
+      errors: this.#refusals.harmful,
       missing: this.#refusals.missing,
     };
     for (const resolve of waiting) resolve(outcome);

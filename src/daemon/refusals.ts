@@ -22,6 +22,12 @@ export class Refusals<Concern extends string> {
     return [...new Set(this.#messages.values())];
   }
 
+  /** Those that keep guests from what they are to have. */
+  get harmful(): readonly string[] {
+    const harmful = [...this.#messages].filter(([concern]) => !this.#harmless.has(concern));
+    return [...new Set(harmful.map(([, message]) => message))];
+  }
+
   /** The packages to install, where programs are missing or were. */
   get missing(): readonly string[] {
     return [...this.#missing].toSorted();

@@ -137,6 +137,7 @@ test("a full disk costs a warning: the kernel is right and the old state stays",
   expect(readFileSync(stateFile, "utf8")).toBe(old);
   expect(site.status().errors.join()).toContain("no space left");
   expect(daemon.output).toMatch(/<4>.*no space left/);
+  expect(site.run(["apply"])).toMatchObject({ status: 0 });
   await daemon.kill("SIGTERM");
   spawnSync("umount", ["-l", site.state]);
 });
