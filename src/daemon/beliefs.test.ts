@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { parseInterfaceName, type InterfaceName } from "../base/interface-name.ts";
 import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
 import { Beliefs } from "./beliefs.ts";
@@ -69,36 +69,58 @@ test("a lease that has ended counts no more, though nobody strikes it out", asyn
   expect(beliefs.reconsider()).toBe(false);
 });
 
-test("a tap is another program's only once libvirt was asked since it came", async () => {
-  const named = (text: string) => parseInterfaceName(text) as InterfaceName;
-  const link = { addresses: [], hasDefaultRoute: false };
-  const bridge = { ...link, name: named("br0"), kind: "bridge" };
-  const tapOf = (name: string) => ({
-    ...link,
-    name: named(name),
-    kind: "tun",
-    master: named("br0"),
+const named = (text: string) => parseInterfaceName(text) as InterfaceName;
+const link = { addresses: [], hasDefaultRoute: false };
+const bridge = { ...link, name: named("br0"), kind: "bridge" };
+const tapOf = (name: string) => ({ ...link, name: named(name), kind: "tun", master: bridge.name });
+
+function foreignTaps(beliefs: Beliefs) {
+  beliefs.reconsider();
+  const tables = beliefs.decision?.desired?.compiled.tables ?? [];
+  const set = tables.flatMap(({ sets }) => sets).find(({ name }) => name === "foreign_taps");
+  return set?.elements.flatMap(({ key }) => (key.kind === "value" ? key.value : []));
+}
+
+describe("a tap is another program's", () => {
+  const begin = () => {
+    const sources = {
+      policy: new FakePolicy([]),
+      libvirt: new FakeLibvirt(texts),
+      host: new FakeHost([bridge, tapOf("tap0")]),
+    };
+    return { ...sources, beliefs: new Beliefs(sources) };
+  };
+
+  test("only once libvirt was asked when it had to know whose it is", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      const { beliefs, host } = begin();
+      for (const source of ["policy", "libvirt", "host"] as const) await beliefs.read(source);
+      expect(foreignTaps(beliefs)).toEqual(["tap0"]);
+      host.set([bridge, tapOf("tap0"), tapOf("tap1")]);
+      await beliefs.read("host");
+      // libvirt may have made it just now, and put it into no guest's XML yet.
+      await beliefs.read("libvirt");
+      expect(foreignTaps(beliefs)).toEqual(["tap0"]);
+      // Asked too early, and answered late: that says nothing of it.
+      const reading = beliefs.read("libvirt");
+      vi.advanceTimersByTime(2_000);
+      await reading;
+      expect(foreignTaps(beliefs)).toEqual(["tap0"]);
+      await beliefs.read("libvirt");
+      expect(foreignTaps(beliefs)).toEqual(["tap0", "tap1"]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
-  const sources = {
-    policy: new FakePolicy([]),
-    libvirt: new FakeLibvirt(texts),
-    host: new FakeHost([bridge, tapOf("tap0")]),
-  };
-  const beliefs = new Beliefs(sources);
-  for (const source of ["policy", "libvirt", "host"] as const) await beliefs.read(source);
-  const foreign = () => {
-    beliefs.reconsider();
-    const tables = beliefs.decision?.desired?.compiled.tables ?? [];
-    const set = tables.flatMap(({ sets }) => sets).find(({ name }) => name === "foreign_taps");
-    return set?.elements.flatMap(({ key }) => (key.kind === "value" ? key.value : []));
-  };
-  expect(foreign()).toEqual(["tap0"]);
-  // Asked before it came: that says nothing of it.
-  const reading = beliefs.read("libvirt");
-  sources.host.set([bridge, tapOf("tap0"), tapOf("tap1")]);
-  await beliefs.read("host");
-  await reading;
-  expect(foreign()).toEqual(["tap0"]);
-  await beliefs.read("libvirt");
-  expect(foreign()).toEqual(["tap0", "tap1"]);
+
+  test("not while hooks stand for libvirt", async () => {
+    const { beliefs, libvirt } = begin();
+    for (const source of ["policy", "host"] as const) await beliefs.read(source);
+    beliefs.actOnHooksAlone();
+    expect(foreignTaps(beliefs)).toEqual([]);
+    libvirt.set({ networks: [], guests: [], leases: [] });
+    await beliefs.read("libvirt");
+    expect(foreignTaps(beliefs)).toEqual(["tap0"]);
+  });
 });

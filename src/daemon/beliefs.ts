@@ -226,8 +226,9 @@ export class Beliefs {
   }
 
   #withHost(inventory: Inventory): Inventory {
-    const { fresh } = this.#taps;
-    const freshTaps = fresh.length === 0 ? undefined : fresh;
+    const { all, fresh } = this.#taps;
+    const unsettled = this.#hasReadLibvirt ? fresh : all;
+    const freshTaps = unsettled.length === 0 ? undefined : unsettled;
     return {
       ...inventory,
       host: defined({ ...inventory.host, bridges: this.#bridges, freshTaps }),
@@ -250,12 +251,13 @@ export class Beliefs {
 
   async #readLibvirt(): Promise<void> {
     const began = performance.now();
-    const { fresh } = this.#taps;
+    const { named } = this.#taps;
     const texts = await this.#sources.libvirt.read();
+    if (!this.#hasReadLibvirt) this.#isStale = true;
     this.#hasReadLibvirt = true;
     this.#hookedNetworks.clear();
     if (this.#hooked.settle(texts.guests, began)) this.#isStale = true;
-    if (this.#taps.settle(fresh)) this.#isStale = true;
+    if (this.#taps.settle(named)) this.#isStale = true;
     this.#takeLibvirt(texts);
   }
 

@@ -379,6 +379,33 @@ test("libvirt is asked for everything where a tap has come and nobody says whose
   }
 });
 
+test("another program's tap is let through once libvirt was asked for everything", async () => {
+  const named = (text: string) => parseInterfaceName(text) as InterfaceName;
+  const link = { addresses: [], hasDefaultRoute: false };
+  const bridge = { ...link, name: named("br0"), kind: "bridge" };
+  const tap = { ...link, name: named("tap0"), kind: "tun", master: bridge.name };
+  const host = new FakeHost([bridge]);
+  const other = new Follower({ ...ports(), sources: { policy, libvirt, host } });
+  await other.start();
+  const opened = () => {
+    const tables = other.beliefs.decision?.desired?.compiled.tables ?? [];
+    return tables.flatMap(({ sets }) => sets.filter(({ name }) => name === "foreign_taps"))[0]
+      ?.elements.length;
+  };
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    host.set([bridge, tap]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(libvirt.expected).toContainEqual({ kind: "taps", taps: ["tap0"] });
+    expect(opened()).toBe(0);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(opened()).toBe(1);
+  } finally {
+    vi.useRealTimers();
+    other.end();
+  }
+});
+
 test("groups that the kernel's bridges pass by are told until br_netfilter is on", async () => {
   const nic = (last: number) =>
     `<interface type='bridge'><mac address='52:54:00:00:00:0${last}'/><source bridge='br0'/><target dev='vnet${last}'/></interface>`;

@@ -132,7 +132,7 @@ export interface Host {
   readonly interfaces: readonly HostInterface[];
   /** Absent where that was not looked at. */
   readonly bridges?: BridgeFacts;
-  /** Taps that have come since libvirt was last asked: whose they are nobody has said yet. */
+  /** Taps that have come, and libvirt was not asked since it had to know of them: whose they are nobody has said yet. */
   readonly freshTaps?: readonly InterfaceName[];
 }
 
