@@ -2,8 +2,8 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import type { HostInterface } from "../model/inventory.ts";
 
 /**
- * A nic that is plugged into a guest that runs is in its XML only after its tap is there (libvirt 11.3 qemu_hotplug.c): an answer of
- * before this time says nothing of a tap that has come. The daemon asks once more soon after it.
+ * A nic that is plugged into a guest that runs is in its XML only after its tap is there (libvirt, end of qemuDomainAttachNetDevice): an
+ * answer of before this time says nothing of a tap that has come. The daemon asks once more soon after it.
  */
 const namedWithinMs = 1_900;
 
