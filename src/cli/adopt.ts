@@ -73,6 +73,11 @@ async function makeOpen(
   { network: name, isDryRun }: AdoptOptions,
 ): Promise<AdoptResult> {
   const before = await collect(settings);
+  if ((await savedAdoption(settings, name)) !== undefined && !isOpen(before, name)) {
+    throw new RefusedError(
+      `an adoption of ${name} was broken off: virtwall adopt ${name} --undo, and adopt it again`,
+    );
+  }
   const network = networkOf(before, name);
   const nothing = { network: name, policy: null, forward: null, reach: {}, differences: [] };
   if (network.forward === "open") return { ...nothing, state: "open already", obstacles: [] };
@@ -119,8 +124,7 @@ async function undo(
   { network: name, isDryRun }: AdoptOptions,
 ): Promise<AdoptResult> {
   if (isDryRun) throw new UsageError("--undo and --dry-run exclude each other");
-  const adoptions = await new StateFolder(settings.stateFolder).loadAdoptions();
-  const adoption = adoptions.find(({ network }) => network === name);
+  const adoption = await savedAdoption(settings, name);
   if (!adoption) throw new UsageError(`${name} was not adopted, or was given back already`);
   const xml = await new VirshNetworks(settings.connectUri).persistentXml(name);
   const forward = forwardElementOf(adoption.xml.before);
@@ -150,6 +154,14 @@ async function undo(
   };
 }
 
+async function savedAdoption(
+  { stateFolder }: Settings,
+  name: string,
+): Promise<SavedAdoption | undefined> {
+  const adoptions = await new StateFolder(stateFolder).loadAdoptions();
+  return adoptions.find(({ network }) => network === name);
+}
+
 /** The bytes of before where the file is as adoption left it; otherwise without what was added then. */
 async function policyWithout({
   network,
@@ -167,6 +179,12 @@ function networkOf({ written }: Collected, name: string): Network {
   const network = written.inventory.networks.find((candidate) => candidate.name === name);
   if (network === undefined) throw new UsageError(`no network ${name} runs: virsh net-list`);
   return network;
+}
+
+function isOpen({ written }: Collected, name: string): boolean {
+  return written.inventory.networks.some(
+    (network) => network.name === name && network.forward === "open",
+  );
 }
 
 function isOf(text: string, name: string): boolean {

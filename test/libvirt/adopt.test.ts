@@ -168,6 +168,20 @@ test("^C while the network restarts gives it back to libvirt, and says so", asyn
   expect(await taps()).toBe(tapsBefore);
 });
 
+test("killed in its midst it is undone by its backup, over which no other adoption is begun", async () => {
+  const { world, libvirt } = hypervisor;
+  const killed = await world.start([...program, "adopt", "default"]);
+  await expect.poll(() => killed.output(), { timeout: 60_000 }).toContain("restarting the network");
+  await killed.end("SIGKILL");
+  const again = await world.run([...program, "adopt", "default"]);
+  if (again.status === 0) expect(again.stdout).toContain("open already");
+  else expect(again.stderr).toContain("virtwall adopt default --undo");
+  expect(await adopt("default", "--undo")).toMatchObject({ state: "given back" });
+  expect(await libvirt.virsh("net-dumpxml", "--inactive", "default")).toBe(xmlBefore);
+  expect(await readPolicy()).toBe(policy);
+  expect(await taps()).toBe(tapsBefore);
+});
+
 test("adopted under running guests, with their nics, addresses and connections", async () => {
   const { world, libvirt, virtwall } = hypervisor;
   await expectReachability();
