@@ -33,11 +33,12 @@ function askedBy(statement: Statement, table: TableFamily): readonly Family[] {
     case "redirect":
       return familiesOf(table);
     default:
-      return /"kind":"(ct|unknown)"|"over":/.test(JSON.stringify(statement))
-        ? familiesOf(table)
-        : [];
+      return asking.test(JSON.stringify(statement)) ? familiesOf(table) : [];
   }
 }
+
+/** Expressions of ct, and what is kept as nft's JSON where it is one of those that call nf_ct_netns_get, or may be. */
+const asking = /"kind":"ct"|"over":|\\"(ct|flow|synproxy|xt)\b/;
 
 function familiesOf(table: TableFamily): readonly Family[] {
   if (table === "inet") return [4, 6];
