@@ -160,17 +160,19 @@ const matchesRare: readonly Make[] = [
     `numgen ${dice.pick(["inc", "random"])} mod 4 ${dice.pick(["< 3", ">= 0", "1", "offset 10 12"])}`,
   () => "symhash mod 2 0",
 ];
-/** What the clock decides, and sockets of which the host has none. */
-const matchesOfHost: readonly Make[] = [
+/** What the clock decides. */
+const matchesOfClock: readonly Make[] = [
   (dice) =>
     `meta hour ${not(dice)}"${timeAway(dice.between(-11, 11)).time}"-"${timeAway(dice.between(-11, 11)).time}"`,
   (dice) =>
     `meta time ${dice.pick(["<", ">="])} "${timeAway(dice.pick([-1000, -1, 1, 1000])).date}"`,
   (dice) =>
     `meta day ${not(dice)}${dice.pick(['"Monday"', '"Sunday"', '{ "Saturday", "Sunday" }'])}`,
-  (dice) => `socket ${dice.pick(["transparent 1", "transparent 0", "mark 1"])}`,
-  () => 'osf name "Linux"',
 ];
+/** Sockets, of which the host has none. */
+const socket: Make = (dice) => `socket ${dice.pick(["transparent 1", "transparent 0", "mark 1"])}`;
+/** Which system a connection's first packet is of; the kernel takes it in no table of ip6 (nft_osf.c, Linux 6.18). */
+const fingerprint: Make = () => 'osf name "Linux"';
 const matchesRare4: readonly Make[] = [
   (dice) => `ip option ra ${dice.pick(["exists", "missing"])}`,
   (dice) => `rt ip nexthop ${dice.pick(["10.0.2.9", "10.0.1.3", "10.0.3.4"])}`,
@@ -188,7 +190,8 @@ function rarely(of: "inet" | "ip" | "ip6"): Make {
     inet: [...matchesRare4, ...matchesRare6],
   };
   return (dice, place) => {
-    const ofHost = place.hook === "prerouting" ? matchesOfHost : matchesOfHost.slice(0, 3);
+    const early = of === "ip6" ? [socket] : [socket, fingerprint];
+    const ofHost = place.hook === "prerouting" ? [...matchesOfClock, ...early] : matchesOfClock;
     return dice.pick([...matchesRare, ...own[of], ...ofHost])(dice, place);
   };
 }
