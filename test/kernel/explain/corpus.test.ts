@@ -525,9 +525,9 @@ async function followFlow(): Promise<void> {
   const asker = world.agent("world");
   const flow = { host: "198.51.100.1", port: 8050, source: "198.51.100.50", timeoutMs: 30_000 };
   expect(await asker.hold("flow", flow)).toMatchObject({ by: "nat1" });
-  // Who begins now is led to nobody.
+  // Who begins now is led to nobody: to an address that no guest of this file ever had.
   await shell(
-    "nft 'add table ip script; add chain ip script early { type nat hook prerouting priority -110; }; add rule ip script early tcp dport 8050 dnat to 10.50.0.99'",
+    "nft 'add table ip script; add chain ip script early { type nat hook prerouting priority -110; }; add rule ip script early tcp dport 8050 dnat to 10.50.0.97'",
   );
   expect(await asker.exchange("flow", 30_000)).toMatchObject({ outcome: "answered" });
   const question = ["explain", "tcp", "198.51.100.50", "198.51.100.1:8050"];
