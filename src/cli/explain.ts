@@ -97,17 +97,14 @@ async function answerTracked(called: KnownCall, otherwise: FixedAnswer): Promise
   const { family, protocol, port = 0 } = question;
   const { lines, unseen } = await readTrackedFlows({ family, protocol, port });
   const flows = flowsOf(question, parseTrackedFlows(lines));
-  const now =
-    question.state === "established"
-      ? follow(ground, { ...question, state: "new" })
-      : called.followed;
-  const astray = flows.find((flow) => isLedElsewhere(flow, question, now.answer));
-  if (astray !== undefined) {
-    return { ...now.answer, verdict: "lost", ...wordsOfLeftover(astray) };
-  }
+  const isGoingOn = question.state === "established";
+  // Who asks about what began before means to follow it, wherever it was led.
+  const { answer } = called.followed;
+  const astray = flows.find((flow) => !isGoingOn && isLedElsewhere(flow, question, answer));
+  if (astray !== undefined) return { ...answer, verdict: "lost", ...wordsOfLeftover(astray) };
   const [flow] = flows;
   // Who sends by UDP from a port that nobody named need not be of this flow.
-  const isIt = question.state === "established" || question.sourcePort !== undefined;
+  const isIt = isGoingOn || question.sourcePort !== undefined;
   if (flow === undefined || !isIt) {
     const doubt = unseen && `whether a flow of before decides could not be seen: ${unseen}`;
     return { ...otherwise, detail: [otherwise.detail, doubt].filter(Boolean).join("; ") };
