@@ -134,13 +134,15 @@ describe.each([
     expect(await fish("virtwall apply /etc/hostna")).toEqual(["/etc/hostname"]);
   });
 
-  test.runIf(suite === "trixie")("lintian finds nothing in either package", async () => {
-    for (const name of ["virtwall", "virtwall-node"]) {
-      const deb = await fileOf(name, first);
-      const found = await run("lintian", "--allow-root", "--fail-on", "error,warning", deb);
-      expect(found.status, found.stdout + found.stderr).toBe(0);
-    }
-  });
+  if (suite === "trixie") {
+    test("lintian finds nothing in either package", async () => {
+      for (const name of ["virtwall", "virtwall-node"]) {
+        const deb = await fileOf(name, first);
+        const found = await run("lintian", "--allow-root", "--fail-on", "error,warning", deb);
+        expect(found.status, found.stdout + found.stderr).toBe(0);
+      }
+    });
+  }
 
   test("an upgrade keeps policy, hooks and rules, and the gate that owns them", async () => {
     const inventory = ["--inventory", `${world.folder}/inventory`];

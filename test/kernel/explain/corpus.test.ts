@@ -469,10 +469,12 @@ describe.each(sites)(
       mendPain({ policy: usualPolicy, ...pain }),
     );
 
-    test.runIf(name === "beside-firewalls")(
-      "a connection that goes on through nat is followed to where it was led, whoever lists it",
-      followFlow,
-    );
+    if (name === "beside-firewalls") {
+      test(
+        "a connection that goes on through nat is followed to where it was led, whoever lists it",
+        followFlow,
+      );
+    }
   },
 );
 
