@@ -76,6 +76,43 @@ test("a kernel that holds it already is not written to, and the echo of a commit
   expect(kernel.scripts).toHaveLength(1);
 });
 
+test("a restart takes the gate's word for what it left, and looks once guests need not wait", async () => {
+  kernel.willBecome(tablesOf(withMark(1)));
+  await follower.start();
+  follower.end();
+  await follower.upkeep.seal();
+  const before = kernel.listings;
+  follower = new Follower(ports());
+  await follower.start();
+  await follower.converged;
+  expect(kernel.listings).toBe(before);
+  // Something that the gate does not know of.
+  kernel.tables = [];
+  kernel.willBecome(tablesOf(withMark(1)));
+  await expect.poll(() => kernel.scripts.length).toBe(2);
+  expect(kernel.listings).toBeGreaterThan(before);
+});
+
+test("what is desired anew since then costs a restart a listing", async () => {
+  kernel.willBecome(tablesOf(withMark(1)));
+  await follower.start();
+  follower.end();
+  await follower.upkeep.seal();
+  const before = kernel.listings;
+  policy.setText(withMark(2));
+  kernel.willBecome(tablesOf(withMark(2)));
+  follower = new Follower(ports());
+  await follower.start();
+  expect(kernel.listings).toBe(before + 1);
+  expect(kernel.scripts.at(-1)).toContain("0x20000000");
+});
+
+test("what was written is sealed soon, for whoever comes after a crash", async () => {
+  kernel.willBecome(tablesOf(withMark(1)));
+  await follower.start();
+  await expect.poll(() => kernel.readSeal(), { timeout: 5_000 }).toBeDefined();
+});
+
 test("in owner mode an event of our tables is our own, and costs no listing", async () => {
   kernel.tables = tablesOf(withMark(1));
   await follower.start();

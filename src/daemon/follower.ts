@@ -121,7 +121,10 @@ export class Follower {
       this.upkeep.watchOthers(hear),
       this.upkeep.watchLearned(),
     );
-    return this.converge();
+    await this.#refusals.attempt("tables", () => this.upkeep.readSeal());
+    const outcome = await this.converge();
+    if (this.upkeep.isTrusting) this.#mark(0, "tables");
+    return outcome;
   }
 
   /** Looks at everything again, and answers what that came to. */
@@ -269,7 +272,7 @@ export class Follower {
     // The listing takes longest, so it is begun first.
     const deciding = Promise.resolve().then(() => this.#decide(dirty));
     const likely = deciding.then((decided) => decided?.compiled.tables ?? []);
-    const listing = mayDiffer ? this.#ports.kernel.readTables(likely) : undefined;
+    const listing = mayDiffer ? this.upkeep.listTables(likely) : undefined;
     listing?.catch(() => undefined);
     const desired = await deciding;
     if (dirty.has("ownership")) {

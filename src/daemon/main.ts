@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import packageFile from "../../package.json" with { type: "json" };
 import { StateFolder } from "../edge/files/state-folder.ts";
@@ -22,6 +23,9 @@ import { Journal, printLogLine } from "./journal.ts";
 import { readDaemonSettings, UsageError, type DaemonSettings } from "./settings.ts";
 import { readParts, readStatus } from "./status.ts";
 import { takeBackUnconfirmed, watchUnconfirmed } from "./take-back.ts";
+
+/** A gate that does not answer holds up no end. */
+const longestSealMs = 500;
 
 /** The machine refuses: exit status 3. */
 class RefusedError extends Error {
@@ -70,16 +74,18 @@ async function follow(settings: DaemonSettings): Promise<void> {
     explain: (call, end) => runExplain(call, optionsOf(settings), { end }),
   });
   const watches: (() => void)[] = [];
-  const end = (): void => {
+  const end = async (): Promise<void> => {
     journal.add("info", "ended", "the daemon ends; the rules stay");
     for (const endWatch of watches) endWatch();
     follower.end();
+    await Promise.race([follower.upkeep.seal().catch(() => undefined), setTimeout(longestSealMs)]);
     opened.close();
     firewalld.close();
     kernel.close();
-    void endServer().then(() => process.exit(0));
+    await endServer();
+    process.exit(0);
   };
-  process.once("SIGTERM", end).once("SIGINT", end);
+  process.once("SIGTERM", () => void end()).once("SIGINT", () => void end());
   // From when systemd is told: a reload may come before libvirt has answered, and after the policy was read.
   let isReloadAsked = false;
   let reload = (): void => void (isReloadAsked = true);

@@ -16,6 +16,7 @@ import type { Contest } from "../wire/daemon-status.ts";
 import { Churn } from "./churn.ts";
 import { GapMeter } from "./gap-meter.ts";
 import type { Journal } from "./journal.ts";
+import { Seal } from "./seal.ts";
 
 export interface UpkeepPorts {
   readonly kernel: Kernel;
@@ -33,6 +34,8 @@ export interface Disturbance {
   readonly by?: string;
 }
 
+type Tables = Desired["compiled"]["tables"];
+
 /** Why the kernel is looked at. */
 export interface Cause {
   /** Something else is desired than before. */
@@ -41,7 +44,7 @@ export interface Cause {
   /** Nobody else can have changed our tables since we wrote them: what we wrote is what the kernel holds. */
   readonly mayTrust?: boolean;
   /** What the kernel holds, where it was asked already. */
-  readonly listing?: ReturnType<Kernel["readTables"]> | undefined;
+  readonly listing?: Promise<Tables> | undefined;
 }
 
 /** Holds the kernel to what is desired, and measures how long something of ours was missing. */
@@ -56,7 +59,10 @@ export class Upkeep {
   /** When the kernel last took pass rules: the keeper goes on to ask iptables after that. */
   #passedAt: number | undefined;
   /** What the last transaction left in the kernel; undefined after a failure. */
-  #written: Desired["compiled"]["tables"] | undefined;
+  #written: Tables | undefined;
+  readonly #seal: Seal;
+  #sealTimer: NodeJS.Timeout | undefined;
+  #isTrusting = false;
   readonly #learned = new LearnedMemory();
   /** What was admitted when flows were cut last; undefined before the kernel was read. */
   #former: Former | undefined;
@@ -69,6 +75,7 @@ export class Upkeep {
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
     const { kernel, xtables, firewalld } = ports;
+    this.#seal = new Seal(kernel);
     this.#keeper = new PassRuleKeeper({
       xtables,
       firewalld,
@@ -107,6 +114,40 @@ export class Upkeep {
     return times === undefined ? undefined : { times, ...defined({ by: this.#disturber }) };
   }
 
+  /** Before the first listing, which may be spared then. */
+  readSeal(): Promise<void> {
+    return this.#seal.read();
+  }
+
+  /** Our tables were taken to be as the process before has left them: they are to be looked at when nobody waits for that any more. */
+  get isTrusting(): boolean {
+    return this.#isTrusting;
+  }
+
+  /** What the kernel holds: the likely tables themselves where the process before has left them, and nobody has changed them since. */
+  async listTables(likely: Promise<Tables>): Promise<Tables> {
+    if (this.#seal.isThere) {
+      const tables = await likely;
+      this.#isTrusting = this.#seal.open(tables);
+      if (this.#isTrusting) return tables;
+    }
+    this.#isTrusting = false;
+    return this.#ports.kernel.readTables(likely);
+  }
+
+  /** For the process after this one. */
+  async seal(): Promise<void> {
+    clearTimeout(this.#sealTimer);
+    this.#sealTimer = undefined;
+    if (this.#isOwner && this.#written) await this.#seal.put(this.#written);
+  }
+
+  /** It costs more than a change of one guest. */
+  #sealLater(): void {
+    // Who cannot be told is asked again after the next change.
+    this.#sealTimer ??= setTimeout(() => void this.seal().catch(() => undefined), sealMs).unref();
+  }
+
   /** Answers what was changed. What differs without a new desire is what another process did. */
   async holdTables(desired: Desired, why: Cause): Promise<readonly string[]> {
     const { kernel, journal } = this.#ports;
@@ -120,6 +161,7 @@ export class Upkeep {
     this.#former ??= plan.script === "" ? desired : formerOf(before);
     if (plan.script !== "") await this.#commit(plan.script);
     this.#written = tables;
+    this.#sealLater();
     if (plan.script === "") return [];
     const what = summaryOf(plan.changes);
     if (why.isNew) {
@@ -275,6 +317,8 @@ export function passSettingsOf(desired: Desired): PassRuleSettings {
 
 /** A listing each time. */
 const learnedMs = 30_000;
+/** How long what was written last may be unsealed, for the case that this process is killed. */
+const sealMs = 1_000;
 
 const secondsNow = () => performance.now() / 1000;
 

@@ -16,6 +16,7 @@ export class Gate {
   readonly #nftables: Nftables;
   readonly #tables: OwnTables;
   readonly #version: string;
+  #seal: string | undefined;
 
   /** Adopts at once. Throws {@link OwnedElsewhereError} when another gate lives. */
   constructor(nftables: Nftables, version: string) {
@@ -31,6 +32,7 @@ export class Gate {
       version: this.#version,
       pid: process.pid,
       tables: this.#tables.state,
+      ...(this.#seal !== undefined && { seal: this.#seal }),
     };
   }
 
@@ -60,16 +62,19 @@ export class Gate {
       case "adopt":
         return this.#tables.adopt();
       case "remove":
+        this.#seal = undefined;
         return this.#tables.remove();
       case "commit":
-        return this.#commit(request.script);
+        return this.#commit(request);
       default:
         request satisfies never;
     }
   }
 
-  #commit(script: string): void {
-    this.#nftables.run(withoutOwnedTables(script, this.#tables));
+  #commit({ script, seal }: Extract<GateControl, { kind: "commit" }>): void {
+    this.#seal = undefined;
+    if (script !== "") this.#nftables.run(withoutOwnedTables(script, this.#tables));
+    if (ownTables.every((table) => this.#tables.owns(table))) this.#seal = seal;
   }
 }
 

@@ -90,6 +90,19 @@ export function kernelContract(name: string, open: () => Promise<KernelUnderCont
       if (ownership.mode === "restore") expect(ownership.reason).not.toBe("");
     });
 
+    it("keeps a seal until the next commit, and where others can change the tables none", async () => {
+      const isOwner = (await under.kernel.ownership()).mode === "owner";
+      expect(await under.kernel.readSeal()).toBeUndefined();
+      await under.kernel.seal("these");
+      expect(await under.kernel.readSeal()).toBe(isOwner ? "these" : undefined);
+      await under.kernel.ownership();
+      await under.kernel.readTables();
+      expect(await under.kernel.readSeal()).toBe(isOwner ? "these" : undefined);
+      under.willBecome(tables);
+      await under.kernel.commit("add chain inet virtwall c\n");
+      expect(await under.kernel.readSeal()).toBeUndefined();
+    });
+
     it("never counts our tables among the foreign ones", async () => {
       const foreign = await under.kernel.readForeign();
       expect(foreign.filter((table) => table.name === "virtwall")).toEqual([]);
@@ -118,9 +131,11 @@ export function kernelContract(name: string, open: () => Promise<KernelUnderCont
       expect(events).toEqual([]);
     });
 
-    it("removes our tables, and again without complaint", async () => {
+    it("removes our tables with their seal, and again without complaint", async () => {
+      await under.kernel.seal("these");
       await under.kernel.removeTables();
       expect(await ours()).toEqual([]);
+      expect(await under.kernel.readSeal()).toBeUndefined();
       await under.kernel.removeTables();
     });
   });

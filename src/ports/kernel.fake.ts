@@ -18,10 +18,13 @@ export class FakeKernel implements Kernel {
   owner: Ownership = { mode: "owner" };
   /** Scripts that were committed, the oldest first. */
   readonly scripts: string[] = [];
+  /** How often our tables were listed whole. */
+  listings = 0;
   /** While set, every listing fails with these words. */
   listingFailure: string | undefined;
   /** While set, every commit is refused with these words. */
   commitFailure: string | undefined;
+  #sealed: string | undefined;
   readonly #listeners = new Set<(event: KernelEvent) => void>();
   readonly #outcomes: (readonly Table[])[] = [];
 
@@ -41,6 +44,7 @@ export class FakeKernel implements Kernel {
   }
 
   readTables(): Promise<readonly Table[]> {
+    this.listings++;
     return this.#list(this.tables);
   }
 
@@ -68,6 +72,7 @@ export class FakeKernel implements Kernel {
       return Promise.reject(new KernelError(this.commitFailure, { script }));
     }
     this.scripts.push(script);
+    this.#sealed = undefined;
     const touched = outcome ?? [];
     if (outcome !== undefined) this.tables = outcome;
     this.emit({ kind: "changed", tables: touched.map(({ family, name }) => ({ family, name })) });
@@ -79,11 +84,21 @@ export class FakeKernel implements Kernel {
       return Promise.reject(new KernelError(this.commitFailure));
     }
     this.tables = [];
+    this.#sealed = undefined;
     return Promise.resolve();
   }
 
   ownership(): Promise<Ownership> {
     return Promise.resolve(this.owner);
+  }
+
+  seal(word: string): Promise<void> {
+    if (this.owner.mode === "owner") this.#sealed = word;
+    return Promise.resolve();
+  }
+
+  readSeal(): Promise<string | undefined> {
+    return Promise.resolve(this.#sealed);
   }
 
   watch(listener: (event: KernelEvent) => void): () => void {

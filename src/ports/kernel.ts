@@ -20,6 +20,10 @@ export interface Kernel {
   /** Deletes our own tables, in one transaction. Nothing is left to own: for the end of all. */
   removeTables(): Promise<void>;
   ownership(): Promise<Ownership>;
+  /** In owner mode, a word for what our tables hold, kept for the process after this one until the next commit by anybody. */
+  seal(word: string): Promise<void>;
+  /** The word of {@link seal}, where nobody can have changed our tables since. Throws {@link KernelError}. */
+  readSeal(): Promise<string | undefined>;
   /** Calls back for every change of the ruleset by anybody, ourselves included. The function returned ends it. */
   watch(listener: (event: KernelEvent) => void): () => void;
   /** Our own tables without chains, and with those sets alone whose names are wanted: what others hold is not fetched. */

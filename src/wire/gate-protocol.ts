@@ -36,9 +36,10 @@ export type GateControl =
   | { readonly kind: "adopt" }
   /**
    * One transaction. Lines that do nothing but add an own table are left out, because the gate has made that
-   * table already, with flags that nft 1.0.6 cannot say.
+   * table already, with flags that nft 1.0.6 cannot say. `seal` is a word for what the tables hold after it: {@link GateStatus} tells it
+   * to whoever asks, until anything else is committed. To seal what is there, the script is empty.
    */
-  | { readonly kind: "commit"; readonly script: string }
+  | { readonly kind: "commit"; readonly script: string; readonly seal?: string }
   /** Deletes both own tables in one transaction. */
   | { readonly kind: "remove" };
 
@@ -61,6 +62,8 @@ export interface GateStatus {
   readonly version: string;
   readonly pid: number;
   readonly tables: readonly TableOwnership[];
+  /** Of the last commit, where it had one and both tables are owned since: nobody has changed them after it. */
+  readonly seal?: string;
 }
 
 export interface TableOwnership {
@@ -76,7 +79,7 @@ export type NumberedGateRequest = GateRequest & { readonly id: number };
 /** Undefined for anything that is not a request. */
 export function readGateRequest(value: unknown): NumberedGateRequest | undefined {
   if (!isObject(value)) return undefined;
-  const { id, kind, script, addresses, keys } = value as Partial<Record<string, unknown>>;
+  const { id, kind, addresses, keys, ...rest } = value as Partial<Record<string, unknown>>;
   if (typeof id !== "number") return undefined;
   switch (kind) {
     case "status":
@@ -84,7 +87,7 @@ export function readGateRequest(value: unknown): NumberedGateRequest | undefined
     case "remove":
       return { id, kind };
     case "commit":
-      return typeof script === "string" ? { id, kind, script } : undefined;
+      return readCommit(id, rest);
     case "flows":
       return isAddresses(addresses) ? { id, kind, addresses } : undefined;
     case "cut":
@@ -116,6 +119,15 @@ function readFlowReply(
     : undefined;
 }
 
+function readCommit(
+  id: number,
+  { script, seal }: Partial<Record<string, unknown>>,
+): NumberedGateRequest | undefined {
+  if (typeof script !== "string") return undefined;
+  if (seal === undefined) return { id, kind: "commit", script };
+  return typeof seal === "string" ? { id, kind: "commit", script, seal } : undefined;
+}
+
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
@@ -126,13 +138,14 @@ function isAddresses(value: unknown): value is readonly Address[] {
 
 function isGateStatus(value: unknown): value is GateStatus {
   if (!isObject(value)) return false;
-  const { protocol, version, pid, tables } = value as Partial<Record<string, unknown>>;
+  const { protocol, version, pid, tables, seal } = value as Partial<Record<string, unknown>>;
   return (
     protocol === gateProtocol &&
     typeof version === "string" &&
     typeof pid === "number" &&
     Array.isArray(tables) &&
-    tables.every(isObject)
+    tables.every(isObject) &&
+    (seal === undefined || typeof seal === "string")
   );
 }
 

@@ -82,6 +82,14 @@ export class NftKernel implements Kernel {
       : ownershipOf(await this.#gate.ask({ kind: "adopt" }));
   }
 
+  async readSeal(): Promise<string | undefined> {
+    return (await this.#gate?.ask({ kind: "status" }))?.seal;
+  }
+
+  async seal(word: string): Promise<void> {
+    await this.#gate?.ask({ kind: "commit", script: "", seal: word });
+  }
+
   watch(listener: (event: KernelEvent) => void): () => void {
     return watchRuleset(listener);
   }

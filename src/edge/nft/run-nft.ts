@@ -1,5 +1,13 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  unlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KernelError } from "../../ports/kernel.ts";
@@ -146,19 +154,26 @@ function openOutput(): { readonly writeEnd: number; readonly take: () => string 
 }
 
 function openUnnamed(folder: string): ReturnType<typeof openOutput> {
+  const file = join(folder, "output");
   try {
-    const file = join(folder, "output");
     const writeEnd = openSync(file, "wx", 0o600);
-    let readEnd: number | undefined = openSync(file, "r");
-    const take = (): string => {
-      if (readEnd === undefined) return "";
-      const text = readFileSync(readEnd, "utf8");
-      closeSync(readEnd);
-      readEnd = undefined;
-      return text;
-    };
-    return { writeEnd, take };
+    try {
+      return { writeEnd, take: takeOnce(openSync(file, "r")) };
+    } finally {
+      unlinkSync(file);
+    }
   } finally {
-    rmSync(folder, { recursive: true });
+    rmdirSync(folder);
   }
+}
+
+function takeOnce(descriptor: number): () => string {
+  let readEnd: number | undefined = descriptor;
+  return () => {
+    if (readEnd === undefined) return "";
+    const text = readFileSync(readEnd, "utf8");
+    closeSync(readEnd);
+    readEnd = undefined;
+    return text;
+  };
 }
