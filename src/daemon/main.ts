@@ -14,6 +14,7 @@ import { readersGroupId } from "../edge/socket/readers-socket.ts";
 import type { RequestHandler } from "../edge/socket/serve-client.ts";
 import { readGatePid, watchGate } from "../edge/socket/watch-gate.ts";
 import { XtablesPrograms } from "../edge/xtables/xtables.ts";
+import { parseAhead } from "../parse/inventory.ts";
 import { KernelError } from "../ports/kernel.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
 import { answerRequests } from "./answer.ts";
@@ -48,7 +49,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
   const { answer, begin } = answerLater();
   const endServer = await serveDaemon(settings.daemonSocket, answer, readersGroupId());
   const kernel = await openKernel({ gate: "lasting", socket: settings.gateSocket });
-  const opened = openSources(settings);
+  const opened = openSources({ ...settings, onGuest: parseAhead });
   const unconfirmed = { stateFolder: settings.stateFolder, sources: opened, journal };
   const refusal = await takeBackUnconfirmed(unconfirmed);
   const sources = new HeldSources(opened);

@@ -15,6 +15,11 @@ const guestIn = remembered(parseGuestXml);
 const networkIn = remembered(parseNetworkXml);
 const leasesIn = remembered(parseLeases);
 
+/** What is parsed now need not be when {@link parseInventory} is asked about the same text. */
+export function parseAhead(guest: SourceText): void {
+  guestIn(guest);
+}
+
 /**
  * What libvirt says, understood as far as it can be: a text or a part of it that makes no sense is left out with a problem at its
  * place, and takes nothing else along. Of two things that cannot both be, the first stays.

@@ -28,6 +28,11 @@ export class KnownGuests {
     return this.#texts;
   }
 
+  /** As it was taken last. */
+  find(uuid: string): SourceText | undefined {
+    return this.#known.get(uuid)?.source;
+  }
+
   expect(change: ExpectedChange): void {
     switch (change.kind) {
       case "everything":

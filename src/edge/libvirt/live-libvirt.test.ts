@@ -9,7 +9,7 @@ import { VirshSession } from "./virsh-session.ts";
 test("the test driver's guest and network are read by one long-lived virsh", async () => {
   const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
   await writeFile(join(folder, "virbr0.status"), "[]");
-  const libvirt = new LiveLibvirt("test:///default", folder);
+  const libvirt = new LiveLibvirt("test:///default", { leaseFolder: folder });
   try {
     const texts = await libvirt.read();
     expect(texts.guests.map((guest) => guest.file)).toEqual(["libvirt:guest/test.xml"]);
@@ -32,13 +32,27 @@ test("a guest goes by its own name or else its UUID, and not by a name that its 
      <metadata><own:note xmlns:own='urn:own'><name>web1</name></own:note></metadata></domain>`;
   const guests = [guest("web1", web1), guest("a guest", odd), guest(odd ?? "", impostor)];
   await writeFile(join(folder, "node.xml"), `<node>${guests.join("")}</node>`);
-  const libvirt = new LiveLibvirt(`test://${folder}/node.xml`, folder);
+  const libvirt = new LiveLibvirt(`test://${folder}/node.xml`, { leaseFolder: folder });
   try {
     const files = (await libvirt.read()).guests.map(({ file }) => file);
     expect(files).toEqual(["web1", odd, impostor].map((name) => `libvirt:guest/${name}.xml`));
   } finally {
     libvirt.close();
     await rm(folder, { recursive: true });
+  }
+});
+
+test("a guest's XML is handed out ahead once, until it says something else", async () => {
+  const texts: string[] = [];
+  const onGuest = ({ text }: { readonly text: string }): void => void texts.push(text);
+  const libvirt = new LiveLibvirt("test:///default", { onGuest });
+  try {
+    const [first] = (await libvirt.read()).guests;
+    libvirt.expectChange({ kind: "everything" });
+    expect((await libvirt.read()).guests[0]).toBe(first);
+    expect(texts).toEqual([first?.text]);
+  } finally {
+    libvirt.close();
   }
 });
 
@@ -114,7 +128,7 @@ test("without virsh the package to install is named", async () => {
 
 test("a watch tells once libvirt's events are listened to, and what is known then is not asked for again", async () => {
   const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
-  const libvirt = new LiveLibvirt("test:///default", folder);
+  const libvirt = new LiveLibvirt("test:///default", { leaseFolder: folder });
   let count = 0;
   const stop = libvirt.watch(() => count++);
   try {

@@ -12,7 +12,7 @@ import { watchChild } from "../host/watch-child.ts";
 import { KnownGuests } from "./known-guests.ts";
 import { VirshSession } from "./virsh-session.ts";
 
-const leaseFolder = "/var/lib/libvirt/dnsmasq";
+const libvirtLeases = "/var/lib/libvirt/dnsmasq";
 /** `virsh net-update` changes a running network without an event (libvirt 11.3); of reservations dnsmasq's files tell at once. */
 const silentChangeMs = 30_000;
 const reservationFile = ".hostsfile";
@@ -29,6 +29,12 @@ const commands = {
 const kinds = ["guest", "network"] as const;
 type Kind = (typeof kinds)[number];
 
+export interface LiveLibvirtOptions {
+  readonly leaseFolder?: string;
+  /** Called with each guest's XML that is new, while libvirt is waited for: a good time to parse it. */
+  readonly onGuest?: ((text: SourceText) => void) | undefined;
+}
+
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
 export class LiveLibvirt implements LibvirtSource {
   readonly #uris: Readonly<Record<Kind, string>>;
@@ -39,12 +45,14 @@ export class LiveLibvirt implements LibvirtSource {
   #networks: readonly SourceText[] = [];
   #areNetworksStale = true;
   #reading: Promise<unknown> = Promise.resolve();
+  readonly #onGuest: LiveLibvirtOptions["onGuest"];
 
-  constructor(uri: string, leases = leaseFolder) {
+  constructor(uri: string, { leaseFolder = libvirtLeases, onGuest }: LiveLibvirtOptions = {}) {
     this.#uris = { guest: uri, network: networkUri(uri) };
     const { guest, network } = this.#uris;
     this.#sessions = { guest: new VirshSession(guest), network: new VirshSession(network) };
-    this.#leaseFolder = leases;
+    this.#leaseFolder = leaseFolder;
+    this.#onGuest = onGuest;
   }
 
   /** One after another: what one asks for, the next one knows. */
@@ -106,8 +114,10 @@ export class LiveLibvirt implements LibvirtSource {
     const mayKeep = this.#listening.size === 2 && [...this.#listening.values()].every(Boolean);
     if (!mayKeep) this.expectChange({ kind: "everything" });
     try {
-      if (this.#areNetworksStale) await this.#readNetworks();
-      if (this.#guests.isStale) await this.#readGuests();
+      await allDone([
+        this.#areNetworksStale && this.#readNetworks(),
+        this.#guests.isStale && this.#readGuests(),
+      ]);
       return { networks: this.#networks, guests: this.#guests.texts };
     } catch (error) {
       this.expectChange({ kind: "everything" });
@@ -128,11 +138,20 @@ export class LiveLibvirt implements LibvirtSource {
     const uuids = await this.#list("guest");
     const running = await Promise.all(
       uuids.map(async (uuid): Promise<[string, SourceText][]> => {
-        const text = kept.get(uuid) ?? (await this.#dump("guest", uuid));
+        const text = kept.get(uuid) ?? (await this.#readGuest(uuid));
         return text === undefined ? [] : [[uuid, text]];
       }),
     );
     this.#guests.take(new Map(running.flat()));
+  }
+
+  async #readGuest(uuid: string): Promise<SourceText | undefined> {
+    const text = await this.#dump("guest", uuid);
+    if (text === undefined) return undefined;
+    const known = this.#guests.find(uuid);
+    if (known?.file === text.file && known.text === text.text) return known;
+    this.#onGuest?.(text);
+    return text;
   }
 
   async #list(kind: Kind): Promise<string[]> {
@@ -158,6 +177,13 @@ export class LiveLibvirt implements LibvirtSource {
     if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
     const name = /<name>([^<]*)<\/name>/.exec(stdout)?.[1];
     return { file: libvirtFile(kind, { name, uuid }), text: stdout };
+  }
+}
+
+/** Waits for all, so that none goes on beside the next reading. Throws what the first one threw that failed. */
+async function allDone(tasks: readonly (Promise<void> | false)[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(tasks)) {
+    if (outcome.status === "rejected") throw outcome.reason;
   }
 }
 

@@ -13,7 +13,7 @@ import { IpHost } from "../host/ip-host.ts";
 import { askAgent } from "./ask-agent.ts";
 import { DirectoryLibvirt } from "./directory-libvirt.ts";
 import { GuestWord } from "./guest-word.ts";
-import { LiveLibvirt } from "./live-libvirt.ts";
+import { LiveLibvirt, type LiveLibvirtOptions } from "./live-libvirt.ts";
 
 export interface Sources {
   readonly policy: PolicySource;
@@ -32,6 +32,7 @@ export interface SourceSettings {
   readonly connectUri: string;
   /** A folder in place of libvirt. */
   readonly inventoryFolder?: string;
+  readonly onGuest?: LiveLibvirtOptions["onGuest"];
 }
 
 export function openSources(settings: SourceSettings): Sources {
@@ -40,7 +41,7 @@ export function openSources(settings: SourceSettings): Sources {
   const theirs = folder === undefined ? libvirtFilterFolder : join(folder, "nwfilter");
   const filters = new FilterFolders(ownFilterFolder(settings.policyFile), theirs);
   if (folder === undefined) {
-    const libvirt = new LiveLibvirt(settings.connectUri);
+    const libvirt = new LiveLibvirt(settings.connectUri, { onGuest: settings.onGuest });
     const learned = new GuestWord((uuid) => askAgent(settings.connectUri, uuid));
     const close = (): void => {
       learned.close();
