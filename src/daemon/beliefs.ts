@@ -114,7 +114,7 @@ export class Beliefs {
     return this.#decision?.desired?.inventory.guests.some(({ name }) => name === guest) ?? false;
   }
 
-  /** A hook's word on a guest: its live XML, or that it is gone. It counts until libvirt's own listing says the same, a minute at most. */
+  /** A hook's word on a guest: its live XML, or that it is gone. It counts until libvirt's own listing says the same, or has not for a minute. */
   hear(guest: GuestIdentity, text: string | undefined): void {
     this.#hooked.hear(guest, text);
     this.#sources.libvirt.expectChange({ kind: "guest", name: guest.name });
@@ -154,7 +154,7 @@ export class Beliefs {
     this.#isStale = true;
   }
 
-  /** After this time a hook's word is to be looked at again. */
+  /** After this time libvirt's listing alone is believed. */
   get hookLifetimeMs(): number {
     return this.#hooked.lifetimeMs;
   }
@@ -192,7 +192,6 @@ export class Beliefs {
 
   /** Decides anew where something that was read has changed. True if so. Needs every source to have been read once. */
   reconsider(): boolean {
-    if (this.#hooked.expire()) this.#isStale = true;
     if (!this.#isStale || !this.#policy || !this.#libvirtTexts || !this.#interfaces) return false;
     this.#isStale = false;
     const { policy, problems } = this.#policy;

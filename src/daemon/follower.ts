@@ -146,7 +146,7 @@ export class Follower {
 
   /** Brings the kernel to what hooks said, without a question to libvirt; resolves once that is done or has failed. */
   hurry(): Promise<void> {
-    setTimeout(() => this.#mark(0, "hooks"), this.beliefs.hookLifetimeMs + 1).unref();
+    setTimeout(() => this.#mark(0, "libvirt"), this.beliefs.hookLifetimeMs + 1).unref();
     return new Promise((resolve) => {
       this.#hurried.push(resolve);
       this.#libvirtReading.interrupt();

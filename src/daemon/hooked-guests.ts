@@ -40,20 +40,24 @@ export class HookedGuests {
     this.#heard = [...others, { name, uuid, text, at: performance.now() }];
   }
 
-  /** libvirt's listing, as of a moment at which the reading began: whatever was heard before that and is in it, or was gone, is settled. */
+  /**
+   * libvirt's listing, as of a moment at which the reading began: whatever was heard before that and is in it, or was gone, is settled,
+   * and so is what has not come into it for too long. Without a listing nothing is: where many guests start by themselves libvirt answers
+   * nobody for minutes.
+   */
   settle(listed: readonly SourceText[], began: number): boolean {
     if (this.#heard.length === 0) return false;
     const identities = listed.map(identityOf);
-    return this.#keep(
+    const kept = this.#heard.filter(
       ({ at, text, ...guest }) =>
-        at >= began || (text !== undefined && !identities.some((other) => isSame(guest, other))),
+        at >= began ||
+        (text !== undefined &&
+          began - at <= this.#lifetimeMs &&
+          !identities.some((other) => isSame(guest, other))),
     );
-  }
-
-  /** Drops what libvirt has not confirmed for too long. True if there was any. */
-  expire(): boolean {
-    const oldest = performance.now() - this.#lifetimeMs;
-    return this.#keep(({ at }) => at > oldest);
+    const isChanged = kept.length !== this.#heard.length;
+    this.#heard = kept;
+    return isChanged;
   }
 
   /** The listing with what was heard in the place of what it says of the same guests. */
@@ -68,13 +72,6 @@ export class HookedGuests {
       return { file: before?.source.file ?? libvirtFile("guest", heard), text: heard.text };
     });
     return [...others.map(({ source }) => source), ...present];
-  }
-
-  #keep(isKept: (heard: Heard) => boolean): boolean {
-    const kept = this.#heard.filter(isKept);
-    const isChanged = kept.length !== this.#heard.length;
-    this.#heard = kept;
-    return isChanged;
   }
 }
 
