@@ -10,6 +10,7 @@ import { Beliefs, type SourcePorts } from "./beliefs.ts";
 import { describeDecision } from "./describe-decision.ts";
 import { Interruptible } from "./interruptible.ts";
 import { Refusals } from "./refusals.ts";
+import { namedWithinMs } from "./seen-taps.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { passSettingsOf, Upkeep, type Disturbance, type UpkeepPorts } from "./upkeep.ts";
 
@@ -44,8 +45,6 @@ const canWait = ["libvirt", "host", "learned", "pass rules"] as const;
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
 const gatherMs = { policy: 15, filters: 15, libvirt: 15, host: 100, learned: 200 } as const;
-/** After a tap has come libvirt has told by then whose it is. */
-const lateEventMs = 2_000;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 
@@ -354,7 +353,7 @@ export class Follower {
     const taps = this.beliefs.takeMovedTaps();
     if (taps.length === 0) return;
     this.expectLibvirt({ kind: "taps", taps });
-    setTimeout(() => this.#askWhose(taps), lateEventMs).unref();
+    setTimeout(() => this.#askWhose(taps), namedWithinMs + 100).unref();
   }
 
   /** A nic that is plugged into a guest that runs is told of by an event alone, and that one was late or lost. */

@@ -5,7 +5,7 @@ import type { HostInterface } from "../model/inventory.ts";
  * A nic that is plugged into a guest that runs is in its XML only after its tap is there (libvirt, end of qemuDomainAttachNetDevice): an
  * answer of before this time says nothing of a tap that has come. The daemon asks once more soon after it.
  */
-const namedWithinMs = 1_900;
+export const namedWithinMs = 1_900;
 
 /** Taps, as one listing of the host's links after another shows them. */
 export class SeenTaps {
