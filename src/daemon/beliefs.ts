@@ -16,14 +16,15 @@ import {
   type ParsedTexts,
 } from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
-import type {
-  FilterSource,
-  FilterTexts,
-  HostSource,
-  LearnedFacts,
-  LearnedSource,
-  LibvirtSource,
-  PolicySource,
+import {
+  SourceError,
+  type FilterSource,
+  type FilterTexts,
+  type HostSource,
+  type LearnedFacts,
+  type LearnedSource,
+  type LibvirtSource,
+  type PolicySource,
 } from "../ports/sources.ts";
 import type { SavedState } from "../ports/state.ts";
 import {
@@ -114,7 +115,7 @@ export class Beliefs {
     return this.#decision?.desired?.inventory.guests.some(({ name }) => name === guest) ?? false;
   }
 
-  /** A hook's word on a guest: its live XML, or that it is gone. It counts until libvirt's own listing says the same, or has not for a minute. */
+  /** A hook's word on a guest: its live XML, or that it is gone. It counts until libvirt's own listing says the same, or does not for a minute. */
   hear(guest: GuestIdentity, text: string | undefined): void {
     this.#hooked.hear(guest, text);
     this.#sources.libvirt.expectChange({ kind: "guest", name: guest.name });
@@ -252,6 +253,10 @@ export class Beliefs {
     const began = performance.now();
     const { named } = this.#taps;
     const texts = await this.#sources.libvirt.read();
+    if (texts.late !== undefined) {
+      this.#takeLibvirt(texts);
+      throw new SourceError(texts.late);
+    }
     if (!this.#hasReadLibvirt) this.#isStale = true;
     this.#hasReadLibvirt = true;
     this.#hookedNetworks.clear();

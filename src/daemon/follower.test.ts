@@ -176,6 +176,32 @@ test("a source that fails keeps what was read before, is told once, and is asked
   expect(events()).toContain("recovered");
 });
 
+test("what libvirt says while it lists no guests is taken and told, and settles no hook's word", async () => {
+  const guest = { name: "g", uuid: "00000000-0000-4000-8000-000000000001" };
+  const xml = (tap: string) =>
+    `<domain id='1'><name>g</name><uuid>${guest.uuid}</uuid><devices><interface type='bridge'>
+      <mac address='52:54:00:00:00:01'/><source bridge='br0'/><target dev='${tap}'/></interface></devices></domain>`;
+  const texts = { ...noTexts, guests: [{ file: "g.xml", text: xml("vnet1") }] };
+  libvirt.set(texts);
+  await follower.start();
+  follower.beliefs.hear(guest, xml("vnet2"));
+  await follower.hurry();
+  const network = "<network><name>n</name><bridge name='virbr9'/></network>";
+  const networks = [{ file: "n.xml", text: network }];
+  libvirt.set({ ...texts, networks, late: "libvirt does not list the guests" });
+  const inventory = () => follower.beliefs.decision?.desired?.inventory;
+  const known = () => ({
+    networks: inventory()?.networks.map(({ name }) => name),
+    taps: inventory()?.guests.flatMap(({ nics }) => nics.map(({ tap }) => tap)),
+    errors: follower.errors,
+  });
+  await expect
+    .poll(known)
+    .toEqual({ networks: ["n"], taps: ["vnet2"], errors: ["libvirt does not list the guests"] });
+  libvirt.set({ ...texts, networks });
+  await expect.poll(known).toEqual({ networks: ["n"], taps: ["vnet1"], errors: [] });
+});
+
 test("while libvirt was never read nothing is applied", async () => {
   libvirt.fail("libvirt does not answer");
   const outcome = await follower.start();

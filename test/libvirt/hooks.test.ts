@@ -176,7 +176,7 @@ describe("with hooks", () => {
     await begin();
     // An admin's own, which libvirt runs after ours: what it sees is what stood when ours had ended.
     await mkdir(world.pathOf("/etc/libvirt/hooks/qemu.d"), { recursive: true });
-    const probe = `#!/bin/sh\nnft list ruleset >"/run/seen-$1-$2"\n`;
+    const probe = `#!/bin/sh\nnft list ruleset >"/run/seen-$1-$2"\nwhile [ -e "/run/held-$1" ]; do sleep 0.05; done\n`;
     await writeFile(world.pathOf("/etc/libvirt/hooks/qemu.d/zz-admin"), probe, { mode: 0o755 });
   });
   afterAll(end);
@@ -212,6 +212,26 @@ describe("with hooks", () => {
   });
 
   followsEvents();
+
+  test("while libvirt waits for one guest's hook and lists none, the others' nics are followed", async () => {
+    await libvirt.startGuest(web1);
+    const held = world.pathOf("/run/held-slow");
+    await writeFile(held, "");
+    const slow = libvirt.startGuest({ name: "slow", mac: "52:54:00:00:00:0c", paused: true });
+    try {
+      const began = () => readFile(world.pathOf("/run/seen-slow-prepare"), "utf8").catch(() => "");
+      await expect.poll(began, { timeout: 30_000 }).not.toBe("");
+      await libvirt.virsh("attach-device", "web1", await xmlFile("second", second), "--live");
+      const tap = await tapOf("web1", "52:54:00:00:00:0a");
+      await expect.poll(bridgeTable, { timeout: 30_000 }).toContain(`"${tap}"`);
+      expect(await virtwall(world, "events")).toContain("libvirt does not list the guests");
+    } finally {
+      await rm(held);
+      await slow;
+    }
+    await libvirt.virsh("destroy", "slow");
+    await libvirt.virsh("destroy", "web1");
+  });
 
   /** As XML writes them, and as they are. */
   test.each([

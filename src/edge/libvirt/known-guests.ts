@@ -58,6 +58,11 @@ export class KnownGuests {
     else if (/^\S/.test(line)) this.expect({ kind: "everything" });
   }
 
+  /** Of those that run, by UUID. */
+  get sources(): ReadonlyMap<string, SourceText> {
+    return new Map([...this.#known].map(([uuid, { source }]) => [uuid, source]));
+  }
+
   /** The guests of which nothing was heard. What is heard from now on concerns the next time. */
   takeKept(): ReadonlyMap<string, SourceText> {
     const [isAllStale, names, taps] = [this.#isAllStale, this.#names, this.#taps];

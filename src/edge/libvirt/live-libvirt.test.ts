@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,6 +106,51 @@ test("a session that is closed answers nothing more, and the next command has an
     expect((await session.run("list --name")).stdout.trim()).toBe("test");
   } finally {
     session.close();
+  }
+});
+
+test("while libvirt is busy with one guest and lists none, the others are followed, and it is told", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  const [web1, web2] = ["1", "2"].map((end) => `00000000-0000-4000-8000-00000000000${end}`);
+  const guest = (name: string, uuid: string | undefined, title: string) =>
+    `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><title>${title}</title><memory>1024</memory><os><type>hvm</type></os></domain>`;
+  const become = (title: string) =>
+    writeFile(
+      join(folder, "node.xml"),
+      `<node>${guest("web1", web1, title)}${guest("web2", web2, title)}</node>`,
+    );
+  const unanswered = join(folder, "unanswered");
+  // Each virsh reads the node's file at its start.
+  const virsh = `#!/bin/sh
+while IFS= read -r line; do
+  while grep -qxF "$line" ${unanswered}; do sleep 0.02; done
+  printf '%s\n' "$line"
+done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: "utf8" }).trim()} "$@"`;
+  await writeFile(join(folder, "virsh"), virsh, { mode: 0o755 });
+  const path = process.env["PATH"];
+  process.env["PATH"] = `${folder}:${path}`;
+  const options = { leaseFolder: folder, patienceMs: 2_000 };
+  const libvirt = new LiveLibvirt(`test://${folder}/node.xml`, options);
+  const titles = async () => {
+    const { guests, late } = await libvirt.read();
+    return { late, titles: guests.map(({ text }) => /<title>(.*)</.exec(text)?.[1]) };
+  };
+  try {
+    await become("old");
+    expect(await titles()).toEqual({ late: undefined, titles: ["old", "old"] });
+    await become("new");
+    await writeFile(unanswered, `list --uuid\ndumpxml ${web1}\n`);
+    libvirt.expectChange({ kind: "everything" });
+    await expect.poll(titles, { timeout: 30_000 }).toEqual({
+      late: expect.stringMatching(/says nothing of libvirt:guest\/web1.xml: /),
+      titles: ["old", "new"],
+    });
+    await writeFile(unanswered, "");
+    await expect.poll(titles, { timeout: 30_000 }).toMatchObject({ late: undefined });
+  } finally {
+    process.env["PATH"] = path;
+    libvirt.close();
+    await rm(folder, { recursive: true });
   }
 });
 

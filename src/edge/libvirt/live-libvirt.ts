@@ -1,3 +1,4 @@
+import { defined } from "../../base/defined.ts";
 import { libvirtFile, uuidPattern } from "../../model/source-text.ts";
 import {
   SourceError,
@@ -16,6 +17,8 @@ const libvirtLeases = "/var/lib/libvirt/dnsmasq";
 /** `virsh net-update` changes a running network without an event (libvirt 11.3); of reservations dnsmasq's files tell at once. */
 const silentChangeMs = 30_000;
 const reservationFile = ".hostsfile";
+/** Of all guests; one alone that libvirt is busy with keeps it from listing any (9.0: it waits for the lock of each in turn). */
+const defaultPatienceMs = 5_000;
 /** Only a guest that runs has a number. */
 const runningPattern = /^\s*<domain [^>]*\bid=/;
 const commands = {
@@ -33,6 +36,8 @@ export interface LiveLibvirtOptions {
   readonly leaseFolder?: string;
   /** Called with each guest's XML that is new, while libvirt is waited for: a good time to parse it. */
   readonly onGuest?: ((text: SourceText) => void) | undefined;
+  /** For how long a listing of the guests is waited for, once there was one. */
+  readonly patienceMs?: number;
 }
 
 /** A running libvirt, asked through `virsh`. Everything is asked by UUID: names are chosen by others. */
@@ -46,11 +51,19 @@ export class LiveLibvirt implements LibvirtSource {
   #areNetworksStale = true;
   #reading: Promise<unknown> = Promise.resolve();
   readonly #onGuest: LiveLibvirtOptions["onGuest"];
+  readonly #patienceMs: number;
+  /** For guest after guest, while a listing is awaited. */
+  readonly #apart: VirshSession;
+  /** While libvirt owes us a listing: the guests of which it says nothing either, by UUID. */
+  #mute: Set<string> | undefined;
 
-  constructor(uri: string, { leaseFolder = libvirtLeases, onGuest }: LiveLibvirtOptions = {}) {
+  constructor(uri: string, options: LiveLibvirtOptions = {}) {
+    const { leaseFolder = libvirtLeases, onGuest, patienceMs = defaultPatienceMs } = options;
     this.#uris = { guest: uri, network: networkUri(uri) };
     const { guest, network } = this.#uris;
     this.#sessions = { guest: new VirshSession(guest), network: new VirshSession(network) };
+    this.#apart = new VirshSession(guest, patienceMs);
+    this.#patienceMs = patienceMs;
     this.#leaseFolder = leaseFolder;
     this.#onGuest = onGuest;
   }
@@ -107,18 +120,24 @@ export class LiveLibvirt implements LibvirtSource {
 
   close(): void {
     for (const kind of kinds) this.#sessions[kind].close();
+    this.#apart.close();
   }
 
   /** What is known stays true while both event programs listen: they tell when they begin to, and when they end. */
-  async #readXml(): Promise<Pick<LibvirtTexts, "networks" | "guests">> {
+  async #readXml(): Promise<Pick<LibvirtTexts, "networks" | "guests" | "late">> {
     const mayKeep = this.#listening.size === 2 && [...this.#listening.values()].every(Boolean);
     if (!mayKeep) this.expectChange({ kind: "everything" });
     try {
-      await allDone([
-        this.#areNetworksStale && this.#readNetworks(),
-        this.#guests.isStale && this.#readGuests(),
-      ]);
-      return { networks: this.#networks, guests: this.#guests.texts };
+      const networks = this.#areNetworksStale ? this.#readNetworks() : undefined;
+      const guests = this.#followGuests();
+      // Both, so that none goes on beside the next reading.
+      await Promise.allSettled([networks, guests]);
+      await networks;
+      return defined({
+        late: await guests,
+        networks: this.#networks,
+        guests: this.#guests.texts,
+      });
     } catch (error) {
       this.expectChange({ kind: "everything" });
       throw error;
@@ -129,8 +148,36 @@ export class LiveLibvirt implements LibvirtSource {
     // First, so that a change while libvirt is asked counts for the next time.
     this.#areNetworksStale = false;
     const uuids = await this.#list("network");
-    const texts = await Promise.all(uuids.map((uuid) => this.#dump("network", uuid)));
-    this.#networks = texts.filter((text) => text !== undefined);
+    const texts = await Promise.all(
+      uuids.map(async (uuid) => {
+        const stdout = await this.#dump("network", uuid);
+        return stdout === undefined ? [] : [sourceOf("network", uuid, stdout)];
+      }),
+    );
+    this.#networks = texts.flat();
+  }
+
+  /** Answers what libvirt owes us; undefined: nothing. */
+  async #followGuests(): Promise<string | undefined> {
+    let mute = this.#mute;
+    if (mute === undefined) {
+      if (!this.#guests.isStale) return undefined;
+      const whole = this.#readGuests();
+      if (this.#guests.texts.length === 0) return whole.then(() => undefined);
+      if (await endsWithin(whole, this.#patienceMs)) return undefined;
+      this.#mute = mute = new Set();
+      const end = (): void => {
+        this.#mute = undefined;
+        // It may be older than what was asked meanwhile.
+        this.expectChange({ kind: "everything" });
+      };
+      whole.then(end, end);
+      this.expectChange({ kind: "everything" });
+    }
+    await this.#readApart(mute);
+    const files = [...mute].map((uuid) => this.#guests.find(uuid)?.file ?? uuid);
+    const others = files.length === 0 ? "" : `, and says nothing of ${files.join(", ")}`;
+    return `libvirt does not list the guests${others}: what it said of them last stays in force`;
   }
 
   async #readGuests(): Promise<void> {
@@ -145,9 +192,40 @@ export class LiveLibvirt implements LibvirtSource {
     this.#guests.take(new Map(running.flat()));
   }
 
+  /** The guests that ran when libvirt listed them last, as far as they may have changed. */
+  async #readApart(mute: Set<string>): Promise<void> {
+    const kept = this.#guests.takeKept();
+    const isAsked = (uuid: string): boolean => !kept.has(uuid) && !mute.has(uuid);
+    const uuids = [...this.#guests.sources.keys()].filter(isAsked);
+    const asked = uuids.map((uuid) => this.#apart.run(dumpCommand("guest", uuid)));
+    const outcomes = await Promise.allSettled(asked);
+    const first = outcomes.findIndex(({ status }) => status === "rejected");
+    if (first >= 0) {
+      // Those behind it were not asked at all.
+      mute.add(uuids[first] ?? "");
+      this.expectChange({ kind: "everything" });
+    }
+    const sources = new Map(this.#guests.sources);
+    for (const [index, uuid] of uuids.entries()) {
+      const outcome = outcomes[index];
+      // What virsh refuses may be gone, or libvirt may: its listing will tell.
+      if (outcome?.status !== "fulfilled" || outcome.value.error !== "") continue;
+      const text = this.#take(uuid, outcome.value.stdout);
+      if (text === undefined) sources.delete(uuid);
+      else sources.set(uuid, text);
+    }
+    this.#guests.take(sources);
+  }
+
   async #readGuest(uuid: string): Promise<SourceText | undefined> {
-    const text = await this.#dump("guest", uuid);
-    if (text === undefined) return undefined;
+    const stdout = await this.#dump("guest", uuid);
+    return stdout === undefined ? undefined : this.#take(uuid, stdout);
+  }
+
+  /** Undefined: it was stopped, but is defined: this is what it will be at its next start, without taps. */
+  #take(uuid: string, stdout: string): SourceText | undefined {
+    if (!runningPattern.test(stdout)) return undefined;
+    const text = sourceOf("guest", uuid, stdout);
     const known = this.#guests.find(uuid);
     if (known?.file === text.file && known.text === text.text) return known;
     this.#onGuest?.(text);
@@ -165,25 +243,33 @@ export class LiveLibvirt implements LibvirtSource {
   }
 
   /** Undefined: it was stopped since it was listed. */
-  async #dump(kind: Kind, uuid: string): Promise<SourceText | undefined> {
-    const command = `${commands[kind].dump} ${uuid}`;
+  async #dump(kind: Kind, uuid: string): Promise<string | undefined> {
+    const command = dumpCommand(kind, uuid);
     const { stdout, error } = await this.#sessions[kind].run(command);
-    if (error !== "") {
-      // virsh has several words for what is not there, and uses them where libvirt does not answer too.
-      if (!(await this.#list(kind)).includes(uuid)) return undefined;
-      throw new SourceError(`virsh ${command}: ${error}`);
-    }
-    // Stopped too, but defined: this is what it will be at its next start, without taps.
-    if (kind === "guest" && !runningPattern.test(stdout)) return undefined;
-    const name = /<name>([^<]*)<\/name>/.exec(stdout)?.[1];
-    return { file: libvirtFile(kind, { name, uuid }), text: stdout };
+    if (error === "") return stdout;
+    // virsh has several words for what is not there, and uses them where libvirt does not answer too.
+    if (!(await this.#list(kind)).includes(uuid)) return undefined;
+    throw new SourceError(`virsh ${command}: ${error}`);
   }
 }
 
-/** Waits for all, so that none goes on beside the next reading. Throws what the first one threw that failed. */
-async function allDone(tasks: readonly (Promise<void> | false)[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(tasks)) {
-    if (outcome.status === "rejected") throw outcome.reason;
+function dumpCommand(kind: Kind, uuid: string): string {
+  return `${commands[kind].dump} ${uuid}`;
+}
+
+function sourceOf(kind: Kind, uuid: string, text: string): SourceText {
+  const name = /<name>([^<]*)<\/name>/.exec(text)?.[1];
+  return { file: libvirtFile(kind, { name, uuid }), text };
+}
+
+/** Throws what the task throws within that time. */
+async function endsWithin(task: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
+  try {
+    return await Promise.race([task.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

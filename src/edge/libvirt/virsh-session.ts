@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { SourceError } from "../../ports/sources.ts";
 
 /** A command that libvirt answers at all answers within this. */
-const timeoutMs = 20_000;
+const defaultTimeoutMs = 20_000;
 
 /** A command that was sent, and how the output of virsh begins and ends for it. */
 interface Pending {
@@ -29,6 +29,7 @@ export interface VirshOutput {
  */
 export class VirshSession {
   readonly #uri: string;
+  readonly #timeoutMs: number;
   readonly #word = `ZZ${randomBytes(8).toString("hex")}`;
   #child: ChildProcessWithoutNullStreams | undefined;
   #stdout = "";
@@ -38,8 +39,9 @@ export class VirshSession {
   #pending: Pending[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(uri: string) {
+  constructor(uri: string, timeoutMs = defaultTimeoutMs) {
     this.#uri = uri;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** `command` is our own text: never a name that somebody else chose. */
@@ -70,7 +72,7 @@ export class VirshSession {
     const [first] = this.#pending;
     if (first === undefined) return;
     const error = new SourceError(`libvirt did not answer "${first.command}" in time`);
-    this.#timer = setTimeout(() => this.#fail(error), timeoutMs);
+    this.#timer = setTimeout(() => this.#fail(error), this.#timeoutMs);
   }
 
   #start(): ChildProcessWithoutNullStreams {
