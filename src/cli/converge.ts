@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
+import { askDaemon, askParts, DaemonError } from "../edge/socket/daemon-client.ts";
 import type { SourceText } from "../model/source-text.ts";
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { verdictOf } from "./print-problems.ts";
@@ -24,9 +24,17 @@ export async function refuseOtherPolicy(
 
 /** Throws {@link AdoptionError} unless the daemon has put what is written now into the kernel. */
 export async function converge({ daemonSocket }: Settings): Promise<void> {
-  const reply = await askDaemon(daemonSocket, { request: "reload" });
+  const reply = await refusing(askDaemon(daemonSocket, { request: "reload" }));
   if (reply?.kind !== "reload") throw new AdoptionError(noDaemon);
   const { state, error, problems } = reply.result;
   if (state === "converged") return;
   throw new AdoptionError(error ?? `the daemon refuses the policy: ${verdictOf(problems)}`);
+}
+
+/** A daemon that breaks off refuses: what was begun is undone. Throws {@link AdoptionError}. */
+export function refusing<Reply>(asked: Promise<Reply>): Promise<Reply> {
+  return asked.catch((cause: unknown) => {
+    if (cause instanceof DaemonError) throw new AdoptionError(cause.message, { cause });
+    throw cause;
+  });
 }

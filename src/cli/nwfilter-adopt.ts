@@ -17,7 +17,7 @@ import {
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { collect } from "./collect.ts";
 import { printColumns } from "./columns.ts";
-import { converge, noDaemon, refuseOtherPolicy } from "./converge.ts";
+import { converge, noDaemon, refuseOtherPolicy, refusing } from "./converge.ts";
 import { removeBindingFromMetadata } from "./edit-metadata.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { examineMetadata, metadataFile, readMetadata } from "./guest-metadata-text.ts";
@@ -192,7 +192,10 @@ async function undo(call: Call): Promise<Answer> {
     metadata: changes.flatMap(({ metadata }) => metadata),
   };
   await stoppable(call.output, (tell) =>
-    giveGuestBack(guest.uuid, change, { ...portsOf(call, []), tell }),
+    giveGuestBack({ guest: options.guest, uuid: guest.uuid }, change, {
+      ...portsOf(call, []),
+      tell,
+    }),
   );
   const result = { guest: options.guest, nics: [], problems: [], obstacles: [] };
   return { result: { ...result, state: "given back" }, texts: new Map() };
@@ -251,7 +254,7 @@ async function expectEnforced(
   name: string,
   macs: readonly Mac[],
 ): Promise<void> {
-  const told = await askParts(daemonSocket, "guests");
+  const told = await refusing(askParts(daemonSocket, "guests"));
   if (told === undefined) throw new AdoptionError(noDaemon);
   const guest = told.guests.find((candidate) => candidate.name === name);
   for (const mac of macs) {

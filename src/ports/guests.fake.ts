@@ -15,10 +15,12 @@ export class FakeGuest implements Pick<GuestControl, "updateNic" | "setMetadata"
   }
 
   updateNic(_uuid: string, side: GuestSide, xml: string): Promise<void> {
+    if (this.nics[side] === xml) return Promise.resolve();
     return this.#do(`updateNic ${side}`, () => (this.nics[side] = xml));
   }
 
   setMetadata(_uuid: string, side: GuestSide, xml: string | undefined): Promise<void> {
+    if (this.texts[side] === xml) return Promise.resolve();
     return this.#do(`setMetadata ${side}`, () => (this.texts[side] = xml));
   }
 

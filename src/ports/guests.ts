@@ -16,11 +16,12 @@ export type GuestSide = "live" | "config";
 export interface GuestControl {
   find(name: string): Promise<DefinedGuest | undefined>;
   xml(uuid: string, side: GuestSide): Promise<string>;
-  /** Takes a whole `<interface>` element in place of that with its MAC address. */
+  /** Takes a whole `<interface>` element in place of that with its MAC address. One that stands there already is left alone, so that
+   * putting back what was never changed needs nothing of libvirt. */
   updateNic(uuid: string, side: GuestSide, xml: string): Promise<void>;
   /** Our element in the guest's metadata, without its namespace; undefined for none. */
   metadata(uuid: string, side: GuestSide): Promise<string | undefined>;
-  /** Undefined takes the element away. */
+  /** Undefined takes the element away. What it is already it stays, as with nics. */
   setMetadata(uuid: string, side: GuestSide, xml: string | undefined): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { FakeGuest } from "../ports/guests.fake.ts";
+import { SourceError } from "../ports/sources.ts";
 import { FakeState } from "../ports/state.fake.ts";
 import { adoptGuest, giveGuestBack, type GuestAdoptionPorts } from "./adopt-guest.ts";
 import { AdoptionError } from "./step-back.ts";
@@ -96,10 +97,40 @@ test.each(["setMetadata live", "setMetadata config", "updateNic live", "updateNi
   },
 );
 
+test("a nic that does not get libvirt's rules back keeps ours, and the backup", async () => {
+  const hung: GuestAdoptionPorts["guests"] = {
+    setMetadata: (...call) => guest.setMetadata(...call),
+    updateNic: (id, side, xml) =>
+      side === "live" && xml === "bare"
+        ? guest.updateNic(id, side, xml)
+        : Promise.reject(new SourceError("virsh hangs")),
+  };
+  expect(await refusal(adoptGuest(adoption, change, { ...ports, guests: hung }))).toBe(
+    "AdoptionError: virsh hangs; a nic could not be put back: virsh hangs; " +
+      "what was done before that stays: virtwall nwfilter adopt web1 --undo",
+  );
+  expect(guest.nics.live).toBe("bare");
+  expect(guest.texts.live).toBe("bound");
+  expect(store.guestAdoptions).toEqual([adoption]);
+});
+
+test("where our rules do not come back, libvirt's stay", async () => {
+  await adoptGuest(adoption, change, ports);
+  ports.daemon.converge = () => {
+    guest.refusals.push("setMetadata live");
+    return Promise.reject(new AdoptionError("the daemon does not answer"));
+  };
+  expect(await refusal(giveGuestBack(adoption, back, ports))).toContain(
+    "the daemon does not answer; the metadata could not be put back: setMetadata live refused",
+  );
+  expect(guest.nics).toEqual({ live: "filtered", config: "filtered" });
+  expect(store.guestAdoptions).toEqual([adoption]);
+});
+
 test("given back, libvirt's rules stand before ours go", async () => {
   await adoptGuest(adoption, change, ports);
   guest.calls.length = 0;
-  await giveGuestBack(uuid, back, ports);
+  await giveGuestBack(adoption, back, ports);
   expectNothingChanged();
   expect(guest.calls.slice(0, 3)).toEqual([
     "updateNic live",

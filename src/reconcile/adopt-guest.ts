@@ -1,7 +1,8 @@
+import { shellWord } from "../base/shell-word.ts";
 import type { GuestControl, GuestSide } from "../ports/guests.ts";
 import { SourceError } from "../ports/sources.ts";
 import { StateError, type GuestAdoptionStore, type SavedGuestAdoption } from "../ports/state.ts";
-import { AdoptionError, steppingBack, type Undo } from "./step-back.ts";
+import { AdoptionError, steppingBack, type SteppingBack, type Undo } from "./step-back.ts";
 
 export interface GuestAdoptionPorts {
   readonly guests: Pick<GuestControl, "updateNic" | "setMetadata">;
@@ -36,15 +37,16 @@ export interface GuestChange {
 
 /**
  * The guest's filters become virtwall's: our tables judge its nics first, and only then libvirt's rules go, so that for a moment both
- * judge and never nobody. A step that fails undoes those before it.
+ * judge and never nobody. A step that fails undoes those before it; one that cannot be undone keeps them, so that a nic that has none of
+ * libvirt's rules keeps ours.
  */
 export async function adoptGuest(
   adoption: SavedGuestAdoption,
   change: GuestChange,
   ports: GuestAdoptionPorts,
 ): Promise<void> {
-  const { uuid } = adoption;
-  await steppingBack(refusals, async (undo) => {
+  const { guest, uuid } = adoption;
+  await steppingBack(backBy(guest), async (undo) => {
     ports.tell("saving what libvirt's XML says");
     await ports.store.saveGuestAdoption(adoption);
     undo.push(["the backup", () => ports.store.removeGuestAdoption(uuid)]);
@@ -60,11 +62,11 @@ export async function adoptGuest(
 
 /** The way back: libvirt's rules first, then ours go. */
 export async function giveGuestBack(
-  uuid: string,
+  { guest, uuid }: Pick<SavedGuestAdoption, "guest" | "uuid">,
   change: GuestChange,
   ports: GuestAdoptionPorts,
 ): Promise<void> {
-  await steppingBack(refusals, async (undo) => {
+  await steppingBack(backBy(guest), async (undo) => {
     ports.tell("giving the nics their former filters");
     await changeNics({ uuid, undo, ports }, change.nics);
     ports.tell("taking the bindings out of the guest's metadata");
@@ -100,4 +102,9 @@ async function changeNics(
   }
 }
 
-const refusals = [AdoptionError, SourceError, StateError] as const;
+function backBy(guest: string): SteppingBack {
+  return {
+    refusals: [AdoptionError, SourceError, StateError],
+    later: `virtwall nwfilter adopt ${shellWord(guest)} --undo`,
+  };
+}

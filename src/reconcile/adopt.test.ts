@@ -92,12 +92,14 @@ test("nics that stay out bring everything back", async () => {
   expectNothingChanged();
 });
 
-test("what cannot be undone is said", async () => {
+test("what cannot be undone is said, and keeps the policy and the backup for the way back", async () => {
   networks.refusals.push("start", "start");
   expect(await refusal(adopt(adoption, ports))).toContain(
-    "start refused; the network could not be put back: start refused",
+    "start refused; the network could not be put back: start refused; " +
+      "what was done before that stays: virtwall adopt default --undo",
   );
-  expect(policy).toBe("old");
+  expect(policy).toBe("new");
+  expect(store.adoptions).toEqual([adoption]);
 });
 
 test("a backup that cannot be written stops it at once", async () => {

@@ -1,7 +1,9 @@
+import { shellWord } from "../base/shell-word.ts";
 import { KernelError } from "../ports/kernel.ts";
 import { NetworkError, type NetworkControl } from "../ports/networks.ts";
+import { SourceError } from "../ports/sources.ts";
 import { StateError, type AdoptionStore, type SavedAdoption } from "../ports/state.ts";
-import { AdoptionError, steppingBack } from "./step-back.ts";
+import { AdoptionError, steppingBack, type SteppingBack } from "./step-back.ts";
 
 export interface AdoptionPorts {
   readonly networks: NetworkControl;
@@ -25,11 +27,11 @@ export interface AdoptionPorts {
 /**
  * The network's rules become virtwall's: policy first, so that our tables judge it in so many words, then libvirt's XML. The daemon's
  * tables are not touched while the bridge is away, and judge it by name from its first moment on. A step that fails undoes those
- * before it.
+ * before it; one that cannot be undone keeps them and the backup, without which nothing could be given back.
  */
 export async function adopt(adoption: SavedAdoption, ports: AdoptionPorts): Promise<void> {
   const { network, xml, policy } = adoption;
-  await steppingBack(refusals, async (undo) => {
+  await steppingBack(backBy(network), async (undo) => {
     ports.tell("saving the XML and the policy as they are");
     await ports.store.saveAdoption(adoption);
     undo.push(["the backup", () => ports.store.removeAdoption(network)]);
@@ -66,7 +68,7 @@ export async function giveBack(
 ): Promise<void> {
   const { network } = adoption;
   const { policy, isRunning } = now;
-  await steppingBack(refusals, async (undo) => {
+  await steppingBack(backBy(network), async (undo) => {
     ports.tell("giving the network its former XML");
     await ports.networks.define(adoption.xml.before);
     undo.push(["the XML", () => ports.networks.define(now.xml)]);
@@ -111,4 +113,9 @@ async function restart(name: string, xml: string, ports: AdoptionPorts): Promise
   await daemon.converge();
 }
 
-const refusals = [AdoptionError, KernelError, NetworkError, StateError] as const;
+function backBy(network: string): SteppingBack {
+  return {
+    refusals: [AdoptionError, KernelError, NetworkError, SourceError, StateError],
+    later: `virtwall adopt ${shellWord(network)} --undo`,
+  };
+}

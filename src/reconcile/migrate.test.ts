@@ -77,15 +77,16 @@ test.each([
   expect(done.slice(-4)).toEqual(["revive", "restore old", "restart", "clear"]);
 });
 
-test("what cannot be put back is named", async () => {
-  const { ports } = site("reached");
+test("settings that cannot be put back are named, and libvirt's rules of now stay", async () => {
+  const { ports, done } = site("reached");
   const driver = {
     ...ports.driver,
     restoreSettings: () => Promise.reject(new NetworkError("read-only")),
   };
   await expect(migrate(whole, { ...ports, driver })).rejects.toThrow(
-    "network.conf could not be put back: read-only",
+    "what libvirt had could not be put back: read-only",
   );
+  expect(done.slice(-2)).toEqual(["remove", "revive"]);
 });
 
 test("where nobody can restart libvirt, nothing but its settings is written", async () => {

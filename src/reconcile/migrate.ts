@@ -45,12 +45,11 @@ export async function migrate(
 ): Promise<"migrated" | "restart due"> {
   const { driver, hooks, leftovers, tell } = ports;
   let isStarted = true;
-  await steppingBack(refusals, async (undo) => {
+  await steppingBack({ refusals }, async (undo) => {
     // Undone last: with its former settings the driver writes the rules of before.
-    if (isRestartDue) undo.push(["libvirt's rules", () => restartFormer(ports)]);
+    if (isRestartDue) undo.push(["what libvirt had", () => restartFormer(settings, ports)]);
     if (settings) {
       tell("writing libvirt's network.conf");
-      undo.push(["network.conf", () => driver.restoreSettings(settings.before)]);
       await driver.writeSettings(settings.after);
     }
     if (isRestartDue) {
@@ -72,7 +71,12 @@ export async function migrate(
   return isStarted ? "migrated" : "restart due";
 }
 
-async function restartFormer({ driver, leftovers }: MigrationPorts): Promise<void> {
+/** With settings that could not be put back a restart would change nothing, and what the new backend has written is in use. */
+async function restartFormer(
+  settings: Migration["settings"],
+  { driver, leftovers }: MigrationPorts,
+): Promise<void> {
+  if (settings) await driver.restoreSettings(settings.before);
   if (await driver.restart()) await leftovers.removeNew();
 }
 

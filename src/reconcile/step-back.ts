@@ -5,12 +5,19 @@ export class AdoptionError extends Error {
 
 export type Undo = readonly [what: string, action: () => Promise<void>];
 
-/**
- * Whatever fails undoes what `undo` holds by then, the last first. A refusal of the machine becomes an {@link AdoptionError}; anything
- * else is a fault of ours, and tells as a plain error what was undone.
- */
+export interface SteppingBack {
+  /** The machine's, which become an {@link AdoptionError}. Anything else is a fault of ours, and tells as a plain error what was undone. */
+  readonly refusals: readonly (new (...words: never[]) => Error)[];
+  /**
+   * The command that undoes the rest later. Given where each step is safe upon those before it only: what cannot be undone then keeps
+   * them. Without it all others are undone all the same.
+   */
+  readonly later?: string;
+}
+
+/** Whatever fails undoes what `undo` holds by then, the last first. */
 export async function steppingBack(
-  refusals: readonly (new (...words: never[]) => Error)[],
+  { refusals, later }: SteppingBack,
   action: (undo: Undo[]) => Promise<void>,
 ): Promise<void> {
   const undo: Undo[] = [];
@@ -23,6 +30,9 @@ export async function steppingBack(
         await back();
       } catch (error) {
         left.push(`${what} could not be put back: ${messageOf(error)}`);
+        if (later === undefined) continue;
+        left.push(`what was done before that stays: ${later}`);
+        break;
       }
     }
     const end = left.length === 0 ? "everything is as it was before" : left.join("; ");

@@ -150,7 +150,11 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   }
 
   async #removeBackup(folder: string, name: string): Promise<void> {
-    await rm(join(this.#folder, folder, name), { force: true });
+    const file = join(this.#folder, folder, name);
+    await rm(file, { force: true }).catch((cause: unknown) => {
+      const { message } = cause as Error;
+      throw new StateError(`the backup is not removed: ${message}`, { cause });
+    });
     await rmdir(join(this.#folder, folder)).catch(() => undefined);
   }
 

@@ -1,9 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { DefinedGuest, GuestControl, GuestSide } from "../../ports/guests.ts";
 import { SourceError } from "../../ports/sources.ts";
-import { ProgramError, runApart } from "../host/run-apart.ts";
+import { ProgramError } from "../host/run-apart.ts";
+import { runWithFile } from "./run-with-file.ts";
 import { startError } from "./virsh-session.ts";
 
 const timeoutMs = 60_000;
@@ -38,14 +36,8 @@ export class VirshGuests implements GuestControl {
   }
 
   async updateNic(uuid: string, side: GuestSide, xml: string): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
-    try {
-      const file = join(folder, "nic.xml");
-      await writeFile(file, xml);
-      await this.#run(["update-device", uuid, `--file=${file}`, `--${side}`]);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    if ((await this.xml(uuid, side)).includes(xml)) return;
+    await this.#run(["update-device", uuid, `--${side}`], xml);
   }
 
   async metadata(uuid: string, side: GuestSide): Promise<string | undefined> {
@@ -59,7 +51,7 @@ export class VirshGuests implements GuestControl {
   }
 
   async setMetadata(uuid: string, side: GuestSide, xml: string | undefined): Promise<void> {
-    if (xml === undefined && (await this.metadata(uuid, side)) === undefined) return;
+    if ((await this.metadata(uuid, side)) === xml) return;
     const change = xml === undefined ? ["--remove"] : ["--key", "virtwall", "--set", xml];
     await this.#run([...this.#metadataOf(uuid), ...change, `--${side}`]);
   }
@@ -68,9 +60,9 @@ export class VirshGuests implements GuestControl {
     return ["metadata", uuid, "--uri", this.#namespace];
   }
 
-  async #run(words: readonly string[]): Promise<string> {
+  async #run(words: readonly string[], text?: string): Promise<string> {
     try {
-      return await runApart("virsh", ["-q", "-c", this.#uri, ...words], { timeoutMs });
+      return await runWithFile(["-q", "-c", this.#uri, ...words], { text, timeoutMs });
     } catch (error) {
       if (!(error instanceof ProgramError)) throw error;
       if (error.code !== undefined) throw startError(error);

@@ -1,8 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { NetworkError, type NetworkControl } from "../../ports/networks.ts";
-import { ProgramError, runApart } from "../host/run-apart.ts";
+import { ProgramError } from "../host/run-apart.ts";
+import { runWithFile } from "./run-with-file.ts";
 
 const timeoutMs = 60_000;
 
@@ -21,14 +19,7 @@ export class VirshNetworks implements NetworkControl {
   }
 
   async define(xml: string): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
-    try {
-      const file = join(folder, "network.xml");
-      await writeFile(file, xml);
-      await this.#run(["net-define", `--file=${file}`]);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    await this.#run(["net-define"], xml);
   }
 
   async start(name: string): Promise<void> {
@@ -40,9 +31,9 @@ export class VirshNetworks implements NetworkControl {
     if (/^Active:\s+yes$/m.test(info)) await this.#run(["net-destroy", `--network=${name}`]);
   }
 
-  async #run(args: readonly string[]): Promise<string> {
+  async #run(args: readonly string[], text?: string): Promise<string> {
     try {
-      return await runApart("virsh", ["--quiet", "--connect", this.#uri, ...args], { timeoutMs });
+      return await runWithFile(["--quiet", "--connect", this.#uri, ...args], { text, timeoutMs });
     } catch (error) {
       if (!(error instanceof ProgramError)) throw error;
       const words = error.message.replaceAll(/^error: /gm, "");
