@@ -91,20 +91,30 @@ export async function runUnlessConfirmed(settings: Settings, output: Output): Pr
   output.out("waiting\n");
   while (performance.now() < end) {
     await sleep(Math.min(lookEveryMs, Math.max(0, end - performance.now())));
-    if ((await unconfirmed.load())?.id !== change.id) return exitStatus.ok;
+    if ((await untilDone(() => unconfirmed.load()))?.id !== change.id) return exitStatus.ok;
   }
-  if ((await unconfirmed.take(change.id)) === undefined) return exitStatus.ok;
+  if ((await untilDone(() => unconfirmed.take(change.id))) === undefined) return exitStatus.ok;
   while (unconfirmed.isThere() && !(await isTakenBack(settings, change))) await sleep(againAfterMs);
-  await unconfirmed.finish();
+  await untilDone(() => unconfirmed.finish());
   return exitStatus.ok;
 }
 
-/** Nobody else would take it back, and nobody reads what is wrong: whatever it is, it is tried again. */
 async function isTakenBack(settings: Settings, change: UnconfirmedChange): Promise<boolean> {
   try {
     return await takeBack(settings, change);
   } catch {
     return false;
+  }
+}
+
+/** Nobody else would take it back, and nobody reads what is wrong: whatever it is, it is tried again. */
+async function untilDone<Result>(action: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await action();
+    } catch {
+      await sleep(againAfterMs);
+    }
   }
 }
 

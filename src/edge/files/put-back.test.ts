@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -10,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { StateError } from "../../ports/state.ts";
 import { putBack } from "./put-back.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
 
@@ -66,4 +68,16 @@ test("a change that is being taken back can be confirmed by nobody", async () =>
   claim?.letGo();
   expect(await unconfirmed.confirm()).toBe(true);
   expect(unconfirmed.isThere()).toBe(false);
+});
+
+test("a change that cannot be moved is neither confirmed nor taken back, and still waits", async () => {
+  const unconfirmed = new Unconfirmed(folder);
+  await unconfirmed.save({ id: "one", seconds: 60 });
+  // Nothing can be renamed to a folder, nor a folder be removed as a file.
+  mkdirSync(join(folder, "taking-back.json"));
+  await expect(unconfirmed.take("one")).rejects.toThrow(StateError);
+  expect((await unconfirmed.load())?.id).toBe("one");
+  await expect(unconfirmed.finish()).rejects.toThrow(StateError);
+  mkdirSync(join(folder, "unconfirmed.json"));
+  await expect(unconfirmed.confirm()).rejects.toThrow("it is not confirmed");
 });

@@ -103,6 +103,12 @@ test("adopted guests are kept beside them", async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
+test("a backup that is not to be removed is a refusal", async () => {
+  const store = new StateFolder(folder);
+  await mkdir(join(folder, "adopted", "network-n.json"), { recursive: true });
+  await expect(store.removeAdoption("n")).rejects.toThrow(StateError);
+});
+
 test("a backup of a network that makes no sense is a refusal, not the lack of one", async () => {
   const store = new StateFolder(folder);
   await store.saveAdoption(adoption);

@@ -96,10 +96,7 @@ export class Unconfirmed {
 
   /** False where nothing waits, or somebody is taking it back. */
   async confirm(): Promise<boolean> {
-    const isWaiting = await rm(this.#file).then(
-      () => true,
-      () => false,
-    );
+    const isWaiting = await this.#leaves("it is not confirmed", () => rm(this.#file));
     if (!isWaiting && !(await this.#isLeft())) return false;
     await this.clear();
     // A power loss must not bring back what was confirmed.
@@ -109,10 +106,10 @@ export class Unconfirmed {
 
   /** From now on it cannot be confirmed. Undefined where it was, or another change waits. Without an id: whatever is there. */
   async take(id?: string): Promise<UnconfirmedChange | undefined> {
-    await rename(this.#file, this.#taken).catch(() => undefined);
+    await this.#leaves("it is not taken back", () => rename(this.#file, this.#taken));
     const change = await this.#read(this.#taken);
     if (change !== undefined && id !== undefined && change.id !== id) {
-      await rename(this.#taken, this.#file);
+      await refusing("another change cannot wait", () => rename(this.#taken, this.#file));
       return undefined;
     }
     if (change !== undefined) {
@@ -123,13 +120,26 @@ export class Unconfirmed {
 
   /** It is taken back. The lock stays its holder's, who may still have to end what has written the rules. */
   async finish(): Promise<void> {
-    for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
-    await this.#boot.forgetKept();
+    await refusing("what waited is not removed", async () => {
+      for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
+      await this.#boot.forgetKept();
+    });
   }
 
   async clear(): Promise<void> {
     await this.finish();
-    await rm(this.#lock, { force: true });
+    await refusing("what waited is not removed", () => rm(this.#lock, { force: true }));
+  }
+
+  /** False where no change was waiting. One that still is there cannot be taken for one that is confirmed. */
+  async #leaves(otherwise: string, action: () => Promise<void>): Promise<boolean> {
+    try {
+      await action();
+      return true;
+    } catch (cause) {
+      if (!existsSync(this.#file)) return false;
+      throw new StateError(`${otherwise}: ${(cause as Error).message}`, { cause });
+    }
   }
 
   /** The taking back was broken off, and nobody is at it. */
