@@ -24,7 +24,7 @@ import { addNetworkKeys, namesNetwork, removeNetworkKeys } from "./edit-network.
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
-import { demandRoot, type Settings } from "./settings.ts";
+import { demandRoot, refuseFolder, type Settings } from "./settings.ts";
 import { stoppable } from "./stoppable.ts";
 
 export interface AdoptOptions {
@@ -57,8 +57,7 @@ export async function runAdopt(
   options: AdoptOptions,
 ): Promise<ExitStatus> {
   if (settings.inventoryFolder === undefined) demandRoot("adopt");
-  else if (!options.isDryRun)
-    throw new UsageError("adopt changes libvirt, not a folder: leave out --inventory");
+  else if (!options.isDryRun) refuseFolder("adopt", settings);
   const result = options.isUndo
     ? await undo(settings, output, options)
     : await makeOpen(settings, output, options);

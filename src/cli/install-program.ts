@@ -21,7 +21,7 @@ function addSetup({ add, run, output }: Builder): void {
         ]),
       )
       .option("--uplinks <names>", "interfaces that face outside, with commas")
-      .option("--services <list>", "what may reach the host itself, as tcp/22,icmp, or all")
+      .option("--services <list>", "what may reach the host itself, as tcp/22,icmp, all or none")
       .option("--from <list>", "who may: prefixes with commas, or everybody")
       .option("--no-hooks", "install no hooks")
       .option("--no-import", "take over nothing that hook scripts publish")

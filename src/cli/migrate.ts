@@ -1,4 +1,3 @@
-import { escapeControls } from "../base/quote.ts";
 import {
   readClassicHooks,
   readHooksJsonFile,
@@ -21,7 +20,6 @@ import { AdoptionError } from "../reconcile/step-back.ts";
 import { planLibvirtRemoval } from "../xtables/libvirt-rules.ts";
 import { fitInsertions, type Removal } from "../xtables/removal.ts";
 import { collect, type Collected } from "./collect.ts";
-import { printColumns } from "./columns.ts";
 import { converge, refuseOtherPolicy } from "./converge.ts";
 import { backendOf, withBackend } from "./edit-backend.ts";
 import { exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
@@ -29,42 +27,15 @@ import { knownNic, readGround } from "./ground.ts";
 import { findPublishing, type PublishingHook } from "./hook-forwards.ts";
 import { printJson, type Output } from "./output.ts";
 import { patiently } from "./patiently.ts";
+import { printMigration, type MigrateResult } from "./print-migration.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
 import { askAll, describeAnswer, lostReach, questionsOf, type Reached } from "./reach.ts";
-import { demandRoot, type Settings } from "./settings.ts";
+import { demandRoot, refuseFolder, type Settings } from "./settings.ts";
 import { stoppable } from "./stoppable.ts";
 
 export interface MigrateOptions {
   readonly to: Backend;
   readonly isDryRun: boolean;
-}
-
-/** The body of `virtwall migrate --json`. */
-export interface MigrateResult {
-  readonly to: Backend;
-  /**
-   * `possible`: what a dry run finds. `refused`: see `obstacles`; nothing was changed. `restart due`: libvirt's settings are written, and
-   * the network driver has to be restarted by hand, then the command given once more.
-   */
-  readonly state: "migrated" | "possible" | "refused" | "restart due" | "nothing to do";
-  readonly libvirt: string;
-  /** libvirt's file that is edited, and the copy of it as it was; null where it says so already. */
-  readonly settings: Pick<DriverSettings, "file" | "backup"> | null;
-  /** Processes of libvirt that have to be started anew. */
-  readonly restart: readonly string[];
-  /** Hook scripts that go aside, and where. */
-  readonly hooks: readonly { readonly file: string; readonly aside: string }[];
-  /** Rules and tables that go, of libvirt's other backend and of the hook scripts. */
-  readonly removed: readonly string[];
-  /** Rules beside them that are not libvirt's, and stay. */
-  readonly left: readonly string[];
-  /** Who reaches whom, before and after: after a dry run as it would be. */
-  readonly reach: readonly {
-    readonly question: string;
-    readonly before: string;
-    readonly after: string;
-  }[];
-  readonly obstacles: readonly string[];
 }
 
 /** libvirt's NEWS: network driver, nftables backend. */
@@ -76,9 +47,10 @@ export async function runMigrate(
   options: MigrateOptions,
 ): Promise<ExitStatus> {
   demandRoot("migrate");
+  refuseFolder("migrate", settings);
   const result = await new Run(settings, output, options).run();
   if (settings.json) printJson(output, result);
-  else output.out(printResult(result));
+  else output.out(printMigration(result));
   const isDone = result.state !== "refused" && result.state !== "restart due";
   return isDone ? exitStatus.ok : exitStatus.problems;
 }
@@ -294,8 +266,13 @@ type RulesGone = Pick<XtablesListing, "command"> & Pick<Removal, "undo">;
 
 type Undoing = (() => Promise<void>)[];
 
+/** What cannot be put back keeps nothing else away. */
 async function undoAll(undoing: Undoing): Promise<void> {
-  for (const undo of undoing.toReversed()) await undo();
+  const left: string[] = [];
+  for (const undo of undoing.toReversed()) {
+    await undo().catch((error: Error) => void left.push(error.message));
+  }
+  if (left.length > 0) throw new AdoptionError(left.join("; "));
 }
 
 interface Findings {
@@ -359,42 +336,5 @@ async function asRefusal(action: () => Promise<void>): Promise<void> {
   } catch (cause) {
     if (!(cause instanceof HookFileError)) throw cause;
     throw new AdoptionError(cause.message, { cause });
-  }
-}
-
-function printResult(result: MigrateResult): string {
-  const { settings, hooks, removed, left, reach, obstacles, restart } = result;
-  const rows = [["question", "before", "after"], ...reach.map((one) => Object.values(one))];
-  const lines = [
-    ...(settings === null ? [] : [`libvirt ${settings.file}: firewall_backend = "${result.to}"`]),
-    ...restart.map((process) => `restart ${process}`),
-    ...hooks.map(({ file, aside }) => `hook    ${file} goes to ${aside}`),
-    ...removed.map((rule) => `removed ${rule}`),
-    ...left.map((rule) => `left    ${rule}`),
-  ];
-  return escapeLines([
-    ...lines,
-    ...(reach.length === 0 ? [] : printColumns(rows, "").trimEnd().split("\n")),
-    ...obstacles.map((obstacle) => `in the way: ${obstacle}`),
-    verdict(result),
-  ]);
-}
-
-function escapeLines(lines: readonly string[]): string {
-  return lines.map((line) => `${escapeControls(line)}\n`).join("");
-}
-
-function verdict({ state, to, libvirt, restart }: MigrateResult): string {
-  switch (state) {
-    case "migrated":
-      return `libvirt ${libvirt} writes its rules with ${to} now`;
-    case "possible":
-      return `libvirt ${libvirt} can go over to ${to}; nothing was written yet`;
-    case "refused":
-      return "nothing was changed";
-    case "restart due":
-      return `no systemd runs here: restart ${restart.join(", ")}, then virtwall migrate --to ${to} once more`;
-    case "nothing to do":
-      return `libvirt ${libvirt} writes its rules with ${to} already, and nothing else is left`;
   }
 }

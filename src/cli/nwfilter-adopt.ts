@@ -25,7 +25,7 @@ import { printJson, type Output } from "./output.ts";
 import { planGuestSide, type GuestSidePlan } from "./plan-guest-side.ts";
 import { formatParameters } from "./nic-bindings.ts";
 import { hasErrors, printProblems } from "./print-problems.ts";
-import { demandRoot, type Settings } from "./settings.ts";
+import { demandRoot, refuseFolder, type Settings } from "./settings.ts";
 import { stoppable } from "./stoppable.ts";
 
 export interface GuestAdoptOptions {
@@ -56,9 +56,7 @@ export async function runGuestAdopt(
   options: GuestAdoptOptions,
 ): Promise<ExitStatus> {
   demandRoot("nwfilter adopt");
-  if (settings.inventoryFolder !== undefined) {
-    throw new UsageError("adopt changes libvirt, not a folder: leave out --inventory");
-  }
+  refuseFolder("nwfilter adopt", settings);
   const guests = new VirshGuests(settings.connectUri, guestNamespace);
   const guest = await guests.find(options.guest);
   if (guest === undefined) throw new AdoptionError(`libvirt knows no guest ${options.guest}`);

@@ -7,7 +7,7 @@ import {
 } from "../edge/files/default-paths.ts";
 import type { SourceSettings } from "../edge/libvirt/open-sources.ts";
 import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
-import { RefusedError } from "./exit-status.ts";
+import { RefusedError, UsageError } from "./exit-status.ts";
 
 /** The global options, as commander gives them. */
 export interface GlobalOptions {
@@ -57,4 +57,10 @@ export function forAnyHost(settings: Settings): Settings {
 /** The rules of the kernel can be seen and changed by root only. */
 export function demandRoot(command: string): void {
   if (process.getuid?.() !== 0) throw new RefusedError(`virtwall ${command} must run as root`);
+}
+
+/** For what changes libvirt, and could not by a folder. */
+export function refuseFolder(command: string, { inventoryFolder }: Settings): void {
+  if (inventoryFolder === undefined) return;
+  throw new UsageError(`${command} changes libvirt, not a folder: leave out --inventory`);
 }

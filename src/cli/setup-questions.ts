@@ -1,6 +1,7 @@
 import { escapeControls } from "../base/quote.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Collected } from "./collect.ts";
+import { UsageError } from "./exit-status.ts";
 import { operatorConnection, operatorCuts } from "./operator.ts";
 import type { Output } from "./output.ts";
 import { hasErrors } from "./print-problems.ts";
@@ -60,6 +61,12 @@ export function usual({ options, site }: Setup): Chosen {
       imported: options.imports === false ? "" : site.imported,
     },
   };
+}
+
+/** Beside all services, or none, it would count for nothing, and nobody would notice. */
+export function refuseLooseFrom({ services = "all", from }: SetupOptions): void {
+  if (from === undefined || (servicesFrom(services).services ?? []).length > 0) return;
+  throw new UsageError("--from says who may reach --services: name them too");
 }
 
 function uplinksFrom(line: string, { uplinks }: SetupSite): Pick<SetupAnswers, "uplinks"> {
@@ -160,7 +167,7 @@ async function askServices(asking: Asking, answers: SetupAnswers): Promise<Setup
   const about = "What may reach this host itself? `all` leaves that to whatever judges it now";
   asking.output.out(`\n3. ${about}.\n`);
   const chosen = await askUntilRight(asking, {
-    question: "Services, as in `tcp/22 tcp/9090 icmp`, or all:",
+    question: "Services, as in `tcp/22 tcp/9090 icmp`, all or none:",
     normal: "all",
     read: (line) => ({ ...answers, ...servicesFrom(line) }),
   });

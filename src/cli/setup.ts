@@ -5,15 +5,10 @@ import { keyOf, type OperatorTexts } from "../edge/files/policy-history.ts";
 import { Unconfirmed } from "../edge/files/unconfirmed.ts";
 import { defaultDaemonSocket } from "../wire/daemon-protocol.ts";
 import { runApply } from "./apply.ts";
+import type { Collected } from "./collect.ts";
 import { runConfirm } from "./confirm.ts";
 import { printReach, reachFrom, reachInForce } from "./diff-reach.ts";
-import {
-  ComplaintError,
-  exitStatus,
-  RefusedError,
-  UsageError,
-  type ExitStatus,
-} from "./exit-status.ts";
+import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { runHook } from "./hook.ts";
 import { readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { printJson, type Output } from "./output.ts";
@@ -25,6 +20,7 @@ import {
   isYes,
   judge,
   printNotCarried,
+  refuseLooseFrom,
   usual,
   type Chosen,
   type Judged,
@@ -45,9 +41,7 @@ export async function runSetup(
   options: SetupOptions,
 ): Promise<ExitStatus> {
   demandRoot("setup");
-  if (options.from !== undefined && options.services === undefined) {
-    throw new UsageError("--from says who may reach --services: name them too");
-  }
+  refuseLooseFrom(options);
   if (new Unconfirmed(settings.stateFolder).isThere()) {
     throw new RefusedError("a change waits for its confirmation: virtwall confirm, then setup");
   }
@@ -70,9 +64,7 @@ async function setUpUnasked(setup: Setup): Promise<ExitStatus> {
   const text = printSetupPolicy(chosen.answers);
   const judged = await judge(setup, text);
   if (!options.isYes) {
-    if (settings.json) printJson(output, { policy: text, problems: judged.problems });
-    else output.out(`${text}\n${await printOutlook(setup, judged)}`);
-    output.err("virtwall: nobody to ask, so nothing was done: --yes does it\n");
+    await printUnasked(setup, judged, text);
     return exitStatus.usage;
   }
   if (site.present && !options.mayReplace) throw isThere(settings);
@@ -85,6 +77,18 @@ async function setUpUnasked(setup: Setup): Promise<ExitStatus> {
   const status = await runApply(settings, output, { text });
   if (status !== exitStatus.ok) return status;
   return settle(setup, chosen, settings.json ? silentOut(output) : output);
+}
+
+async function printUnasked(setup: Setup, judged: Judged, text: string): Promise<void> {
+  const { settings, output, options, site } = setup;
+  const isWrong = hasErrors(judged.problems);
+  if (settings.json) {
+    const reach = isWrong ? undefined : await outlook(settings, judged.collected);
+    printJson(output, { policy: text, problems: judged.problems, ...(reach && { reach }) });
+  } else output.out(`${text}\n${await printOutlook(setup, judged)}`);
+  const words = site.present && !options.mayReplace ? "--yes --replace" : "--yes";
+  const advice = isWrong ? "" : `: ${words} does it`;
+  output.err(`virtwall: nobody to ask, so nothing was done${advice}\n`);
 }
 
 /** One document is on standard output already. */
@@ -154,22 +158,33 @@ function declined(output: Output): ExitStatus {
   return exitStatus.problems;
 }
 
-/** Where nothing was in force, it is held against a policy that says nothing. */
 async function printOutlook({ settings }: Setup, { collected, problems }: Judged): Promise<string> {
   if (hasErrors(problems)) {
     return `${printProblems(problems, collected.texts)}${verdictOf(problems)}\n`;
   }
-  const reach = (await reachInForce(settings, collected)) ?? reachFrom(nothing, collected);
+  const reach = await outlook(settings, collected);
   const lines = reach === undefined ? "" : printReach(reach);
   const said = lines === "" ? "nothing opens or closes\n" : `What opens and closes:\n${lines}`;
   return `${printProblems(problems, collected.texts)}${said}`;
+}
+
+/** Where nothing was in force, it is held against a policy that says nothing. */
+async function outlook(settings: Settings, collected: Collected) {
+  return (await reachInForce(settings, collected)) ?? reachFrom(nothing, collected);
 }
 
 const units = ["virtwall-gate.service", "virtwall-early.service", "virtwall.service"];
 
 /** What follows once the policy is to stay. */
 function settle(setup: Setup, chosen: Chosen, output: Output): Promise<ExitStatus> {
-  return toTheEnd(output, () => settleAll(setup, chosen, output));
+  return toTheEnd(output, async () => {
+    try {
+      return await settleAll(setup, chosen, output);
+    } catch (error) {
+      output.err("the policy is in force, but what follows it is not done:\n");
+      throw error;
+    }
+  });
 }
 
 async function settleAll(

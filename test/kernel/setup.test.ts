@@ -52,8 +52,15 @@ test("without a terminal it says what it would do, does nothing, and ends with 2
   expect(asked.status).toBe(2);
   expect(asked.stdout).toContain("  input:\n    - { allow: [tcp/22] }\n");
   expect(asked.stdout).toContain("this host");
-  expect(asked.stderr).toContain("--yes");
+  expect(asked.stderr).toContain("nothing was done: --yes does it");
+  expect(setup("--services", "tcp/22,frob").stderr).toContain("nothing was done\n");
+  const { reach } = JSON.parse(setup("--services", "tcp/22", "--json").stdout) as object & {
+    reach: readonly unknown[];
+  };
+  expect(reach).not.toEqual([]);
   expect(isUntouched()).toBe(true);
+  site.writePolicy("networks: {}\n");
+  expect(setup("--services", "tcp/22").stderr).toContain(": --yes --replace does it");
 });
 
 test("an error that stands elsewhere ends it before the first question", async () => {
@@ -82,7 +89,10 @@ test("who came by ssh and calls it by a sudo that keeps no variables is not lock
 });
 
 test("who may is asked of services that are named", () => {
-  expect(setup("--yes", "--from", "198.51.100.0/24")).toMatchObject({ status: 2, stdout: "" });
+  for (const services of [[], ["--services", "all"], ["--services", "none"]]) {
+    const refused = setup("--yes", "--from", "198.51.100.0/24", ...services);
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+  }
   expect(isUntouched()).toBe(true);
 });
 
@@ -92,6 +102,14 @@ test("with --yes it writes a policy that check accepts, applies it and installs 
   expect(site.run(["check"])).toMatchObject({ status: 0 });
   expect(nft("list", "tables")).toContain("inet virtwall");
   expect(existsSync(join(hooks, "qemu.d/virtwall"))).toBe(true);
+});
+
+test("hooks that cannot be installed are said to be what is missing of it", () => {
+  writeFileSync(join(hooks, "qemu.d"), "");
+  const ended = setup("--yes");
+  expect(ended.status).toBe(3);
+  expect(ended.stderr).toContain("the policy is in force, but what follows it is not done:\n");
+  expect(nft("list", "tables")).toContain("inet virtwall");
 });
 
 test.each([

@@ -6,7 +6,7 @@ import { fetchPage } from "../../lab/fetch-page.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
 import { asClient, uplink } from "../../lab/uplink.ts";
 import { writePolicy } from "../../lab/virtwall.ts";
-import type { MigrateResult } from "../../src/cli/migrate.ts";
+import type { MigrateResult } from "../../src/cli/print-migration.ts";
 import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
 
 const settingsFile = "/etc/libvirt/network.conf";

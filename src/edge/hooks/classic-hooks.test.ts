@@ -1,4 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -50,4 +61,22 @@ test("a copy of the same script is no obstacle, and stays when it comes back", a
   const back = await retireHook(hooks, hook);
   await back();
   expect(await readFile(aside, "utf8")).toBe(hook.text);
+});
+
+test("a script comes back byte for byte and as the same file, and a link as a link", async () => {
+  const bytes = Buffer.from("#!/bin/sh\n# f\xfcr alle\n", "latin1");
+  const [plain, linked] = [join(hooks, "qemu"), join(hooks, "qemu.d/qemu")];
+  await writeFile(plain, bytes);
+  await rename(linked, join(hooks, "kept"));
+  await symlink("../kept", linked);
+  const { ino } = await stat(plain);
+  const undo: (() => Promise<void>)[] = [];
+  for (const hook of await readClassicHooks(hooks)) undo.push(await retireHook(hooks, hook));
+  expect(await read("qemu.d/qemu")).toContain("Retired by virtwall");
+  expect(await read("qemu.d-qemu.retired-by-virtwall")).toBe("#!/bin/sh\necho two\n");
+  for (const back of undo) await back();
+  expect(await readFile(plain)).toEqual(bytes);
+  expect((await stat(plain)).ino).toBe(ino);
+  expect(await readlink(linked)).toBe("../kept");
+  expect(await readdir(hooks)).toEqual(["kept", "qemu", "qemu.d"]);
 });

@@ -1,4 +1,16 @@
-import { constants, copyFile, readdir, readFile, rm, stat } from "node:fs/promises";
+import {
+  constants,
+  copyFile,
+  link,
+  lstat,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises";
 import { join, relative } from "node:path";
 import { writeAtomically } from "../files/write-atomically.ts";
 import { HookFileError } from "./hook-files.ts";
@@ -50,23 +62,35 @@ export async function takenAsides(
 
 /**
  * Moves the script aside and leaves a note in its place, which does nothing: libvirt (9.0, 11.3 virhook.c) goes by what it found at its
- * start, and refuses to start a guest whose script has gone since. The function returned puts it back. A place aside where another
- * script stands is refused.
+ * start, and refuses to start a guest whose script has gone since. The function returned puts it back, byte for byte, with its mode and
+ * owner, and a link as a link. A place aside where another script stands is refused.
  */
 export async function retireHook(
   hooksFolder: string,
   hook: ClassicHook,
 ): Promise<() => Promise<void>> {
+  const { file } = hook;
   const aside = retiredFile(hooksFolder, hook);
   return attempt(async () => {
+    const target = (await lstat(file)).isSymbolicLink() ? await readlink(file) : undefined;
     const isThere = (await textOf(aside)) === hook.text;
-    // With its mode, so that it can be moved back as it is.
-    if (!isThere) await copyFile(hook.file, aside, constants.COPYFILE_EXCL);
-    await writeAtomically(hook.file, noteFor(aside));
+    if (!isThere && target === undefined) await link(file, aside);
+    if (!isThere && target !== undefined) await copyFile(file, aside, constants.COPYFILE_EXCL);
+    const forget = (): Promise<void> => (isThere ? Promise.resolve() : rm(aside, { force: true }));
+    try {
+      await writeAtomically(file, noteFor(aside));
+    } catch (error) {
+      await forget();
+      throw error;
+    }
     return () =>
       attempt(async () => {
-        await writeAtomically(hook.file, hook.text);
-        if (!isThere) await rm(aside, { force: true });
+        if (!isThere && target === undefined) return rename(aside, file);
+        // Not in the folder of a driver, where libvirt would run it.
+        const temporary = join(hooksFolder, `.retired.${process.pid}.new`);
+        await (target === undefined ? copyFile(aside, temporary) : symlink(target, temporary));
+        await rename(temporary, file);
+        await forget();
       });
   });
 }

@@ -119,6 +119,6 @@ async function run(program: string, args: readonly string[]): Promise<string> {
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
     const words = error.message.replaceAll(/^error: /gm, "");
-    throw new NetworkError(`${program} ${args.at(-1) ?? ""}: ${words}`, { cause: error });
+    throw new NetworkError(`${program}: ${words}`, { cause: error });
   }
 }
