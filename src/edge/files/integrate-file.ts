@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmod, chown, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { RulesetFileError, type RulesetFiles } from "../../ports/ruleset-file.ts";
+import { writeAtomically } from "./write-atomically.ts";
 
 /** Ruleset files on this machine. Bytes stay what they are, in whatever encoding: one byte is one character. */
 export class LocalRulesetFiles implements RulesetFiles {
@@ -29,7 +30,7 @@ export class LocalRulesetFiles implements RulesetFiles {
       const target = await realpath(file);
       const trial = join(dirname(target), `.${basename(target)}.virtwall-check-${process.pid}`);
       try {
-        await writeWhole(trial, text, 0o600);
+        await writeFile(trial, bytesOf(text), { mode: 0o600 });
         return await refusalOf(file, trial);
       } finally {
         await rm(trial, { force: true });
@@ -40,7 +41,7 @@ export class LocalRulesetFiles implements RulesetFiles {
   async write(file: string, text: string): Promise<void> {
     await attempt(file, async () => {
       const target = await realpath(file);
-      await replace(target, target, text);
+      await writeAtomically(target, bytesOf(text));
     });
   }
 
@@ -48,7 +49,7 @@ export class LocalRulesetFiles implements RulesetFiles {
     return attempt(file, async () => {
       const target = await realpath(file);
       const backup = backupOf(target);
-      await replace(backup, target, text);
+      await writeAtomically(backup, bytesOf(text), target);
       return backup;
     });
   }
@@ -62,29 +63,8 @@ function backupOf(target: string): string {
   return `${target}.virtwall-backup`;
 }
 
-/** Mode and owner are those of `like`. */
-async function replace(target: string, like: string, text: string): Promise<void> {
-  const { mode, uid, gid } = await stat(like);
-  const next = join(dirname(target), `.${basename(target)}.virtwall-new-${process.pid}`);
-  try {
-    await writeWhole(next, text, 0o600);
-    await chown(next, uid, gid);
-    await chmod(next, mode & 0o7777);
-    await rename(next, target);
-  } catch (error) {
-    await rm(next, { force: true });
-    throw error;
-  }
-}
-
-async function writeWhole(file: string, text: string, mode: number): Promise<void> {
-  const handle = await open(file, "w", mode);
-  try {
-    await handle.writeFile(text, "latin1");
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+function bytesOf(text: string): Buffer {
+  return Buffer.from(text, "latin1");
 }
 
 /**

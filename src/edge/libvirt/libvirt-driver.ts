@@ -3,11 +3,13 @@ import { readFile, rm, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import type { DriverSettings, NetworkDriver } from "../../ports/network-driver.ts";
 import { NetworkError } from "../../ports/networks.ts";
-import { writeAtomically } from "../files/write-atomically.ts";
+import { writeAtomically, writeThroughLink } from "../files/write-atomically.ts";
 import { findProcesses, type FoundProcess } from "../host/find-processes.ts";
 import { ProgramError, runApart } from "../host/run-apart.ts";
 
 const settingsFile = "/etc/libvirt/network.conf";
+/** Bytes stay what they are, whoever has written comments in whatever encoding: one byte is one character. */
+const encoding = "latin1";
 /** As sd_booted(3) tells. */
 const systemdFolder = "/run/systemd/system";
 /** libvirtd waits up to half a minute for its workers before it ends. */
@@ -30,21 +32,25 @@ export class LibvirtDriver implements NetworkDriver {
   }
 
   async readSettings(): Promise<DriverSettings> {
-    const text = await attempt(() => readFile(settingsFile, "utf8"));
+    const text = await attempt(() => readFile(settingsFile, encoding));
     return { file: settingsFile, backup: backupFile, text };
   }
 
   async writeSettings(text: string): Promise<void> {
     const { text: former } = await this.readSettings();
     await writing(async () => {
-      if (former !== undefined) await writeAtomically(backupFile, former);
-      await writeAtomically(settingsFile, text);
+      if (former !== undefined) {
+        await writeAtomically(backupFile, Buffer.from(former, encoding), settingsFile);
+      }
+      await writeThroughLink(settingsFile, Buffer.from(text, encoding));
     });
   }
 
   async restoreSettings(before: string | undefined): Promise<void> {
     await writing(async () => {
-      await (before === undefined ? rm(settingsFile) : writeAtomically(settingsFile, before));
+      await (before === undefined
+        ? rm(settingsFile, { force: true })
+        : writeThroughLink(settingsFile, Buffer.from(before, encoding)));
       await rm(backupFile, { force: true });
     });
   }
