@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { remembered } from "../base/remembered.ts";
 import type { Kernel } from "../ports/kernel.ts";
 import type { Desired } from "../reconcile/decide.ts";
 
@@ -11,8 +12,6 @@ type Tables = Desired["compiled"]["tables"];
 export class Seal {
   readonly #kernel: Pick<Kernel, "seal" | "readSeal">;
   #found: string | undefined;
-  /** Which tables were sealed last. */
-  #sealed: Tables | undefined;
 
   constructor(kernel: Pick<Kernel, "seal" | "readSeal">) {
     this.#kernel = kernel;
@@ -34,15 +33,13 @@ export class Seal {
     return found !== undefined && found === wordFor(tables);
   }
 
-  /** While the kernel holds these tables. */
+  /** While the kernel holds these tables, and after every commit: that took the seal away. */
   async put(tables: Tables): Promise<void> {
-    if (this.#sealed === tables) return;
     await this.#kernel.seal(wordFor(tables));
-    this.#sealed = tables;
   }
 }
 
 /** The same tables said otherwise, by another version of the compiler, have another word, and are listed then. */
-function wordFor(tables: Tables): string {
-  return createHash("sha256").update(JSON.stringify(tables)).digest("hex");
-}
+const wordFor = remembered((tables: Tables): string =>
+  createHash("sha256").update(JSON.stringify(tables)).digest("hex"),
+);

@@ -7,6 +7,7 @@ import { parsePolicy } from "../parse/policy.ts";
 import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeFlows } from "../ports/flows.fake.ts";
 import { FakeKernel } from "../ports/kernel.fake.ts";
+import type { ForeignTable } from "../ports/kernel.ts";
 import { FakeLinks } from "../ports/links.fake.ts";
 import { FakeXtables } from "../ports/xtables.fake.ts";
 import type { Desired } from "../reconcile/decide.ts";
@@ -23,6 +24,12 @@ const web = (port: number): Flow => ({
   answererPort: port,
   isAnswered: true,
 });
+
+const filtering: ForeignTable = {
+  family: "inet",
+  name: "filter",
+  chains: [{ name: "forward", hook: "forward", priority: 0, policy: "drop", rules: [] }],
+};
 
 let kernel: FakeKernel;
 let flows: FakeFlows;
@@ -67,6 +74,24 @@ async function hold(desired: Desired, held = upkeep): Promise<readonly string[]>
 }
 
 const events = () => journal.events.map(({ event, message }) => `${event}: ${message}`);
+
+test("what a pass rule's commit took of the seal is put again, and nothing is sealed that may be another gate's", async () => {
+  const desired = publishing("tcp/80");
+  await hold(desired);
+  await upkeep.holdOwnership();
+  await upkeep.seal();
+  const word = await kernel.readSeal();
+  expect(word).toBeDefined();
+  kernel.foreign = [filtering];
+  await upkeep.holdPassRules(desired, { isNew: true });
+  expect(await kernel.readSeal()).toBeUndefined();
+  await expect.poll(() => kernel.readSeal(), { timeout: 5_000 }).toBe(word);
+  await kernel.commit("");
+  upkeep.forgetOwnership();
+  await upkeep.holdOwnership();
+  await upkeep.seal();
+  expect(await kernel.readSeal()).toBeUndefined();
+});
 
 test("the flows of what is closed end, once, and the journal says which", async () => {
   await hold(publishing("tcp/80", "tcp/81"));

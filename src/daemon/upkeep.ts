@@ -84,6 +84,7 @@ export class Upkeep {
         commit: async (script) => {
           await kernel.commit(script);
           this.#passedAt = performance.now();
+          this.#sealLater();
         },
       },
     });
@@ -142,7 +143,7 @@ export class Upkeep {
     if (this.#isOwner && this.#written) await this.#seal.put(this.#written);
   }
 
-  /** It costs more than a change of one guest. */
+  /** After any commit. It costs more than a change of one guest. */
   #sealLater(): void {
     // Who cannot be told is asked again after the next change.
     this.#sealTimer ??= setTimeout(() => void this.seal().catch(() => undefined), sealMs).unref();
@@ -289,9 +290,10 @@ export class Upkeep {
     }
   }
 
-  /** Until the next {@link holdOwnership} nobody is taken for the owner. */
+  /** Until the next {@link holdOwnership} nobody is taken for the owner. What was written anybody may have changed since. */
   forgetOwnership(): void {
     this.#isOwner = false;
+    this.#written = undefined;
   }
 
   async holdOwnership(): Promise<void> {

@@ -11,12 +11,19 @@ import { deleteFlows, listFlows } from "./flows.ts";
 import { RefusedError, type Nftables } from "./libnftables.ts";
 import { OwnedElsewhereError, OwnTables } from "./own-tables.ts";
 
+/** Who asks: one stream of requests. */
+interface GateVisitor {
+  /** How many changes of the tables it knows of: falls behind for good with the first that another visitor makes. */
+  seen: number;
+}
+
 /** Answers requests, one at a time: everything here is synchronous, so no two transactions ever mix. */
 export class Gate {
   readonly #nftables: Nftables;
   readonly #tables: OwnTables;
   readonly #version: string;
   #seal: string | undefined;
+  #changes = 0;
 
   /** Adopts at once. Throws {@link OwnedElsewhereError} when another gate lives. */
   constructor(nftables: Nftables, version: string) {
@@ -36,8 +43,13 @@ export class Gate {
     };
   }
 
+  /** What was changed before it came it can look at. */
+  newVisitor(): GateVisitor {
+    return { seen: this.#changes };
+  }
+
   /** One reply, or for a long list several of which each but the last says that more follows. */
-  *answer(request: NumberedGateRequest): Generator<GateReply> {
+  *answer(request: NumberedGateRequest, visitor: GateVisitor): Generator<GateReply> {
     const { id } = request;
     try {
       switch (request.kind) {
@@ -46,7 +58,7 @@ export class Gate {
         case "cut":
           return yield { id, kind: "cut", count: deleteFlows(this.#nftables, request.keys) };
         default:
-          this.#do(request);
+          this.#do(request, visitor);
           yield { id, kind: "done", status: this.status };
       }
     } catch (error) {
@@ -55,26 +67,34 @@ export class Gate {
     }
   }
 
-  #do(request: GateControl): void {
+  #do(request: GateControl, visitor: GateVisitor): void {
     switch (request.kind) {
       case "status":
         return;
       case "adopt":
         return this.#tables.adopt();
       case "remove":
-        this.#seal = undefined;
-        return this.#tables.remove();
+        return this.#change(visitor, () => this.#tables.remove());
       case "commit":
-        return this.#commit(request);
+        return this.#commit(request, visitor);
       default:
         request satisfies never;
     }
   }
 
-  #commit({ script, seal }: Extract<GateControl, { kind: "commit" }>): void {
-    this.#seal = undefined;
-    if (script !== "") this.#nftables.run(withoutOwnedTables(script, this.#tables));
+  #commit({ script, seal }: Extract<GateControl, { kind: "commit" }>, visitor: GateVisitor): void {
+    const run = (): void => this.#nftables.run(withoutOwnedTables(script, this.#tables));
+    if (script !== "") this.#change(visitor, run);
+    if (seal === undefined || visitor.seen !== this.#changes) return;
     if (ownTables.every((table) => this.#tables.owns(table))) this.#seal = seal;
+  }
+
+  /** What was refused counts too: that nothing came of it is the kernel's word alone. */
+  #change(visitor: GateVisitor, change: () => void): void {
+    this.#seal = undefined;
+    const knewAll = visitor.seen === this.#changes++;
+    if (knewAll) visitor.seen = this.#changes;
+    change();
   }
 }
 

@@ -60,12 +60,13 @@ export async function listen(socket: string, gate: Gate): Promise<Server> {
 /** Answers every request of one stream. A stream that is not the protocol is ended; the gate goes on. */
 export function serveStream(input: Readable, output: Writable, gate: Gate): void {
   const frames = new FrameReader();
+  const visitor = gate.newVisitor();
   input.on("data", (chunk: Uint8Array) => {
     try {
       for (const value of frames.push(chunk)) {
         const request = readGateRequest(value);
         if (request === undefined) throw new FrameError("not a request");
-        for (const reply of gate.answer(request)) output.write(printFrame(reply));
+        for (const reply of gate.answer(request, visitor)) output.write(printFrame(reply));
       }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;

@@ -20,7 +20,10 @@ export interface Kernel {
   /** Deletes our own tables, in one transaction. Nothing is left to own: for the end of all. */
   removeTables(): Promise<void>;
   ownership(): Promise<Ownership>;
-  /** In owner mode, a word for what our tables hold, kept for the process after this one until the next commit by anybody. */
+  /**
+   * In owner mode, a word for what our tables hold, kept for the process after this one until the next commit by anybody. It is kept
+   * only where nobody but this process can have changed them since it began.
+   */
   seal(word: string): Promise<void>;
   /** The word of {@link seal}, where nobody can have changed our tables since. Throws {@link KernelError}. */
   readSeal(): Promise<string | undefined>;

@@ -37,7 +37,8 @@ export type GateControl =
   /**
    * One transaction. Lines that do nothing but add an own table are left out, because the gate has made that
    * table already, with flags that nft 1.0.6 cannot say. `seal` is a word for what the tables hold after it: {@link GateStatus} tells it
-   * to whoever asks, until anything else is committed. To seal what is there, the script is empty.
+   * to whoever asks, until anything else is committed. To seal what is there, the script is empty. No seal is taken on a connection
+   * beside which another one has changed the tables: whoever uses it may not know what they hold.
    */
   | { readonly kind: "commit"; readonly script: string; readonly seal?: string }
   /** Deletes both own tables in one transaction. */

@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { GateClient, openGateSocket } from "../../src/edge/nft/gate-client.ts";
 import { buildGate, newSocket, nft, run, startGate, type RunningGate } from "./gate-program.ts";
 
 const script = `add chain inet virtwall c { type filter hook output priority 0; policy accept; }
@@ -115,6 +116,28 @@ describe("tables that the gate owns", () => {
     expect(nft("list", "tables")).toBe("");
     const { tables } = await client.ask({ kind: "adopt" });
     expect(tables.every(({ owned }) => owned)).toBe(true);
+  });
+});
+
+describe("the seal", () => {
+  const seal = { kind: "commit", script: "", seal: "these" } as const;
+  const add = (chain: string) =>
+    ({ kind: "commit", script: `add chain inet virtwall ${chain}\n` }) as const;
+
+  it("is taken from nobody beside whom another has changed the tables", async () => {
+    const { client, socket } = await start();
+    await client.ask(add("a"));
+    expect((await client.ask(seal)).seal).toBe("these");
+    const other = new GateClient(() => openGateSocket(socket));
+    expect((await other.ask({ kind: "status" })).seal).toBe("these");
+    await other.ask(add("b"));
+    expect((await client.ask(seal)).seal).toBeUndefined();
+    await client.ask(add("c"));
+    expect((await client.ask(seal)).seal).toBeUndefined();
+    other.close();
+    const later = new GateClient(() => openGateSocket(socket));
+    expect((await later.ask(seal)).seal).toBe("these");
+    later.close();
   });
 });
 

@@ -65,6 +65,11 @@ export class GateClient {
     this.#deadlines = deadlines;
   }
 
+  /** The stream is open: the gate is the one that was asked last. */
+  get isConnected(): boolean {
+    return this.#attached !== undefined;
+  }
+
   /**
    * Throws {@link KernelError} when the gate refuses, cannot be reached, says nothing in time, or ends before it has answered. In the
    * last two cases a commit may have happened or not: list the tables to know. All other requests may be made twice, and are where the gate ended.

@@ -87,7 +87,9 @@ export class NftKernel implements Kernel {
   }
 
   async seal(word: string): Promise<void> {
-    await this.#gate?.ask({ kind: "commit", script: "", seal: word });
+    // Beside another gate the tables were nobody's for a while; and for this alone none is to be started.
+    if (this.#gate?.isConnected !== true) return;
+    await this.#gate.ask({ kind: "commit", script: "", seal: word });
   }
 
   watch(listener: (event: KernelEvent) => void): () => void {
