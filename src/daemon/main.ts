@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import packageFile from "../../package.json" with { type: "json" };
+import { once } from "../base/remembered.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import { runExplain } from "../edge/host/run-explain.ts";
@@ -75,7 +76,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     explain: (call, end) => runExplain(call, optionsOf(settings), { end }),
   });
   const watches: (() => void)[] = [];
-  const end = async (): Promise<void> => {
+  onEndSignal(async () => {
     journal.add("info", "ended", "the daemon ends; the rules stay");
     for (const endWatch of watches) endWatch();
     follower.end();
@@ -85,8 +86,7 @@ async function follow(settings: DaemonSettings): Promise<void> {
     kernel.close();
     await endServer();
     process.exit(0);
-  };
-  process.once("SIGTERM", () => void end()).once("SIGINT", () => void end());
+  });
   // From when systemd is told: a reload may come before libvirt has answered, and after the policy was read.
   let isReloadAsked = false;
   let reload = (): void => void (isReloadAsked = true);
@@ -102,6 +102,12 @@ async function follow(settings: DaemonSettings): Promise<void> {
   );
   await follower.converged;
   tellReadiness();
+}
+
+/** A second signal ends it no sooner: the sockets would stay. */
+function onEndSignal(end: () => Promise<void>): void {
+  const endOnce = once(end);
+  for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void endOnce());
 }
 
 /** Until somebody answers hooks wait, of which libvirt has no second and which know how long they may; all others are to ask again. */

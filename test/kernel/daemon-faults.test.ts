@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { openKernel } from "../../src/edge/nft/open-kernel.ts";
 import { buildPrograms, holds, nft, Site, until } from "./daemon-program.ts";
 
 const policy = (port: number) => `networks:
@@ -46,9 +47,71 @@ test("killed, it leaves rules that a flush cannot take, and the next daemon rewr
   expect(next.output).not.toContain('"applied"');
 });
 
-test("ended by SIGTERM it leaves the rules and ends with 0", async () => {
+test("killed once its rules are sealed, it is ready again without listing them, and mends what another client of the gate changed", async () => {
   const daemon = await site.start();
-  expect(await daemon.kill("SIGTERM")).toBe(0);
+  const gate = await openKernel({ gate: "none", socket: join(dirname(site.socket), "gate.sock") });
+  const readSeal = () => gate.readSeal();
+  await expect.poll(readSeal, { timeout: 30_000 }).toBeDefined();
+  await daemon.kill("SIGKILL");
+  askForThePublication();
+  const before = nft("-a", "list", "table", "inet", "virtwall");
+  expect(before).toContain("tcp . 80 counter packets 1 bytes");
+  const { env, wasAsked, answer } = listingThatWaits();
+  const next = site.launch(env);
+  await next.said("ready");
+  answer();
+  await until(wasAsked);
+  expect(site.run(["apply"]).stdout).toContain("holds this already");
+  expect(nft("-a", "list", "table", "inet", "virtwall")).toBe(before);
+  expect(next.output).not.toMatch(/"applied"|"restored"/);
+  await next.kill("SIGKILL");
+  expect(await readSeal()).toBeDefined();
+  await gate.commit("delete element inet virtwall publish4 { 198.51.100.1 . tcp . 80 }\n");
+  expect(await readSeal()).toBeUndefined();
+  gate.close();
+  expect(holds(". tcp . 80 : 10.20.0.11")).toBe(false);
+  await site.start();
+  expect(holds(". tcp . 80 : 10.20.0.11")).toBe(true);
+});
+
+/** From the host itself: the first packet is counted where it is admitted, and nobody answers it. */
+function askForThePublication(): void {
+  const [address, route] = ["198.51.100.1/32", "10.20.0.0/24"];
+  spawnSync("ip", ["address", "add", address, "dev", "lo"]);
+  spawnSync("ip", ["route", "add", route, "dev", "lo"]);
+  spawnSync("timeout", ["0.5", "bash", "-c", "</dev/tcp/198.51.100.1/80"]);
+  spawnSync("ip", ["route", "del", route, "dev", "lo"]);
+  spawnSync("ip", ["address", "del", address, "dev", "lo"]);
+}
+
+/** An environment in which nobody is told what our tables hold until {@link answer}. */
+function listingThatWaits() {
+  const programs = join(site.folder, "programs");
+  const [asked, answered] = [join(programs, "asked"), join(programs, "answered")];
+  mkdirSync(programs);
+  const script = `case "$*" in *list*virtwall*) touch ${asked}; until [ -e ${answered} ]; do sleep 0.02; done; esac`;
+  const lines = ["#!/bin/sh", `PATH=\${PATH#${programs}:}`, script, 'exec nft "$@"', ""];
+  writeFileSync(join(programs, "nft"), lines.join("\n"), { mode: 0o755 });
+  return {
+    env: { ...process.env, PATH: `${programs}:${process.env["PATH"] ?? ""}` },
+    wasAsked: () => existsSync(asked),
+    answer: () => writeFileSync(answered, ""),
+  };
+}
+
+test("ended by SIGTERM, twice and while the gate hangs, it leaves the rules and no socket, and ends with 0", async () => {
+  const daemon = await site.start();
+  const gate = site.status().gate?.pid ?? 0;
+  expect(gate).toBeGreaterThan(1);
+  process.kill(gate, "SIGSTOP");
+  try {
+    daemon.child.kill("SIGTERM");
+    await daemon.said("the daemon ends");
+    expect(await daemon.kill("SIGTERM")).toBe(0);
+  } finally {
+    process.kill(gate, "SIGCONT");
+  }
+  expect(existsSync(site.socket)).toBe(false);
   expect(holds(". tcp . 80 :")).toBe(true);
 });
 
