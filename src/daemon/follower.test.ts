@@ -93,6 +93,19 @@ test("a restart takes the gate's word for what it left, and looks once guests ne
   expect(kernel.listings).toBeGreaterThan(before);
 });
 
+test("a hook right after such a restart waits for no listing that only makes sure", async () => {
+  kernel.willBecome(tablesOf(withMark(1)));
+  await follower.start();
+  follower.end();
+  await follower.upkeep.seal();
+  const before = kernel.listings;
+  follower = new Follower(ports());
+  await follower.start();
+  await follower.hurry();
+  expect(kernel.listings).toBe(before);
+  await expect.poll(() => kernel.listings).toBe(before + 1);
+});
+
 test("what is desired anew since then costs a restart a listing", async () => {
   kernel.willBecome(tablesOf(withMark(1)));
   await follower.start();

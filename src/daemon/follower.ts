@@ -249,7 +249,9 @@ export class Follower {
    */
   #mayPutOff(isHurried: boolean): readonly Concern[] {
     const { decision } = this.beliefs;
-    if (isHurried) return decision ? canWait : ["libvirt"];
+    if (isHurried && !decision) return ["libvirt"];
+    // To make sure takes a listing, for which no guest's start is to wait.
+    if (isHurried) return this.upkeep.isTrusting ? [...canWait, "tables"] : canWait;
     const isUrgent = this.#disturbances.has("tables") && !this.#wasPutOff;
     return decision?.desired && isUrgent ? ["libvirt"] : [];
   }
