@@ -141,16 +141,14 @@ describe("addresses of a guest", () => {
   });
 
   it("come from policy before anything else, a family at a time", () => {
-    const nic = {
-      mac: mac("52:54:00:00:00:01"),
-      addresses: [address("fd00::5")],
-      parameters: new Map(),
-      at,
+    const fixed = (text: string) => {
+      const addresses = [address(text)];
+      const nic = { mac: mac("52:54:00:00:00:01"), addresses, parameters: new Map(), at };
+      const guests = new Map([["g1", guestPolicy("g1", { nics: new Map([[nic.mac, nic]]) })]]);
+      return compile(policy({ guests }), reserved).guests[0]?.nics[0]?.addresses;
     };
-    const wanted = policy({
-      guests: new Map([["g1", guestPolicy("g1", { nics: new Map([[nic.mac, nic]]) })]]),
-    });
-    expect(compile(wanted, reserved).guests[0]?.nics[0]?.addresses).toEqual([
+    expect(fixed("10.20.0.5")).toEqual([{ address: "10.20.0.5", source: "policy" }]);
+    expect(fixed("fd00::5")).toEqual([
       { address: "10.20.0.12", source: "reservation" },
       { address: "fd00::5", source: "policy" },
     ]);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { SourceError } from "../../ports/sources.ts";
 import { LiveLibvirt } from "./live-libvirt.ts";
 import { VirshSession } from "./virsh-session.ts";
@@ -169,6 +169,24 @@ test("without virsh the package to install is named", async () => {
     await expect(libvirt.read()).rejects.toMatchObject({ missing: "libvirt-clients" });
   } finally {
     process.env["PATH"] = path;
+  }
+});
+
+test("what no event told of is known half a minute later", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const libvirt = new LiveLibvirt("test:///default");
+  let count = 0;
+  const stop = libvirt.watch(() => count++);
+  try {
+    await expect.poll(() => count, { timeout: 30_000 }).toBe(2);
+    const { networks } = await libvirt.read();
+    expect((await libvirt.read()).networks).toBe(networks);
+    vi.advanceTimersByTime(30_000);
+    expect(count).toBe(3);
+    expect((await libvirt.read()).networks).not.toBe(networks);
+  } finally {
+    stop();
+    vi.useRealTimers();
   }
 });
 
