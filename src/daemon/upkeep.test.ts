@@ -118,6 +118,20 @@ test("what was published before the daemon came is known from the kernel", async
   expect(flows.flows).toEqual([web(81)]);
 });
 
+test("datagrams that came while another process had taken a publication away are led to it again", async () => {
+  const desired = publishing("udp/53", "tcp/80");
+  await hold(desired);
+  const led = { ...web(53), protocol: "udp", isAnswered: false } as const;
+  const lost = { ...led, key: "lost", answerer: led.destination };
+  flows.flows = [lost, led, web(80)];
+  kernel.change([]);
+  kernel.willBecome(desired.compiled.tables);
+  await upkeep.holdTables(desired, { isNew: false });
+  expect(await upkeep.endFlows(desired)).toEqual(["cut 1 flow of g1 udp/53"]);
+  expect(flows.flows).toEqual([led, web(80)]);
+  expect(await upkeep.endFlows(desired)).toEqual([]);
+});
+
 test("where nobody can cut flows the journal says that they stay", async () => {
   const without = newUpkeep();
   await hold(publishing("tcp/80"), without);

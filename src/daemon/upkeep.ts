@@ -169,6 +169,8 @@ export class Upkeep {
       journal.add("info", "applied", what);
       return plan.changes;
     }
+    // Who sent to a publication while it was missing is known to the kernel as somebody who talks to the host.
+    if (this.#ports.flows && this.#former === desired) this.#former = formerOf(before);
     const tookMs = elapsedMs(why.disturbance);
     this.gaps.tables.add(tookMs);
     const { by = "somebody" } = why.disturbance ?? {};
