@@ -29,6 +29,8 @@ export async function coldApply(): Promise<BenchRow> {
       const { texts, commit } = await throughGate(world, fleet);
       times.texts.push(texts);
       times.gate.push(texts + commit);
+      // What the round before has saved of the policy spares its parsing.
+      rmSync(join(folder, "state"), { recursive: true, force: true });
       times.command.push(await timed(() => commandOnHost(world, folder, "apply")));
       await clearRules(world);
       const { host } = world;

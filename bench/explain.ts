@@ -33,7 +33,7 @@ export async function explain(): Promise<BenchRow> {
     title: "virtwall explain on a host with 10 publications a guest",
     columns: ["publication ms", "guest to world ms"],
     results,
-    note: `Medians of ${rounds} runs of the whole command. The rules are the kernel's own each time; who the guests are tells the daemon, or else policy and libvirt's XML, which are then read first.`,
+    note: `Medians of ${rounds} runs of the whole command. The rules are the kernel's own each time; who the guests are tells the daemon, or else policy and libvirt's XML, which are then read first; YAML that was applied is not parsed again.`,
   };
 }
 

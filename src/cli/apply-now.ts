@@ -18,6 +18,7 @@ import type { ReachDiff } from "../reconcile/diff-reach.ts";
 import { bootScript } from "../reconcile/boot-ruleset.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import type { Problem } from "../model/problem.ts";
+import { printParsedTexts } from "../parse/parsed-text.ts";
 import type { DaemonStatus } from "../wire/daemon-status.ts";
 import { collect } from "./collect.ts";
 import { printChanges } from "./columns.ts";
@@ -84,7 +85,7 @@ function demandSame(daemon: DaemonStatus["daemon"], settings: Settings): void {
 }
 
 async function applyAlone(settings: Settings, texts: Map<string, string>): Promise<ApplyResult> {
-  const { decision, policyTexts, filterTexts, texts: read } = await collect(settings);
+  const { decision, policyTexts, filterTexts, texts: read, parsedTexts } = await collect(settings);
   for (const [file, text] of read) texts.set(file, text);
   const { problems, desired } = decision;
   // Who applies by hand is there to mend it: no nic is closed under his hands.
@@ -109,7 +110,8 @@ async function applyAlone(settings: Settings, texts: Map<string, string>): Promi
     const passRules = await keeper.keep({ mark, integration, bridges });
     warnings.push(...passRules.failures);
     const boot = bootScript(desired);
-    await save(settings, { policy: policyTexts, filters: filterTexts, boot }, warnings);
+    const parsed = printParsedTexts([...parsedTexts.values()]);
+    await save(settings, { policy: policyTexts, filters: filterTexts, parsed, boot }, warnings);
     const state = plan.script === "" && !passRules.isChanged ? "unchanged" : "applied";
     const put = passRules.isChanged ? passRules.report.filter(isPassed).map(passChange) : [];
     const changes = [...plan.changes, ...cut.changes, ...put];

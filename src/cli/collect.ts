@@ -1,13 +1,14 @@
 import { defined } from "../base/defined.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
 import type { OperatorTexts } from "../edge/files/policy-history.ts";
+import { StateFolder } from "../edge/files/state-folder.ts";
 import { openSources, type Sources } from "../edge/libvirt/open-sources.ts";
 import type { Guest, Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import { replaceText, type LibvirtTexts, type SourceText } from "../model/source-text.ts";
 import { parseInventory } from "../parse/inventory.ts";
 import { mergeFilters } from "../parse/merge-filters.ts";
-import type { ParsedTexts } from "../parse/parsed-text.ts";
+import { readParsedTexts, type ParsedTexts } from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Desired, type Written } from "../reconcile/decide.ts";
 import type { FilterTexts } from "../ports/sources.ts";
@@ -97,25 +98,28 @@ async function collectFrom(
   settings: Settings,
   { policy: replaced, texts: imagined, network, filter, own }: Imagined,
 ): Promise<Collected> {
-  const [policyRead, found, filtersRead, interfaces, learned] = await Promise.all([
+  const { isForAnyHost, isPolicyNamed, stateFolder } = settings;
+  const [policyRead, found, filtersRead, interfaces, learned, bridges, saved] = await Promise.all([
     sources.policy.read(),
     sources.libvirt.read(),
     sources.filters.read(),
     sources.host.read(),
     sources.learned.read(),
+    isForAnyHost ? undefined : new BridgeLinks().bridges(),
+    new StateFolder(stateFolder).loadParsed(),
   ]);
   const read = imagined?.policy ?? policyRead;
   const filters = { ...filtersRead, ...(imagined && { ownFilters: imagined.ownFilters }) };
   const filterTexts = withFilter(filters, filter);
   const libvirt = { ...(network ? withNetworks(found, network) : found), ...filterTexts };
-  if (settings.isPolicyNamed && read.length === 0 && !replaced) {
+  if (isPolicyNamed && read.length === 0 && !replaced) {
     throw new UsageError(`there is no policy file ${settings.policyFile}`);
   }
   const policyTexts = replaced ? replaceText(read, replaced) : read;
-  const { policy, problems: policyProblems, parsedTexts } = parsePolicy(policyTexts);
+  const known = readParsedTexts(saved ?? "");
+  const { policy, problems: policyProblems, parsedTexts } = parsePolicy(policyTexts, known);
   const parsed = parseInventory(libvirt, interfaces);
   const inventory = own ? withOwn(parsed.inventory, own) : parsed.inventory;
-  const bridges = settings.isForAnyHost ? undefined : await new BridgeLinks().bridges();
   const host = defined({ ...inventory.host, bridges });
   const { networks, guests, leases, ownFilters } = libvirt;
   const inventoryTexts = [networks, guests, leases, libvirt.filters].flat();

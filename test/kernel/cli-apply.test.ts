@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { buildPrograms, holds, nft, Site } from "./daemon-program.ts";
@@ -52,6 +52,13 @@ test("diff tells the difference and ends with 4, then with 0", () => {
     "+ element inet virtwall publish4 { 198.51.100.1 . tcp . 81 : 10.20.0.11 . 81 }",
   );
   expect(site.run(["apply"]).status).toBe(0);
+  expect(site.run(["diff"]).status).toBe(0);
+  // What it has understood of the policy is not parsed again, unless it is garbage.
+  const file = join(site.folder, "state/parsed-policy.json");
+  const parsed = readFileSync(file, "utf8").replace('"tcp/81"', '"tcp/82"');
+  writeFileSync(file, parsed);
+  expect(site.run(["diff"]).stdout).toContain("tcp . 82");
+  writeFileSync(file, parsed.slice(1));
   expect(site.run(["diff"]).status).toBe(0);
 });
 

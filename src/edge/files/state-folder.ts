@@ -51,7 +51,7 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       // An earlier version saved no filters, and the list of policy files alone.
       const texts = isTexts(written) ? { policy: written } : written;
       if (!isSavedTexts(texts)) throw new Error("not lists of files");
-      return { ...texts, ...(await this.#loadParsed()) };
+      return defined({ ...texts, parsed: await this.loadParsed() });
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new StateError(
@@ -61,9 +61,9 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
     }
   }
 
-  async #loadParsed(): Promise<Pick<SavedState, "parsed">> {
-    const parsed = await readFile(join(this.#folder, parsedName), "utf8").catch(() => undefined);
-    return defined({ parsed });
+  /** {@link SavedState.parsed} alone: what cannot be read was not saved. */
+  loadParsed(): Promise<string | undefined> {
+    return readFile(join(this.#folder, parsedName), "utf8").catch(() => undefined);
   }
 
   /** Policy and filters are one file: one is never of another time than the other. */
