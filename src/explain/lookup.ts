@@ -66,18 +66,22 @@ const indexOf = rememberedWhile(
     const others: Element[] = [];
     for (const element of elements) {
       const numbers = numbersOf(element.key, types);
-      if (numbers === undefined) others.push(element);
-      else exact.set(numbers, [...(exact.get(numbers) ?? []), element]);
+      const same = numbers === undefined ? others : exact.get(numbers);
+      if (same !== undefined) same.push(element);
+      else if (numbers !== undefined) exact.set(numbers, [element]);
     }
     return { exact, others };
   },
 );
 
 function numbersOf(key: Expression, types: readonly string[]): string | undefined {
-  const parts = key.kind === "concat" ? key.parts : [key];
-  const intervals = parts.map((part, index) => intervalOfConstant(part, types[index] ?? "integer"));
-  const numbers = intervals.map((each) => (each?.first === each?.last ? each?.first : undefined));
-  return numbers.includes(undefined) ? undefined : numbers.join();
+  const numbers: bigint[] = [];
+  for (const part of key.kind === "concat" ? key.parts : [key]) {
+    const interval = intervalOfConstant(part, types[numbers.length] ?? "integer");
+    if (interval === undefined || interval.first !== interval.last) return undefined;
+    numbers.push(interval.first);
+  }
+  return numbers.join();
 }
 
 /** `*`, which nft's JSON shows as the bare word. */

@@ -61,6 +61,6 @@ export function unknownProperties(
 /** The name and value of an object of one property, as nft tags its expressions and statements. */
 export function asTagged(json: Json): readonly [tag: string, value: Json] | undefined {
   if (!isObject(json)) return undefined;
-  const [entry, ...more] = Object.entries(json);
-  return entry === undefined || more.length > 0 ? undefined : entry;
+  const [tag, ...more] = Object.keys(json);
+  return tag === undefined || more.length > 0 ? undefined : [tag, json[tag]];
 }
