@@ -231,11 +231,8 @@ export class Follower {
     // Who asked for everything waits until libvirt has answered too.
     if (putOff.length > 0 || this.#libvirtReading.isRunning)
       this.#waiting.unshift(...waiting.splice(0));
-    const outcome = {
-      changes,
-      errors: this.#refusals.harmful,
-      missing: this.#refusals.missing,
-    };
+    const { harmful: errors, missing } = this.#refusals;
+    const outcome = { changes, errors, missing };
     for (const resolve of waiting) resolve(outcome);
     if (this.beliefs.decision?.desired && !this.#refusals.has("tables")) this.#tellConverged();
     const isLook = [...this.#dirty].every((concern) => concern === "pass rules");
