@@ -56,6 +56,8 @@ export type KernelEvent =
 export interface ForeignTable {
   readonly family: TableFamily;
   readonly name: string;
+  /** Another one where it was deleted and made anew. */
+  readonly handle?: number;
   /** The program that holds the table for itself (`flags owner`), where the listing says so: nobody else can change it. */
   readonly owner?: string;
   readonly chains: readonly ForeignChain[];

@@ -68,6 +68,24 @@ test("an owned table costs one attempt, and the others get their rule all the sa
   expect(second.report.map((line) => line.state)).toEqual(["owned"]);
 });
 
+test("an owned table is tried again once it has changed, or was deleted and made anew", async () => {
+  const { kernel, keeper } = machine();
+  const state = async () => (await keeper.keep(settings)).report[0]?.state;
+  const words = "Error: Could not process rule: Operation not permitted";
+  for (const later of [
+    { ...table("firewalld"), handle: 2 },
+    { ...table("firewalld", [{ handle: 7, mayDrop: true }]), handle: 1 },
+  ]) {
+    kernel.refusals.set("firewalld", words);
+    kernel.tables = [{ ...table("firewalld"), handle: 1 }];
+    expect(await state()).toBe("owned");
+    kernel.refusals.clear();
+    expect(await state()).toBe("owned");
+    kernel.tables = [later];
+    expect(await state()).toBe("passed");
+  }
+});
+
 test("a table that vanished in between is tried again the next time", async () => {
   const { kernel, keeper } = machine();
   kernel.tables = [table("gone")];

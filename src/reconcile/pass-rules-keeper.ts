@@ -29,12 +29,13 @@ export interface PassRuleSettings extends Pick<PassRuleInput, "mark" | "integrat
 
 /**
  * Holds the foreign tables to the pass rules, and firewalld to its zones. It remembers which tables belong to another process, so that their refusal costs
- * one attempt and not one an event. Runs must not overlap.
+ * one attempt for each change of such a table and not one an event. Runs must not overlap.
  */
 export class PassRuleKeeper {
   private readonly kernel: Pick<Kernel, "readForeign" | "commit">;
   private readonly xtables: Xtables;
   private readonly firewalld: FirewalldKeeper;
+  /** As they were listed when the kernel refused them to us. */
   private readonly owned = new Map<string, string>();
   /** Our rules were taken away, and none was put since. */
   private isRemoved = false;
@@ -64,7 +65,7 @@ export class PassRuleKeeper {
     const isManaged = foreign.some(looksLikeXtables);
     const managed = isManaged ? await this.readXtables(failures) : [];
     const plan = planPassRules({ ...settings, foreign, xtables: managed, owned: this.owned });
-    const native = await this.commit(plan, failures);
+    const native = await this.commit(plan, foreign, failures);
     const chains = isManaged ? managed : await this.readXtables(failures);
     const whole = planPassRules({ ...settings, foreign, xtables: chains, owned: this.owned });
     const isXtablesPut = await this.putXtables(whole.xtables, settings.mark, failures);
@@ -98,7 +99,7 @@ export class PassRuleKeeper {
     const failures: string[] = [];
     const foreign = await this.kernel.readForeign();
     const chains = (await this.readXtables(failures)) ?? [];
-    const native = await this.commit(planPassRuleRemoval(foreign, chains), failures);
+    const native = await this.commit(planPassRuleRemoval(foreign, chains), foreign, failures);
     let removed = 0;
     try {
       removed = await this.xtables.removePassRules();
@@ -123,6 +124,7 @@ export class PassRuleKeeper {
   /** The keys of the tables that were changed. */
   private async commit(
     plan: Pick<PassRulePlan, "nftScript" | "tables">,
+    foreign: readonly ForeignTable[],
     failures: string[],
   ): Promise<ReadonlySet<string>> {
     const changed = new Set<string>();
@@ -133,9 +135,10 @@ export class PassRuleKeeper {
     // One table refused: the others get theirs all the same.
     for (const table of plan.tables) {
       const refusal = await this.tryCommit(table.script);
-      if (refusal === undefined) changed.add(tableKey(table));
-      else if (isOwnedByOther(refusal)) this.owned.set(tableKey(table), "another process");
-      else failures.push(`${tableKey(table)}: ${refusal.message}`);
+      const key = tableKey(table);
+      if (refusal === undefined) changed.add(key);
+      else if (isOwnedByOther(refusal)) this.owned.set(key, listingOf(foreign, key));
+      else failures.push(`${key}: ${refusal.message}`);
     }
     return changed;
   }
@@ -165,10 +168,16 @@ export class PassRuleKeeper {
     }
   }
 
+  /** What has changed may have been given up, or deleted and made anew between two looks. */
   private forgetOwned(foreign: readonly ForeignTable[]): void {
-    const present = new Set(foreign.map(tableKey));
-    for (const key of this.owned.keys()) if (!present.has(key)) this.owned.delete(key);
+    for (const [key, then] of this.owned) {
+      if (listingOf(foreign, key) !== then) this.owned.delete(key);
+    }
   }
+}
+
+function listingOf(foreign: readonly ForeignTable[], key: string): string {
+  return JSON.stringify(foreign.find((table) => tableKey(table) === key) ?? "");
 }
 
 /** firewalld's own table, which it may own: its zones let pass what no rule of ours can. */

@@ -142,7 +142,7 @@ describe("in tables of nft", () => {
   test("a table that belongs to another process is not tried again", () => {
     const given = table({ name: "firewalld" });
     const { nftScript, report } = plan([given], {
-      owned: new Map([["inet firewalld", "another process"]]),
+      owned: new Set(["inet firewalld"]),
     });
     expect(nftScript).toBe("");
     expect(report[0]).toMatchObject({

@@ -19,8 +19,8 @@ export interface PassRuleInput {
   /** One bit. */
   readonly mark: number;
   readonly integration: "auto" | "print" | "off";
-  /** Tables (by {@link tableKey}) that belong to another process, with the refusal seen. */
-  readonly owned?: ReadonlyMap<string, string>;
+  /** Tables (by {@link tableKey}) that the kernel refused to us, since they belong to another process. */
+  readonly owned?: { has(table: string): boolean };
 }
 
 export interface PassRulePlan {
@@ -166,9 +166,8 @@ function obstacleOf(
   chain: ForeignChain,
 ): { readonly state: PassRuleState; readonly reason: string } | undefined {
   const at = addressOf(table, chain);
-  const refusal = input.owned?.get(tableKey(table));
-  if (table.owner !== undefined || refusal !== undefined) {
-    const owner = table.owner ?? refusal ?? "another process";
+  if (table.owner !== undefined || input.owned?.has(tableKey(table)) === true) {
+    const owner = table.owner ?? "another process";
     return {
       state: "owned",
       reason: `owned by ${owner}: nobody else can change it`,

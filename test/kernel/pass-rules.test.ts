@@ -346,4 +346,10 @@ test("a table that another process owns is told as owned, and the rest is integr
     owner.stdin.end();
     await ended;
   }
+  // Between two looks, and without an owner: as firewalld does when it is restarted with NftablesTableOwner=no.
+  await nft(
+    "table inet firewalld { chain forward { type filter hook forward priority 10; policy drop; }; }",
+  );
+  const { report } = await keep();
+  expect(report.find(({ table }) => table === "firewalld")?.state).toBe("passed");
 });

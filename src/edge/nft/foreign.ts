@@ -57,9 +57,11 @@ export function foreignTables(chains: Listing): readonly TableAddress[] {
 export function readForeignTable(table: TableAddress, listing: Listing): ForeignTable {
   const rules = rulesByChain(listing);
   const mayDrop = dropFinder(rules);
+  const handle = listing.nftables.find((object) => object["table"])?.["table"]?.["handle"];
   return {
     family: table.family as TableFamily,
     name: table.name,
+    ...(typeof handle === "number" && { handle }),
     chains: listing.nftables.flatMap(({ chain }) =>
       chain !== undefined && isFilterChain(chain)
         ? [readChain(chain, rules.get(text(chain["name"])) ?? [], mayDrop)]

@@ -56,8 +56,9 @@ async function tablesWithSets(): Promise<ReadonlySet<string>> {
 
 function partOf(ruleset: Listing, table: TableAddress): Listing | undefined {
   const nftables = ruleset.nftables.filter((object) =>
-    Object.values(object).some(
-      (body) => body["family"] === table.family && body["table"] === table.name,
+    Object.entries(object).some(
+      ([kind, body]) =>
+        body["family"] === table.family && body[kind === "table" ? "name" : "table"] === table.name,
     ),
   );
   return nftables.length === 0 ? undefined : { nftables };
