@@ -24,8 +24,9 @@ export class VirshGuests implements GuestControl {
       this.#run(["list", "--all", "--persistent", "--uuid"]),
     ]);
     for (const line of all.split("\n")) {
-      const [, uuid, found] = /^([0-9a-f-]{36}) (.*?)\s*$/.exec(line) ?? [];
-      if (uuid === undefined || found?.trim() !== name) continue;
+      const [, uuid, found] = /^([0-9a-f-]{36}) (.*)$/.exec(line) ?? [];
+      // Some virsh (5.0) fill the column up.
+      if (uuid === undefined || (found !== name && found !== name.padEnd(30))) continue;
       return { uuid, isRunning: running.includes(uuid), isPersistent: persistent.includes(uuid) };
     }
     return undefined;
