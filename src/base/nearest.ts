@@ -39,6 +39,21 @@ export function editDistance(a: string, b: string): number {
   return at(last, b.length);
 }
 
+/** Whether {@link editDistance} is 1 at most, of names of any length: in time that many pairs can have. */
+export function isOneEdit(a: string, b: string): boolean {
+  let [aEnd, bEnd] = [a.length, b.length];
+  if (Math.abs(aEnd - bEnd) > 1) return false;
+  let begin = 0;
+  while (begin < aEnd && begin < bEnd && a[begin] === b[begin]) begin++;
+  while (aEnd > begin && bEnd > begin && a[aEnd - 1] === b[bEnd - 1]) {
+    aEnd--;
+    bEnd--;
+  }
+  if (aEnd - begin <= 1 && bEnd - begin <= 1) return true;
+  const [swapped, pair] = [`${a[begin + 1]}${a[begin]}`, b.slice(begin, bEnd)];
+  return aEnd - begin === 2 && swapped === pair;
+}
+
 function at(row: readonly number[], index: number): number {
   return row[index] ?? Infinity;
 }

@@ -1,27 +1,34 @@
-import { editDistance } from "../base/nearest.ts";
+import { isOneEdit } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { breach, didYouMean } from "./law.ts";
 import type { Law } from "./law.ts";
 
-/** A guest of the policy need not run. One that is spelled almost like a running guest, which the policy does not name, is told. */
+/**
+ * A guest of the policy need not run. One that is spelled almost like a running guest, which the policy does not name, is told: in another
+ * case, or with another letter. web1 and web2 are two guests.
+ */
 export const knownGuests: Law = (policy, { guests }) => {
   const running = new Set(guests.map(({ name }) => name));
-  const unclaimed = [...running].filter((name) => !policy.guests.has(name));
+  // By their digits, since a policy for many hosts names thousands that do not run here.
+  const unclaimed = new Map<string, { name: string; lower: string }[]>();
+  for (const name of running) {
+    if (policy.guests.has(name)) continue;
+    const alike = unclaimed.get(digitsOf(name)) ?? [];
+    alike.push({ name, lower: name.toLowerCase() });
+    unclaimed.set(digitsOf(name), alike);
+  }
   return [...policy.guests.values()]
     .filter(({ name }) => !running.has(name))
     .flatMap(({ name, at }) => {
-      const meant = unclaimed.find((candidate) => isSlip(name, candidate));
+      const written = name.toLowerCase();
+      const alike = unclaimed.get(digitsOf(name)) ?? [];
+      const meant = alike.find(({ lower }) => isOneEdit(written, lower))?.name;
       if (meant === undefined) return [];
       const message = `no guest ${quote(name)} runs, but ${quote(meant)} does`;
       return breach("warning", "UNKNOWN_GUEST", { at, message, hint: didYouMean(meant) });
     });
 };
 
-/** Another case, or one letter; web1 and web2 are two guests. */
-function isSlip(written: string, running: string): boolean {
-  const digits = (name: string) => name.replace(/[^0-9]/g, "");
-  return (
-    digits(written) === digits(running) &&
-    editDistance(written.toLowerCase(), running.toLowerCase()) <= 1
-  );
+function digitsOf(name: string): string {
+  return name.replace(/[^0-9]/g, "");
 }
