@@ -144,9 +144,9 @@ async function follow(
   };
   let end = (): void => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
-  const stop = await watchTrace((event) => follower.push(event, Date.now()), end);
+  const stop = await watchTrace((event) => follower.push(event, performance.now()), end);
   const looking = setInterval(() => {
-    print(Date.now() - quietMs);
+    print(performance.now() - quietMs);
     if (printed >= count) end();
   }, quietMs / 3);
   const time = setTimeout(end, seconds * 1000);

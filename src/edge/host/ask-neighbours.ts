@@ -30,7 +30,7 @@ const pauseMs = 200;
 export async function askNeighbours(
   asked: readonly Asked[],
 ): Promise<readonly (Asked & { readonly answered?: string })[]> {
-  const deadline = Date.now() + patienceMs;
+  const deadline = performance.now() + patienceMs;
   for (const each of asked) await forget(each);
   for (;;) {
     await Promise.all(asked.map(({ address }) => send(address)));
@@ -38,7 +38,7 @@ export async function askNeighbours(
     const rows = await runIp<NeighbourRow>(["neigh", "show"]);
     const answers = asked.map((each) => defined({ ...each, answered: answerOf(each, rows) }));
     const isDone = answers.every(({ answered }) => answered !== undefined);
-    if (isDone || Date.now() > deadline) return answers;
+    if (isDone || performance.now() > deadline) return answers;
   }
 }
 

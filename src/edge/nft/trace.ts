@@ -40,8 +40,8 @@ export class OwnedTables {
     const sign = `done${(this.#runs += 1)}`;
     const last = `add chain ${table.family} ${table.name} ${sign}`;
     this.#child.stdin?.write(`${[...commands, last].join("\n")}\n`);
-    const end = Date.now() + longestMs;
-    while (Date.now() < end) {
+    const end = performance.now() + longestMs;
+    while (performance.now() < end) {
       if (this.#words !== "") throw new KernelError(explained(this.#words.trim()));
       const listing = await listTable(table, { isTerse: true });
       if (listing?.nftables.some(({ chain }) => chain?.["name"] === sign) === true) return;
@@ -88,9 +88,10 @@ export async function watchTrace(
     const event = readTraceLine(line);
     if (event !== undefined && !isEnded) onEvent(event);
   });
-  const latest = Date.now() + longestMs;
+  const latest = performance.now() + longestMs;
   while (!isEnded && !isListening(child)) {
-    if (Date.now() > latest) throw new KernelError("nft monitor trace does not begin to listen");
+    if (performance.now() > latest)
+      throw new KernelError("nft monitor trace does not begin to listen");
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   if (child.pid === undefined) {
