@@ -152,7 +152,7 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
     libvirt.close();
     await rm(folder, { recursive: true });
   }
-});
+}, 90_000);
 
 test("a libvirt that is not there is a refusal, not an empty inventory", async () => {
   const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");
