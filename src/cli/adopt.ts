@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
+import { defined } from "../base/defined.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { writeThroughLink } from "../edge/files/write-atomically.ts";
@@ -13,7 +14,7 @@ import { parseNetworkXml } from "../parse/network-xml.ts";
 import { StateError, type SavedAdoption } from "../ports/state.ts";
 import { adopt, giveBack, type AdoptionPorts } from "../reconcile/adopt.ts";
 import { compareReach, describeReach, type Reach } from "../reconcile/describe-reach.ts";
-import { planAdoption } from "../reconcile/plan-adoption.ts";
+import { planAdoption, type AdoptionPlan } from "../reconcile/plan-adoption.ts";
 import { planLinks } from "../reconcile/plan-links.ts";
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
@@ -83,9 +84,8 @@ async function makeOpen(
   if (hasErrors(before.decision.problems)) {
     throw new RefusedError(`there are ${verdictOf(before.decision.problems)}: virtwall check`);
   }
-  const { policy, inventory } = before.written;
-  const { keys, obstacles: own } = planAdoption({ policy, inventory, network });
-  const obstacles = [...own, ...(await zoneObstacles(settings, policy.host, name))];
+  const xml = await keptXml(settings, name);
+  const { keys, obstacles } = await plan(settings, before, { network, xml });
   if (obstacles.length > 0) return { ...nothing, state: "refused", obstacles };
   const edit = editPolicy(settings, before.policyTexts, { name, keys });
   const after = await imagine(settings, {
@@ -96,25 +96,45 @@ async function makeOpen(
   if (unasked.length > 0) {
     return { ...nothing, state: "refused", reach: Object.fromEntries(reach), obstacles: unasked };
   }
-  const networks = new VirshNetworks(settings.connectUri);
-  const xml = settings.inventoryFolder === undefined ? await networks.persistentXml(name) : "";
-  if (xml === undefined)
-    throw new RefusedError(`libvirt keeps no XML of ${name}: net-define it first`);
-  const changed = withForwardElement(xml, openForward);
+  const changed = withForwardElement(xml ?? "", openForward);
   const found = {
     network: name,
     policy: edit.after === edit.before ? null : { file: edit.file, keys },
-    forward: forwardElementOf(xml) ?? null,
+    forward: forwardElementOf(xml ?? "") ?? null,
     reach: Object.fromEntries(reach),
     differences: askedFor(before, network),
     obstacles: [],
   };
   if (isDryRun) return { ...found, state: "possible" };
-  if (changed === undefined) throw new RefusedError(`the XML of ${name} is not understood`);
+  if (xml === undefined || changed === undefined)
+    throw new RefusedError(`the XML of ${name} is not understood`);
   await refuseOtherPolicy(settings, before.policyTexts);
   const adoption = { network: name, xml: { before: xml, after: changed }, policy: edit, keys };
   await stoppable(output, (tell) => adopt(adoption, { ...portsOf(settings, name), tell }));
   return { ...found, state: "adopted" };
+}
+
+async function plan(
+  settings: Settings,
+  { written: { policy, inventory } }: Collected,
+  { network, xml }: { readonly network: Network; readonly xml: string | undefined },
+): Promise<AdoptionPlan> {
+  const { name } = network;
+  const kept = xml === undefined ? undefined : parseNetworkXml({ file: name, text: xml }).network;
+  const { keys, obstacles } = planAdoption({ policy, inventory, network, ...defined({ kept }) });
+  return { keys, obstacles: [...obstacles, ...(await zoneObstacles(settings, policy.host, name))] };
+}
+
+/** By which libvirt starts the network the next time. A folder has none. */
+async function keptXml(
+  { inventoryFolder, connectUri }: Settings,
+  name: string,
+): Promise<string | undefined> {
+  if (inventoryFolder !== undefined) return undefined;
+  const xml = await new VirshNetworks(connectUri).persistentXml(name);
+  if (xml === undefined)
+    throw new RefusedError(`libvirt keeps no XML of ${name}: net-define it first`);
+  return xml;
 }
 
 async function undo(

@@ -2,6 +2,7 @@ import { planImport, type ImportPlan } from "../import/plan-import.ts";
 import { readForwards } from "../import/read-forwards.ts";
 import type { Found } from "../import/forward.ts";
 import { escapeControls } from "../base/quote.ts";
+import { placeText } from "../model/problem-text.ts";
 import { uplinkNames } from "../model/uplinks.ts";
 import { collect } from "./collect.ts";
 import { counted } from "./columns.ts";
@@ -43,7 +44,7 @@ export async function runImport(
 function printPlan({ policy, notCarried }: ImportPlan, output: Output): void {
   output.out(policy);
   for (const { at, what, reason } of notCarried) {
-    const said = `${at.file}:${at.line}:${at.column}: not carried over: ${what}: ${reason}`;
+    const said = `${placeText(at)}: not carried over: ${what}: ${reason}`;
     output.err(`${escapeControls(said)}\n`);
   }
   if (policy === "")

@@ -27,7 +27,8 @@ export async function runIntegrate(
   demandRoot("integrate");
   const texts = await new PolicyFiles(settings.policyFile).read();
   const { policy, problems } = parsePolicy(texts);
-  if (hasErrors(problems)) {
+  // Who takes our lines out again knows them without their mark.
+  if (hasErrors(problems) && !options.isUndo) {
     if (settings.json) printJson(output, { problems });
     else output.err(printProblems(problems, new Map(texts.map(({ file, text }) => [file, text]))));
     output.err("the mark cannot be known while the policy has errors: nothing was written\n");

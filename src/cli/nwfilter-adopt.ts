@@ -5,7 +5,6 @@ import { askParts } from "../edge/socket/daemon-client.ts";
 import type { GuestPolicy } from "../model/policy.ts";
 import type { Problem } from "../model/problem.ts";
 import { guestNamespace } from "../parse/guest-metadata.ts";
-import { nicElementsOf, withFilterRef } from "../parse/nic-filter-xml.ts";
 import { sidesOf, type DefinedGuest, type GuestSide } from "../ports/guests.ts";
 import type { SavedGuestAdoption } from "../ports/state.ts";
 import {
@@ -18,10 +17,10 @@ import { AdoptionError } from "../reconcile/step-back.ts";
 import { collect } from "./collect.ts";
 import { printColumns } from "./columns.ts";
 import { converge, noDaemon, refuseOtherPolicy, refusing } from "./converge.ts";
-import { removeBindingFromMetadata } from "./edit-metadata.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { examineMetadata, metadataFile, readMetadata } from "./guest-metadata-text.ts";
 import { printJson, type Output } from "./output.ts";
+import { planGuestBack } from "./plan-guest-back.ts";
 import { planGuestSide, type GuestSidePlan } from "./plan-guest-side.ts";
 import { formatParameters } from "./nic-bindings.ts";
 import { hasErrors, printProblems } from "./print-problems.ts";
@@ -183,7 +182,7 @@ async function undo(call: Call): Promise<Answer> {
   for (const side of sidesOf(guest)) {
     const xml = await guests.xml(guest.uuid, side);
     const metadata = await guests.metadata(guest.uuid, side);
-    changes.push(changeBack(saved, { side, xml, metadata }));
+    changes.push(planGuestBack(saved, { side, xml, metadata }));
   }
   const change = {
     nics: changes.flatMap(({ nics }) => nics),
@@ -197,39 +196,6 @@ async function undo(call: Call): Promise<Answer> {
   );
   const result = { guest: options.guest, nics: [], problems: [], obstacles: [] };
   return { result: { ...result, state: "given back" }, texts: new Map() };
-}
-
-/** Where a nic has a filter of libvirt's again, or is gone, it stays as it is. What was started since has what it would have had. */
-function changeBack(
-  { nics, metadata: saved }: SavedGuestAdoption,
-  now: { readonly side: GuestSide; readonly xml: string; readonly metadata: string | undefined },
-): GuestChange {
-  const { side, xml, metadata } = now;
-  const former = new Map(
-    nics.map(({ mac, filterRef }) => [mac, filterRef[side] ?? Object.values(filterRef)[0]]),
-  );
-  const bare = (nicElementsOf(xml) ?? []).filter(({ filterRef }) => filterRef === undefined);
-  const { before, after = "" } = saved[side] ?? {};
-  const others = nics.reduce(
-    (text, { mac }) => removeBindingFromMetadata(text, mac as Mac),
-    metadata ?? "",
-  );
-  const isOurs = metadata !== undefined && withoutSpace(metadata) === withoutSpace(after);
-  const left = isOurs ? before : others === "" ? undefined : others;
-  return {
-    nics: bare.flatMap(({ mac, xml: nic }) => {
-      const element = former.get(mac);
-      return element === undefined
-        ? []
-        : [{ side, before: nic, after: withFilterRef(nic, element) }];
-    }),
-    metadata: left === metadata ? [] : [{ side, before: metadata, after: left }],
-  };
-}
-
-/** virsh shows the element with white space of its own. */
-function withoutSpace(xml: string): string {
-  return xml.replaceAll(/>\s+</g, "><").trim();
 }
 
 function portsOf(

@@ -1,6 +1,5 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { readText } from "../edge/files/read-folder.ts";
 import { writeThroughLink } from "../edge/files/write-atomically.ts";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
 import { askParts } from "../edge/socket/daemon-client.ts";
@@ -94,7 +93,7 @@ export async function define(
     return exitStatus.problems;
   }
   const { problems, file, text, texts } = judged;
-  const before = await readFile(file, "utf8").catch(() => undefined);
+  const before = await bytesOf(file);
   if (!settings.json) output.err(printProblems(problems, texts));
   return toTheEnd(output, async () => {
     await write(file, text);
@@ -204,7 +203,7 @@ export async function runFilterUndefine(
     }
     return exitStatus.problems;
   }
-  const before = readText(file)?.text;
+  const before = await bytesOf(file);
   return toTheEnd(output, async () => {
     await remove(file);
     const undo = async () => (before === undefined ? undefined : write(file, before));
@@ -282,7 +281,15 @@ async function refuseOtherDaemon({ daemonSocket, policyFile }: Settings): Promis
   throw new RefusedError(`the daemon follows another policy (${followed}): name it with --policy`);
 }
 
-async function write(file: string, text: string): Promise<void> {
+/** Undefined where there is no file. */
+async function bytesOf(file: string): Promise<Buffer | undefined> {
+  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return undefined;
+    throw new RefusedError(`cannot read ${file}: ${cause.message}`, { cause });
+  });
+}
+
+async function write(file: string, text: string | Uint8Array): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
     await writeThroughLink(file, text);

@@ -1,3 +1,4 @@
+import { placeText } from "../model/problem-text.ts";
 import type { Decision } from "../reconcile/decide.ts";
 import type { DaemonEvent } from "../wire/daemon-protocol.ts";
 
@@ -21,7 +22,7 @@ export function describeDecision(decision: Decision): DecisionEvent {
     const message = "policy and inventory have no errors";
     return { key, event: { level: "info", name: "policy-taken", message } };
   }
-  const place = `${first.at.file}:${first.at.line}:${first.at.column}: ${first.message}`;
+  const place = `${placeText(first.at)}: ${first.message}`;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
   const [name, before] = wordsOf(decision);
   return { key, event: { level: "error", name, message: `${before}${place}${more}` } };

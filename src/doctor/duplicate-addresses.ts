@@ -1,6 +1,7 @@
 import type { Mac } from "../base/mac.ts";
 import { quote } from "../base/quote.ts";
 import type { NicIntent } from "../model/intent.ts";
+import { placeText } from "../model/problem-text.ts";
 import type { Examination, Finding } from "./examination.ts";
 import type { Facts } from "./facts.ts";
 import { uplinksOf } from "./routed-networks.ts";
@@ -32,7 +33,7 @@ function ofWhatIsWritten({ problems }: Pick<Facts, Names>): readonly Finding[] {
     .map(({ code, severity, message, at, hint }) => ({
       severity,
       message,
-      evidence: [`${code} at ${at.file}:${at.line}:${at.column}`],
+      evidence: [`${code} at ${placeText(at)}`],
       fix: { text: hint ?? "give one of the two another one" },
     }));
 }

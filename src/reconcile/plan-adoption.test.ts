@@ -55,6 +55,18 @@ test.each([
   expect(plan(changes).obstacles.join()).toContain(words);
 });
 
+test("an edit that the next start would bring is in the way, and what libvirt adds to a network that runs is not", () => {
+  const net = network("n", { natPorts: { first: 1024, last: 65535 }, subnets: [subnet4] });
+  const obstacles = (changes: Partial<Network>) => {
+    const kept = network("n", { subnets: [subnet4], ...changes });
+    const found = inventory({ networks: [net], guests: [] });
+    return planAdoption({ policy: policy(), inventory: found, network: net, kept }).obstacles;
+  };
+  expect(obstacles({})).toEqual([]);
+  expect(obstacles({ subnets: [subnet6] })).toEqual([expect.stringContaining("was edited since")]);
+  expect(obstacles({ natPorts: { first: 2000, last: 3000 } })).toHaveLength(1);
+});
+
 test("a policy that says open is in the way, and so are ports that only libvirt can set up", () => {
   expect(plan({}, written("networks: { n: { mode: open } }")).obstacles.join()).toContain("open");
   const net = network("n");

@@ -14,6 +14,8 @@ export interface AdoptionInput {
   readonly policy: Policy;
   readonly inventory: Inventory;
   readonly network: Network;
+  /** As libvirt would start it the next time. */
+  readonly kept?: Network;
 }
 
 export function planAdoption(input: AdoptionInput): AdoptionPlan {
@@ -61,7 +63,7 @@ function keepsSources6(network: Network, wanted: NetworkPolicy | undefined): boo
 }
 
 function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): readonly string[] {
-  const { inventory, network } = input;
+  const { inventory, network, kept } = input;
   const { name, forwardDevices } = network;
   if (network.forward !== "nat" && network.forward !== "route") {
     return [`libvirt makes no rules for ${name}, or isolates it: only nat and route are adopted`];
@@ -72,10 +74,19 @@ function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): r
   const obstacles: (string | false)[] = [
     wanted?.mode === "open" &&
       "the policy says mode: open, so that nobody would judge its guests: take that out first",
+    kept !== undefined &&
+      startOf(kept) !== startOf(network) &&
+      `${name} was edited since it was started, and would start otherwise than it runs: restart it first, or take that back (virsh net-edit)`,
     forwardDevices !== undefined &&
       `libvirt lets its guests out by ${forwardDevices.join(", ")} only, and the policy cannot say that`,
     special.length > 0 &&
       `the ports of ${special.join(", ")} are set up by libvirt in a way of its own, so that nobody could put them back: stop them first`,
   ];
   return obstacles.filter((obstacle) => obstacle !== false);
+}
+
+/** What its next start would bring, as one text. Of a network that runs libvirt tells ports and devices that its XML need not name. */
+function startOf({ natPorts, forwardDevices, at: _at, ...network }: Network): string {
+  const ports = natPorts && !isDefault(natPorts) ? natPorts : undefined;
+  return JSON.stringify({ ...network, ports, devices: [...new Set(forwardDevices)] });
 }

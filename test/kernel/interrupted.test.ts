@@ -73,4 +73,8 @@ test("^C leaves no half of what stop --clean and integrate do", () => {
   expect(integrated).toMatchObject({ status: 0 });
   expect(integrated.stderr).toContain("SIGINT: comes too late");
   expect(readFileSync(file, "utf8")).toContain("accept");
+  site.writePolicy("frob: 1\n");
+  expect(site.run(["integrate", "--file", file])).toMatchObject({ status: 1 });
+  expect(site.run(["integrate", "--file", file, "--undo"])).toMatchObject({ status: 0 });
+  expect(readFileSync(file, "utf8")).not.toContain("accept");
 });

@@ -157,6 +157,18 @@ test("a network whose rules the policy cannot say stays as it is", async () => {
   expect(refused.stdout).toContain(`by ${uplink.name} only`);
 });
 
+test("a network that was edited since its start is not restarted behind anybody's back", async () => {
+  const { virsh } = hypervisor.libvirt;
+  const host = "<host mac='52:54:00:00:00:77' ip='192.168.125.7'/>";
+  const edit = (verb: string) =>
+    virsh("net-update", "routed", verb, "ip-dhcp-host", host, "--config");
+  await edit("add-last");
+  const refused = await hypervisor.world.run([...program, "adopt", "routed", "--dry-run"]);
+  expect(refused.status).toBe(1);
+  expect(refused.stdout).toContain("routed was edited since it was started");
+  await edit("delete");
+});
+
 test("^C while the network restarts gives it back to libvirt, and says so", async () => {
   const { world, libvirt } = hypervisor;
   const stopped = await interrupted(world, "net-start", [...program, "adopt", "default"]);
