@@ -18,7 +18,7 @@ export function printExamined(
     ),
     ...errors.flatMap(findingLines),
     ...warnings.flatMap(findingLines),
-    ...skipped.map(({ id, reason }) => `skipped: ${id}: ${reason}`),
+    ...skippedLines(skipped),
     [
       counted(errors.length, "error"),
       counted(warnings.length, "warning"),
@@ -27,6 +27,14 @@ export function printExamined(
     ].join(", "),
   ];
   return lines.map((line) => `${escapeControls(line)}\n`).join("");
+}
+
+/** A line a reason: where libvirt does not run, a score of examinations say the same. */
+function skippedLines(skipped: Examined["skipped"]): readonly string[] {
+  return [...new Set(skipped.map(({ reason }) => reason))].map((reason) => {
+    const ids = skipped.filter((one) => one.reason === reason).map(({ id }) => id);
+    return `skipped: ${ids.join(", ")}: ${reason}`;
+  });
 }
 
 function findingLines({ id, severity, message, evidence, fix }: NamedFinding): readonly string[] {
