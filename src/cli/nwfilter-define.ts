@@ -1,6 +1,5 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { writeThroughLink } from "../edge/files/write-atomically.ts";
+import { readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
 import { askParts } from "../edge/socket/daemon-client.ts";
 import { quote } from "../base/quote.ts";
@@ -24,6 +23,7 @@ import {
   uuidOf,
   type KnownFilter,
 } from "./read-filters.ts";
+import { saveFile } from "./save-file.ts";
 import type { Settings } from "./settings.ts";
 import { toTheEnd } from "./stoppable.ts";
 
@@ -96,8 +96,8 @@ export async function define(
   const before = await bytesOf(file);
   if (!settings.json) output.err(printProblems(problems, texts));
   return toTheEnd(output, async () => {
-    await write(file, text);
-    const undo = () => (before === undefined ? remove(file) : write(file, before));
+    await saveFile(file, text);
+    const undo = () => (before === undefined ? remove(file) : saveFile(file, before));
     return finish(settings, output, { result: { name, file, problems }, done, undo });
   });
 }
@@ -206,7 +206,7 @@ export async function runFilterUndefine(
   const before = await bytesOf(file);
   return toTheEnd(output, async () => {
     await remove(file);
-    const undo = async () => (before === undefined ? undefined : write(file, before));
+    const undo = async () => (before === undefined ? undefined : saveFile(file, before));
     const result = { name, file, problems, users };
     return finish(settings, output, { result, done: "undefined", undo });
   });
@@ -287,15 +287,6 @@ async function bytesOf(file: string): Promise<Buffer | undefined> {
     if (cause.code === "ENOENT") return undefined;
     throw new RefusedError(`cannot read ${file}: ${cause.message}`, { cause });
   });
-}
-
-async function write(file: string, text: string | Uint8Array): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeThroughLink(file, text);
-  } catch (cause) {
-    throw new RefusedError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
-  }
 }
 
 async function remove(file: string): Promise<void> {

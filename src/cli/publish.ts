@@ -1,6 +1,4 @@
-import { mkdir } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { writeThroughLink } from "../edge/files/write-atomically.ts";
+import { resolve } from "node:path";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { askDaemon, askParts } from "../edge/socket/daemon-client.ts";
 import type { Problem } from "../model/problem.ts";
@@ -15,10 +13,11 @@ import {
   type PublicationEdit,
 } from "./edit-publications.ts";
 import { examineEdit, publishedKey, type ExaminedEdit } from "./examine-edit.ts";
-import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { mappingOf, publicationRow } from "./print-status.ts";
+import { saveFile } from "./save-file.ts";
 import type { Settings } from "./settings.ts";
 import { toTheEnd } from "./stoppable.ts";
 
@@ -143,7 +142,7 @@ async function write(settings: Settings, output: Output, change: Change): Promis
   const fresh = problems.filter((problem) => !before.has(wordsOf(problem)));
   if (!settings.json) output.err(printProblems(fresh, texts));
   return toTheEnd(output, async () => {
-    await save(changed);
+    await saveFile(changed.file, changed.text);
     return finishEdit(settings, output, { edit, verb, problems, place: changed.file, guest: null });
   });
 }
@@ -222,14 +221,5 @@ export function outcomeOf(daemon: ReloadResult | null, isPending: boolean): stri
       return "not in force: the daemon keeps the last good policy, see virtwall status";
     case "failed":
       return `not in force: ${daemon.error ?? "the daemon could not apply it"}`;
-  }
-}
-
-async function save({ file, text }: SourceText): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeThroughLink(file, text);
-  } catch (cause) {
-    throw new RefusedError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -46,7 +46,7 @@ export function parseYaml(source: SourceText): { tree: Tree | undefined; problem
         defined({
           // The yaml package puts as much of the source into its message as it could not read.
           ...problem("BAD_YAML", placeAt(fault.pos[0]), yamlMessage(fault).slice(0, 200)),
-          hint: yamlHint(fault.code),
+          hint: yamlHint(fault),
         }),
       ),
     };
@@ -215,20 +215,30 @@ function deepFlow(text: string): number | undefined {
   return undefined;
 }
 
-/** The package speaks to who calls it. */
-function yamlMessage({
-  code,
-  message,
-}: {
+interface YamlFault {
   readonly code: string;
   readonly message: string;
-}): string {
+}
+
+/** The bracket that a list or mapping lacks, or has further left than it may. */
+function lackingBracket({ message }: YamlFault): string | undefined {
+  return /^Flow (?:sequence|map) .* end with a (.)/.exec(message)?.[1];
+}
+
+/** The package speaks to who calls it. */
+function yamlMessage(fault: YamlFault): string {
+  const { code, message } = fault;
+  const bracket = lackingBracket(fault);
+  if (bracket !== undefined) return `a '${bracket}' is missing before this, or indented too little`;
   if (code === "MULTIPLE_DOCS") return "a second document begins here";
   return code === "MULTILINE_IMPLICIT_KEY" ? "no ':' stands behind this key" : message;
 }
 
-function yamlHint(code: string): string | undefined {
-  switch (code) {
+function yamlHint(fault: YamlFault): string | undefined {
+  const bracket = lackingBracket(fault);
+  if (bracket !== undefined)
+    return `end with '${bracket}' what is open above, further right than its key`;
+  switch (fault.code) {
     case "TAB_AS_INDENT":
       return "indent with spaces";
     case "MULTIPLE_DOCS":

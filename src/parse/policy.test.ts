@@ -375,6 +375,12 @@ describe("mistakes", () => {
       "write it as KEY: VALUE, or indent it as a part of the line before",
     ],
     ["guests:\n  a: {}\n   b: {}", "3:1", "BAD_YAML", "begin it in the column of its neighbours"],
+    [
+      "guests:\n  a: { groups: [b, c]\n",
+      "3:1",
+      "BAD_YAML",
+      "end with '}' what is open above, further right than its key",
+    ],
     ["a: 1\n---\nb: 2", "2:1", "BAD_YAML", "one document a file: split it into files of policy.d"],
     ["guests: {}\n# fr\uFFFDnt", "2:5", "NOT_TEXT", "write the file anew, saved as UTF-8"],
     ["\u007fELF\0\0", "1:5", "NOT_TEXT", "write the file anew, saved as UTF-8"],

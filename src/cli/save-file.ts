@@ -1,0 +1,17 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { writeThroughLink } from "../edge/files/write-atomically.ts";
+import { RefusedError } from "./exit-status.ts";
+
+/** Writes a file that a command edits, with its folder. Throws {@link RefusedError} that names it. */
+export async function saveFile(file: string, text: string | Uint8Array): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeThroughLink(file, text);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    // Node names the file of a moment that would have been renamed.
+    const why = code === "EACCES" ? "permission denied: run it as root" : message;
+    throw new RefusedError(`cannot write ${file}: ${why}`, { cause });
+  }
+}
