@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { SourceError } from "../../ports/sources.ts";
 import { LiveLibvirt } from "./live-libvirt.ts";
 import { VirshSession } from "./virsh-session.ts";
@@ -109,50 +109,72 @@ test("a session that is closed answers nothing more, and the next command has an
   }
 });
 
-test("while libvirt is busy with one guest and lists none, the others are followed, and it is told", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+describe("while libvirt is busy with one guest and lists none", () => {
   const [web1, web2] = ["1", "2"].map((end) => `00000000-0000-4000-8000-00000000000${end}`);
+  const path = process.env["PATH"];
+  let folder: string;
+  let libvirt: LiveLibvirt;
+
   const guest = (name: string, uuid: string | undefined, title: string) =>
     `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><title>${title}</title><memory>1024</memory><os><type>hvm</type></os></domain>`;
+  /** Each virsh reads the node's file at its start. */
   const become = (title: string) =>
     writeFile(
       join(folder, "node.xml"),
       `<node>${guest("web1", web1, title)}${guest("web2", web2, title)}</node>`,
     );
-  const unanswered = join(folder, "unanswered");
-  // Each virsh reads the node's file at its start.
-  const virsh = `#!/bin/sh
-while IFS= read -r line; do
-  while grep -qxF "$line" ${unanswered}; do sleep 0.02; done
-  printf '%s\n' "$line"
-done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: "utf8" }).trim()} "$@"`;
-  await writeFile(join(folder, "virsh"), virsh, { mode: 0o755 });
-  const path = process.env["PATH"];
-  process.env["PATH"] = `${folder}:${path}`;
-  const options = { leaseFolder: folder, patienceMs: 2_000 };
-  const libvirt = new LiveLibvirt(`test://${folder}/node.xml`, options);
+  const answerNot = (...commands: readonly string[]) =>
+    writeFile(join(folder, "unanswered"), commands.map((command) => `${command}\n`).join(""));
   const titles = async () => {
     const { guests, late } = await libvirt.read();
     return { late, titles: guests.map(({ text }) => /<title>(.*)</.exec(text)?.[1]) };
   };
-  try {
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+    const virsh = `#!/bin/sh
+while IFS= read -r line; do
+  while grep -qxF "$line" ${folder}/unanswered; do sleep 0.02; done
+  printf '%s\n' "$line"
+done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: "utf8" }).trim()} "$@"`;
+    await writeFile(join(folder, "virsh"), virsh, { mode: 0o755 });
+    process.env["PATH"] = `${folder}:${path}`;
     await become("old");
+  });
+  afterEach(async () => {
+    process.env["PATH"] = path;
+    libvirt.close();
+    await rm(folder, { recursive: true });
+  });
+  const begin = (patienceMs: number) =>
+    (libvirt = new LiveLibvirt(`test://${folder}/node.xml`, { leaseFolder: folder, patienceMs }));
+
+  test("the others are followed, and it is told", async () => {
+    begin(2_000);
     expect(await titles()).toEqual({ late: undefined, titles: ["old", "old"] });
     await become("new");
-    await writeFile(unanswered, `list --uuid\ndumpxml ${web1}\n`);
+    await answerNot("list --uuid", `dumpxml ${web1}`);
     libvirt.expectChange({ kind: "everything" });
     await expect.poll(titles, { timeout: 30_000 }).toEqual({
       late: expect.stringMatching(/says nothing of libvirt:guest\/web1.xml: /),
       titles: ["old", "new"],
     });
-    await writeFile(unanswered, "");
+    await answerNot();
     await expect.poll(titles, { timeout: 30_000 }).toMatchObject({ late: undefined });
-  } finally {
-    process.env["PATH"] = path;
-    libvirt.close();
-    await rm(folder, { recursive: true });
-  }
-}, 90_000);
+  }, 90_000);
+
+  test("there is no inventory before the first listing, which is waited for on and on", async () => {
+    begin(100);
+    await answerNot("list --uuid");
+    await expect(libvirt.read()).rejects.toThrow("libvirt does not list the guests");
+    await expect(libvirt.read()).rejects.toThrow("libvirt does not list the guests");
+    await answerNot();
+    const read = () => titles().catch(({ message }: Error) => message);
+    await expect
+      .poll(read, { timeout: 30_000 })
+      .toEqual({ late: undefined, titles: ["old", "old"] });
+  }, 90_000);
+});
 
 test("a libvirt that is not there is a refusal, not an empty inventory", async () => {
   const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");

@@ -19,6 +19,11 @@ const silentChangeMs = 30_000;
 const reservationFile = ".hostsfile";
 /** Of all guests; one alone that libvirt is busy with keeps it from listing any (9.0: it waits for the lock of each in turn). */
 const defaultPatienceMs = 5_000;
+/**
+ * What libvirt does not answer keeps one of its workers busy, though nobody waits any more, and when all 20 are so it answers nobody
+ * (9.0; max_workers in libvirtd.conf). So the listing is asked for once, and waited for beside all else.
+ */
+const longestWaitMs = 3_600_000;
 /** Only a guest that runs has a number. */
 const runningPattern = /^\s*<domain [^>]*\bid=/;
 const commands = {
@@ -36,7 +41,7 @@ export interface LiveLibvirtOptions {
   readonly leaseFolder?: string;
   /** Called with each guest's XML that is new, while libvirt is waited for: a good time to parse it. */
   readonly onGuest?: ((text: SourceText) => void) | undefined;
-  /** For how long a listing of the guests is waited for, once there was one. */
+  /** For how long a listing of the guests is waited for once there was one: a quarter of what the first may take. */
   readonly patienceMs?: number;
 }
 
@@ -54,6 +59,7 @@ export class LiveLibvirt implements LibvirtSource {
   readonly #patienceMs: number;
   /** For guest after guest, while a listing is awaited. */
   readonly #apart: VirshSession;
+  #hasListed = false;
   /** While libvirt owes us a listing: the guests of which it says nothing either, by UUID. */
   #mute: Set<string> | undefined;
 
@@ -61,7 +67,10 @@ export class LiveLibvirt implements LibvirtSource {
     const { leaseFolder = libvirtLeases, onGuest, patienceMs = defaultPatienceMs } = options;
     this.#uris = { guest: uri, network: networkUri(uri) };
     const { guest, network } = this.#uris;
-    this.#sessions = { guest: new VirshSession(guest), network: new VirshSession(network) };
+    this.#sessions = {
+      guest: new VirshSession(guest, longestWaitMs),
+      network: new VirshSession(network),
+    };
     this.#apart = new VirshSession(guest, patienceMs);
     this.#patienceMs = patienceMs;
     this.#leaseFolder = leaseFolder;
@@ -163,8 +172,9 @@ export class LiveLibvirt implements LibvirtSource {
     if (mute === undefined) {
       if (!this.#guests.isStale) return undefined;
       const whole = this.#readGuests();
-      if (this.#guests.texts.length === 0) return whole.then(() => undefined);
-      if (await endsWithin(whole, this.#patienceMs)) return undefined;
+      // Nothing can be done before the first.
+      const patienceMs = this.#patienceMs * (this.#hasListed ? 1 : 4);
+      if (await endsWithin(whole, patienceMs)) return undefined;
       this.#mute = mute = new Set();
       const end = (): void => {
         this.#mute = undefined;
@@ -174,6 +184,7 @@ export class LiveLibvirt implements LibvirtSource {
       whole.then(end, end);
       this.expectChange({ kind: "everything" });
     }
+    if (!this.#hasListed) throw new SourceError("libvirt does not list the guests");
     await this.#readApart(mute);
     const files = [...mute].map((uuid) => this.#guests.find(uuid)?.file ?? uuid);
     const others = files.length === 0 ? "" : `, and says nothing of ${files.join(", ")}`;
@@ -190,6 +201,7 @@ export class LiveLibvirt implements LibvirtSource {
       }),
     );
     this.#guests.take(new Map(running.flat()));
+    this.#hasListed = true;
   }
 
   /** The guests that ran when libvirt listed them last, as far as they may have changed. */
