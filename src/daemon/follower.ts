@@ -120,7 +120,7 @@ export class Follower {
       this.upkeep.watchOthers(hear),
       this.upkeep.watchLearned(),
     );
-    await this.#refusals.attempt("tables", () => this.upkeep.readSeal());
+    await this.#refusals.attempt("tables", () => this.upkeep.lookForSeal());
     const outcome = await this.converge();
     if (this.upkeep.isTrusting) this.#mark(0, "tables");
     return outcome;

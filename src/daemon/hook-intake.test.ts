@@ -14,6 +14,7 @@ import { Journal } from "./journal.ts";
 
 /** libvirt while it runs a hook: what is asked about the guest is answered only after the hook. */
 class BusyLibvirt extends FakeLibvirt {
+  readings = 0;
   #release: (() => void) | undefined;
   #gate: Promise<void> | undefined;
 
@@ -27,6 +28,7 @@ class BusyLibvirt extends FakeLibvirt {
   }
 
   override async read(): Promise<LibvirtTexts> {
+    this.readings++;
     await this.#gate;
     return super.read();
   }
@@ -280,10 +282,11 @@ test("hooks of networks whose names no file can bear tell of each by itself", as
 });
 
 /** Into a libvirt that is busy, on a kernel that holds what a daemon put there, for a guest too. */
-async function restart(): Promise<void> {
+async function restart({ isSealed = false } = {}): Promise<void> {
   await follower.start();
   await intake.take(call("start"));
   kernel.tables = follower.beliefs.decision?.desired?.compiled.tables ?? [];
+  if (isSealed) await follower.upkeep.seal();
   follower.end();
   begin();
   libvirt.block();
@@ -317,6 +320,31 @@ test("while the kernel holds rules of before, a hook is ready once libvirt was r
   setTimeout(() => libvirt.unblock(), 20);
   expect(await taken).toEqual({ state: "ready" });
   expect(tapsInForce()).toEqual(["vnet0"]);
+});
+
+test("while the gate keeps a word for them, that is enough for a hook that comes before libvirt was read", async () => {
+  await restart({ isSealed: true });
+  const before = kernel.listings;
+  void follower.start();
+  const taken = intake.take(call("start"));
+  setTimeout(() => libvirt.unblock(), 20);
+  expect(await taken).toEqual({ state: "ready" });
+  // Whether the kernel knows a guest at all.
+  expect(kernel.listings).toBe(before + 1);
+});
+
+test("a word that is there no more when libvirt was read is not taken", async () => {
+  await restart({ isSealed: true });
+  const { readings } = libvirt;
+  void follower.start();
+  await expect.poll(() => libvirt.readings).toBeGreaterThan(readings);
+  const taken = intake.take(call("start"));
+  const { tables } = kernel;
+  await kernel.removeTables();
+  kernel.willBecome(tables);
+  libvirt.unblock();
+  expect(await taken).toEqual({ state: "ready" });
+  expect(kernel.tables).toBe(tables);
 });
 
 test("a network's hook is answered at once, and libvirt is asked again after it", async () => {

@@ -11,26 +11,27 @@ type Tables = Desired["compiled"]["tables"];
  */
 export class Seal {
   readonly #kernel: Pick<Kernel, "seal" | "readSeal">;
-  #found: string | undefined;
+  #isThere = false;
 
   constructor(kernel: Pick<Kernel, "seal" | "readSeal">) {
     this.#kernel = kernel;
   }
 
-  /** Whether the process before has left one that nobody has opened yet. */
+  /** Whether the process before has left one that this one has not opened yet. */
   get isThere(): boolean {
-    return this.#found !== undefined;
+    return this.#isThere;
   }
 
-  async read(): Promise<void> {
-    this.#found = await this.#kernel.readSeal();
+  async look(): Promise<void> {
+    this.#isThere = (await this.#kernel.readSeal()) !== undefined;
   }
 
   /** Whether the process before left these tables. It is good for one question: what comes after, this process has seen itself. */
-  open(tables: Tables): boolean {
-    const found = this.#found;
-    this.#found = undefined;
-    return found !== undefined && found === wordFor(tables);
+  async open(tables: Tables): Promise<boolean> {
+    this.#isThere = false;
+    const word = wordFor(tables);
+    // Only now: libvirt may have let the daemon wait, and others have changed the tables.
+    return word === (await this.#kernel.readSeal());
   }
 
   /** While the kernel holds these tables, and after every commit: that took the seal away. */

@@ -116,8 +116,8 @@ export class Upkeep {
   }
 
   /** Before the first listing, which may be spared then. */
-  readSeal(): Promise<void> {
-    return this.#seal.read();
+  lookForSeal(): Promise<void> {
+    return this.#seal.look();
   }
 
   /** Our tables were taken to be as the process before has left them: they are to be looked at when nobody waits for that any more. */
@@ -129,7 +129,9 @@ export class Upkeep {
   async listTables(likely: Promise<Tables>): Promise<Tables> {
     if (this.#seal.isThere) {
       const tables = await likely;
-      this.#isTrusting = this.#seal.open(tables);
+      // Nothing is desired yet, so nobody needs to know.
+      if (tables.length === 0) return tables;
+      this.#isTrusting = await this.#seal.open(tables);
       if (this.#isTrusting) return tables;
     }
     this.#isTrusting = false;
@@ -151,11 +153,11 @@ export class Upkeep {
 
   /** Answers what was changed. What differs without a new desire is what another process did. */
   async holdTables(desired: Desired, why: Cause): Promise<readonly string[]> {
-    const { kernel, journal } = this.#ports;
+    const { journal } = this.#ports;
     const actual = why.mayTrust ? this.#written : undefined;
     this.#written = undefined;
     const { tables } = desired.compiled;
-    const before = actual ?? (await (why.listing ?? kernel.readTables()));
+    const before = actual ?? (await (why.listing ?? this.listTables(Promise.resolve(tables))));
     if (actual === undefined) this.#learned.note(before, secondsNow());
     const plan = planTables(before, this.#learned.fill(tables, before, secondsNow()));
     // Where nothing differs, what was admitted is what is desired.
