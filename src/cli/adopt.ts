@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { defined } from "../base/defined.ts";
+import { reasonOf } from "../base/reason-of.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { writeThroughLink } from "../edge/files/write-atomically.ts";
@@ -298,7 +299,7 @@ async function writePolicy(file: string, text: string | undefined): Promise<void
   try {
     await (text === undefined ? rm(file, { force: true }) : writeThroughLink(file, text));
   } catch (cause) {
-    throw new StateError(`cannot write ${file}: ${(cause as Error).message}`, { cause });
+    throw new StateError(`cannot write ${file}: ${reasonOf(cause)}`, { cause });
   }
 }
 

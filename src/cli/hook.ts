@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { requiredFileName } from "../edge/files/state-folder.ts";
-import { defaultHooksFolder } from "../edge/hooks/hook-files.ts";
+import { defaultHooksFolder, installHooks } from "../edge/hooks/hook-files.ts";
 import type { HookPaths } from "../edge/hooks/hook-script.ts";
 import { hookFileOf, readOwnHook, type HookReport } from "../edge/hooks/read-hooks.ts";
 import { hookDrivers } from "../wire/hook-call.ts";
@@ -32,14 +32,12 @@ export async function runHook(
   if (verb !== "status") demandRoot(`hook ${verb}`);
   const paths = hookPathsOf(settings);
   const act = async (): Promise<readonly HookReport[]> => {
-    const reports: HookReport[] = [];
-    for (const driver of hookDrivers) {
-      const hook = hookFileOf(hooksFolder, driver, paths);
-      if (verb === "install") await hook.install();
-      if (verb === "uninstall") await hook.uninstall();
-      reports.push(await readOwnHook(hook, driver));
-    }
-    return reports;
+    const hooks = hookDrivers.map((driver) => {
+      return { driver, hook: hookFileOf(hooksFolder, driver, paths) };
+    });
+    if (verb === "install") await installHooks(hooks.map(({ hook }) => hook));
+    if (verb === "uninstall") for (const { hook } of hooks) await hook.uninstall();
+    return Promise.all(hooks.map(({ hook, driver }) => readOwnHook(hook, driver)));
   };
   const reports = await (verb === "status" ? act() : toTheEnd(output, act));
   if (settings.json) printJson(output, { hooks: reports });

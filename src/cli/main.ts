@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { reasonOf } from "../base/reason-of.ts";
 import {
   ComplaintError,
   exitStatus,
@@ -77,8 +78,7 @@ function printError(error: { readonly message: string; readonly missing: string 
 // `virtwall status | head -1` closes the pipe early: nobody is left to be told.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(process.exitCode ?? exitStatus.ok);
-  const [, words = error.message] = /^[A-Z]+: ([^,]+)/.exec(error.message) ?? [];
-  processOutput.err(`virtwall: the output cannot be written: ${words}\n`);
+  processOutput.err(`virtwall: the output cannot be written: ${reasonOf(error)}\n`);
   process.exit(exitStatus.refused);
 });
 process.stderr.on("error", () => undefined);

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
 import { askParts } from "../edge/socket/daemon-client.ts";
 import { quote } from "../base/quote.ts";
+import { reasonOf } from "../base/reason-of.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Problem } from "../model/problem.ts";
 import { parseFilterXml } from "../parse/filter-xml.ts";
@@ -285,7 +286,7 @@ async function refuseOtherDaemon({ daemonSocket, policyFile }: Settings): Promis
 async function bytesOf(file: string): Promise<Buffer | undefined> {
   return readFile(file).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
-    throw new RefusedError(`cannot read ${file}: ${cause.message}`, { cause });
+    throw new RefusedError(`cannot read ${file}: ${reasonOf(cause)}`, { cause });
   });
 }
 
@@ -293,6 +294,6 @@ async function remove(file: string): Promise<void> {
   try {
     await rm(file);
   } catch (cause) {
-    throw new RefusedError(`cannot remove ${file}: ${(cause as Error).message}`, { cause });
+    throw new RefusedError(`cannot remove ${file}: ${reasonOf(cause)}`, { cause });
   }
 }

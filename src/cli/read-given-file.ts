@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { reasonOf } from "../base/reason-of.ts";
 import { UsageError } from "./exit-status.ts";
 
 /** A file that was named on the command line; `-` is standard input. */
@@ -6,13 +7,9 @@ export async function readGivenFile(file: string): Promise<string> {
   try {
     return await readFile(file === "-" ? "/dev/stdin" : file, "utf8");
   } catch (error) {
-    throw new UsageError(`Failed to open file '${file}': ${reasonOf(error as Error)}`);
+    // Node has words of its own for a folder.
+    const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
+    const words = isFolder ? "is a directory" : reasonOf(error);
+    throw new UsageError(`Failed to open file '${file}': ${words}`);
   }
-}
-
-/** Node puts a code before the reason and the call behind it, and has words of its own for a folder. */
-function reasonOf({ message, code }: NodeJS.ErrnoException): string {
-  if (code === "EISDIR") return "is a directory";
-  const [, reason = message] = /^[A-Z]+: ([^,]+)/.exec(message) ?? [];
-  return reason;
 }

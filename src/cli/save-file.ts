@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { reasonOf } from "../base/reason-of.ts";
 import { writeThroughLink } from "../edge/files/write-atomically.ts";
 import { RefusedError } from "./exit-status.ts";
 
@@ -9,9 +10,8 @@ export async function saveFile(file: string, text: string | Uint8Array): Promise
     await mkdir(dirname(file), { recursive: true });
     await writeThroughLink(file, text);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    // Node names the file of a moment that would have been renamed.
-    const why = code === "EACCES" ? "permission denied: run it as root" : message;
+    const isForRoot = (cause as NodeJS.ErrnoException).code === "EACCES";
+    const why = isForRoot ? "permission denied: run it as root" : reasonOf(cause);
     throw new RefusedError(`cannot write ${file}: ${why}`, { cause });
   }
 }

@@ -109,6 +109,7 @@ test("hooks that cannot be installed are said to be what is missing of it", () =
   const ended = setup("--yes");
   expect(ended.status).toBe(3);
   expect(ended.stderr).toContain("the policy is in force, but what follows it is not done:\n");
+  expect(ended.stderr).toContain(`cannot write ${hooks}/qemu.d/virtwall: `);
   expect(nft("list", "tables")).toContain("inet virtwall");
 });
 

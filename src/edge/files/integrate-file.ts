@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
+import { reasonOf } from "../../base/reason-of.ts";
 import { RulesetFileError, type RulesetFiles } from "../../ports/ruleset-file.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
@@ -114,10 +115,7 @@ async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof RulesetFileError) throw error;
-    const said = error instanceof Error ? error.message : String(error);
-    // Node puts a code before the reason, and the call behind it.
-    const [, words = said] = /^[A-Z]+: ([^,]+)/.exec(said) ?? [];
-    throw new RulesetFileError(`cannot change ${file}: ${words}`, { file, cause: error });
+    throw new RulesetFileError(`cannot change ${file}: ${reasonOf(error)}`, { file, cause: error });
   }
 }
 

@@ -40,6 +40,15 @@ test("what stood there is kept, each time under a name of its own, for the same 
   expect(statSync(join(folder, "policy.yaml.before")).mode & 0o777).toBe(0o600);
 });
 
+test("what cannot be written leaves no copy beside, however often it is tried", async () => {
+  writeFileSync(join(folder, "policy.yaml"), "first");
+  const inTheWay = `.policy.yaml.${process.pid}.new`;
+  mkdirSync(join(folder, inTheWay));
+  await expect(putBack(saying("second"), saying("first"))).rejects.toThrow("cannot write");
+  expect(readdirSync(folder)).toEqual([inTheWay, "policy.yaml"]);
+  expect(read("policy.yaml")).toBe("first");
+});
+
 test("a file that is not to be is put aside, and what has no text is left alone", async () => {
   writeFileSync(join(folder, "policy.yaml"), "first");
   const unread = { file: join(folder, "nwfilter/x.xml"), text: "", unread: "it is a link" };

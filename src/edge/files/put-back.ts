@@ -1,6 +1,7 @@
 import { constants, existsSync } from "node:fs";
-import { copyFile, mkdir, rename } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { reasonOf } from "../../base/reason-of.ts";
 import type { SourceText } from "../../ports/sources.ts";
 import { StateError } from "../../ports/state.ts";
 import { keyOf, readable, type OperatorTexts } from "./policy-history.ts";
@@ -30,7 +31,7 @@ export async function putBack(wanted: OperatorTexts, present: OperatorTexts): Pr
 }
 
 function cannotWrite(file: string, cause: Error): never {
-  throw new StateError(`cannot write ${file}: ${cause.message}`, { cause });
+  throw new StateError(`cannot write ${file}: ${reasonOf(cause)}`, { cause });
 }
 
 async function putBackFile({ file, text }: SourceText): Promise<string[]> {
@@ -40,7 +41,13 @@ async function putBackFile({ file, text }: SourceText): Promise<string[]> {
   const kept = present === undefined ? [] : [freeName(file)];
   // With its mode: it may be for nobody else to read.
   for (const name of kept) await copyFile(file, name, constants.COPYFILE_EXCL);
-  await writeAtomically(file, text);
+  try {
+    await writeAtomically(file, text);
+  } catch (error) {
+    // Whoever tries again would leave one more each time.
+    for (const name of kept) await rm(name, { force: true });
+    throw error;
+  }
   return kept;
 }
 

@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { reasonOf } from "../../base/reason-of.ts";
 import { SourceError, type SourceText } from "../../ports/sources.ts";
 
 /** The parsers take no file as large as this. */
@@ -37,7 +38,7 @@ export async function readFolder(
     names = await readdir(folder);
   } catch (cause) {
     if (isMissing(cause)) return [];
-    throw new SourceError(`cannot read ${folder}: ${wordsOf(cause)}`, { cause });
+    throw new SourceError(`cannot read ${folder}: ${reasonOf(cause)}`, { cause });
   }
   const texts = names
     .filter((name) => name.endsWith(extension) && !name.startsWith("."))
@@ -81,15 +82,9 @@ function readRegular(file: string): string {
 
 function refuse(file: string, cause: unknown): undefined {
   if (isMissing(cause)) return undefined;
-  throw new SourceError(`cannot read ${file}: ${wordsOf(cause)}`, { cause });
+  throw new SourceError(`cannot read ${file}: ${reasonOf(cause)}`, { cause });
 }
 
 function isMissing(cause: unknown): boolean {
   return (cause as NodeJS.ErrnoException).code === "ENOENT";
-}
-
-/** Node puts the path and the call into the message; the first part is the reason. */
-function wordsOf(cause: unknown): string {
-  const { message } = cause as Error;
-  return /^[A-Z]+: ([^,]+)/.exec(message)?.[1] ?? message;
 }

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { HookFile, HookFileError } from "./hook-files.ts";
+import { HookFile, HookFileError, installHooks } from "./hook-files.ts";
 import { hookMark } from "./hook-script.ts";
 
 const script = `#!/bin/sh\n${hookMark}, written by a test.\n`;
@@ -53,6 +53,23 @@ test("one of another version, or that cannot be run, is stale; a new one keeps t
   expect(await hook.find()).toEqual({ file: ours, state: "stale" });
   await hook.install();
   expect(await hook.find()).toMatchObject({ state: "installed", since: 1_000_000 });
+});
+
+test("hooks of which one cannot be installed are not installed, and those that were there stay", async () => {
+  const other = new HookFile(hooks, "network", script);
+  await mkdir(join(hooks, "network.d"), { recursive: true });
+  await writeFile(join(hooks, "network.d/virtwall"), "#!/bin/sh\n");
+  await expect(installHooks([hook, other])).rejects.toThrow("is not ours");
+  expect(await readdir(hooks)).toEqual(["network.d"]);
+  await hook.install();
+  await expect(installHooks([hook, other])).rejects.toThrow("is not ours");
+  expect(await hook.find()).toMatchObject({ state: "installed" });
+});
+
+test("what the machine refuses is said with the file and the reason alone", async () => {
+  await mkdir(join(hooks, "qemu.d"), { recursive: true });
+  await writeFile(join(hooks, `.qemu.${process.pid}.new`), "");
+  await expect(hook.install()).rejects.toThrow(`cannot write ${ours}: file already exists`);
 });
 
 test("uninstalling leaves nothing of ours, and the admin's hooks", async () => {

@@ -12,6 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { reasonOf } from "../../base/reason-of.ts";
 import type { HookDriver } from "../../wire/hook-call.ts";
 import { hookMark } from "./hook-script.ts";
 
@@ -58,7 +59,7 @@ export class HookFile {
   }
 
   async find(): Promise<FoundHook> {
-    return attempt(async () => {
+    return attempt(`cannot read ${this.#file}`, async () => {
       const [state, since] = await Promise.all([this.#state(), this.#since()]);
       return { file: this.#file, state, ...(since !== undefined && { since }) };
     });
@@ -66,7 +67,7 @@ export class HookFile {
 
   /** Throws {@link HookFileError} where the folder is not safe or somebody else's file has our name. */
   async install(): Promise<void> {
-    await attempt(async () => {
+    await attempt(`cannot write ${this.#file}`, async () => {
       for (const folder of [this.#hooks, this.#folder]) {
         await mkdir(folder, { recursive: true, mode: 0o755 });
         await refuseUnsafe(folder);
@@ -79,7 +80,7 @@ export class HookFile {
 
   /** Takes our file away and, if nothing else is in it, the folder. */
   async uninstall(): Promise<void> {
-    await attempt(async () => {
+    await attempt(`cannot remove ${this.#file}`, async () => {
       const state = await this.#state();
       if (state === "missing" || state === "foreign") return;
       await rm(this.#file);
@@ -137,6 +138,21 @@ export class HookFile {
   }
 }
 
+/** All of them, or none that was not there before. Throws {@link HookFileError}. */
+export async function installHooks(hooks: readonly HookFile[]): Promise<void> {
+  const fresh: HookFile[] = [];
+  try {
+    for (const hook of hooks) {
+      const { state } = await hook.find();
+      await hook.install();
+      if (state === "missing") fresh.push(hook);
+    }
+  } catch (error) {
+    for (const hook of fresh) await hook.uninstall();
+    throw error;
+  }
+}
+
 /** Whoever can write here runs programs as root. */
 async function refuseUnsafe(folder: string): Promise<void> {
   const { mode, uid } = await stat(folder);
@@ -154,13 +170,13 @@ async function ifThere<Value>(value: Promise<Value>): Promise<Value | undefined>
   }
 }
 
-async function attempt<Value>(action: () => Promise<Value>): Promise<Value> {
+async function attempt<Value>(what: string, action: () => Promise<Value>): Promise<Value> {
   try {
     return await action();
   } catch (cause) {
     if (cause instanceof HookFileError || (cause as NodeJS.ErrnoException).code === undefined) {
       throw cause;
     }
-    throw new HookFileError((cause as Error).message, { cause });
+    throw new HookFileError(`${what}: ${reasonOf(cause)}`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, rm, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
+import { reasonOf } from "../../base/reason-of.ts";
 import type { DriverSettings, NetworkDriver } from "../../ports/network-driver.ts";
 import { NetworkError } from "../../ports/networks.ts";
 import { writeAtomically, writeThroughLink } from "../files/write-atomically.ts";
@@ -107,7 +108,7 @@ async function attempt<Value>(read: () => Promise<Value>): Promise<Value | undef
     return await read();
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new NetworkError(`cannot read ${settingsFile}: ${(cause as Error).message}`, { cause });
+    throw new NetworkError(`cannot read ${settingsFile}: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -115,7 +116,7 @@ async function writing(write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (cause) {
-    throw new NetworkError(`cannot write ${settingsFile}: ${(cause as Error).message}`, { cause });
+    throw new NetworkError(`cannot write ${settingsFile}: ${reasonOf(cause)}`, { cause });
   }
 }
 
