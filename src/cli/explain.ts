@@ -53,6 +53,9 @@ export async function runExplain(
   const question = { ...words, state: "new", ...how };
   if (settings.json) printJson(output, { question, ...rest, rule, origin });
   else output.out(printAnswer({ ...answer, ...(origin && { origin }) }, words));
+  // What mends it may stand in the policy already.
+  const { unread } = knowledge;
+  if (unread !== undefined && answer.fix !== undefined) output.err(`virtwall: ${unread}\n`);
   return answer.verdict === "delivered" ? exitStatus.ok : exitStatus.problems;
 }
 

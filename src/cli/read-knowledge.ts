@@ -4,20 +4,23 @@ import type { KnownNic } from "../explain/read-host.ts";
 import type { GuestState, NicState } from "../model/state.ts";
 import { SourceError } from "../ports/sources.ts";
 import type { PublishedPorts } from "../wire/daemon-status.ts";
+import { ComplaintError } from "./exit-status.ts";
 import { knownNic } from "./ground.ts";
 import type { Settings } from "./settings.ts";
 
 export interface ReadKnowledge extends Knowledge {
   /** Those of policy and inventory, whether they run or not. */
   readonly guests: readonly string[];
+  /** Why nothing of all this is known. */
+  readonly unread?: string;
 }
 
 const partsToAsk = ["policy", "networks", "guests", "published", "integration"] as const;
 const nothing: ReadKnowledge = { nics: [], integration: "auto", publications: [], guests: [] };
 
 /**
- * From the daemon, which has it at hand, or from what is written. Without libvirt the tables of the kernel have to do, unless a guest
- * is asked for by name.
+ * From the daemon, which has it at hand, or from what is written. Without libvirt, or with a policy that has errors, the tables of the
+ * kernel have to do, unless a guest is asked for by name.
  */
 export async function readKnowledge(settings: Settings, isNeeded: boolean): Promise<ReadKnowledge> {
   const told = await askParts(settings.daemonSocket, ...partsToAsk);
@@ -25,18 +28,19 @@ export async function readKnowledge(settings: Settings, isNeeded: boolean): Prom
     return knowledgeOf({ ...told, integration: told.integration.mode });
   }
   try {
-    return await readWritten(settings, isNeeded);
+    return await readWritten(settings);
   } catch (error) {
-    if (isNeeded || !(error instanceof SourceError)) throw error;
-    return nothing;
+    if (isNeeded) throw error;
+    if (error instanceof ComplaintError) return { ...nothing, unread: error.message };
+    if (!(error instanceof SourceError)) throw error;
+    return { ...nothing, unread: `guests are not known: ${error.message}` };
   }
 }
 
-async function readWritten(settings: Settings, isNeeded: boolean): Promise<ReadKnowledge> {
+async function readWritten(settings: Settings): Promise<ReadKnowledge> {
   // Loaded where it is needed: what parses a policy takes a tenth of a second to start.
   const { collect, demandDesired } = await import("./collect.ts");
   const { decision } = await collect(settings);
-  if (decision.desired === undefined && !isNeeded) return nothing;
   const { policy, compiled } = demandDesired(decision);
   const { integration } = policy.host;
   const { guests, publications: published, intent } = compiled;

@@ -84,6 +84,14 @@ test("explain and trace say that a policy has errors, and do not take its guests
   }
 });
 
+test("explain answers by the kernel's rules where nobody tells of guests, and says so beside what mends it", () => {
+  site.writePolicy("guests: { web1: { publish: x } }\n");
+  const { status, stdout, stderr } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.1:80"]);
+  expect(stdout).toContain(": nobody listens, to the host itself\n  fix: start what is to listen");
+  expect(stderr).toBe("virtwall: guests are not known: the policy has 1 error: virtwall check\n");
+  expect(status).toBe(1);
+});
+
 test("explain looks whether anybody listens, and lets flows go on that began before", () => {
   nft("insert rule inet admin forward ct state new drop");
   const { stdout } = site.run(["explain", "tcp", "10.77.0.7", "10.77.1.1:80"]);
