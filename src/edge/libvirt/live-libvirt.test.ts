@@ -163,6 +163,20 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
     await expect.poll(titles, { timeout: 30_000 }).toMatchObject({ late: undefined });
   }, 90_000);
 
+  test("a libvirt that answers of nobody is not asked of everybody", async () => {
+    const uuids = Array.from({ length: 7 }, (_, index) => `${web1?.slice(0, -1)}${index}`);
+    const guests = uuids.map((uuid, index) => guest(`many${index}`, uuid, ""));
+    await writeFile(join(folder, "node.xml"), `<node>${guests.join("")}</node>`);
+    begin(300);
+    const listed = () => titles().catch(() => undefined);
+    await expect.poll(listed, { timeout: 30_000 }).toMatchObject({ titles: { length: 7 } });
+    await expect.poll(listed, { timeout: 30_000 }).toMatchObject({ late: undefined });
+    await answerNot("list --uuid", ...uuids.map((uuid) => `dumpxml ${uuid}`));
+    libvirt.expectChange({ kind: "everything" });
+    const named = async () => (await libvirt.read()).late?.match(/many\d/g);
+    for (const count of [1, 2, 3, 4, 4]) expect(await named()).toHaveLength(count);
+  }, 90_000);
+
   test("there is no inventory before the first listing, which is waited for on and on", async () => {
     begin(100);
     await answerNot("list --uuid");
