@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { defined } from "../base/defined.ts";
 import { reasonOf } from "../base/reason-of.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { writeThroughLink } from "../edge/files/write-atomically.ts";
@@ -76,7 +77,7 @@ async function makeOpen(
   const before = await collect(settings);
   if ((await savedAdoption(settings, name)) !== undefined && !isOpen(before, name)) {
     throw new RefusedError(
-      `an adoption of ${name} was broken off: virtwall adopt ${name} --undo, and adopt it again`,
+      `an adoption of ${name} was broken off: virtwall adopt ${shellWord(name)} --undo, and adopt it again`,
     );
   }
   const network = networkOf(before, name);

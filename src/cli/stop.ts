@@ -1,5 +1,6 @@
 import { rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { shellWord } from "../base/shell-word.ts";
 import { StateFolder } from "../edge/files/state-folder.ts";
 import { Unconfirmed } from "../edge/files/unconfirmed.ts";
 import { BridgeLinks } from "../edge/host/bridge-links.ts";
@@ -85,14 +86,14 @@ async function refuseAdopted(state: StateFolder, { stateFolder }: Settings): Pro
   const [guest] = await state.loadGuestAdoptions();
   if (guest !== undefined) {
     throw new RefusedError(
-      `libvirt has no filters for ${guest.guest}: virtwall nwfilter adopt ${guest.guest} --undo; of a guest that is no more, remove the backup in ${stateFolder}/adopted-guests`,
+      `libvirt has no filters for ${guest.guest}: virtwall nwfilter adopt ${shellWord(guest.guest)} --undo; of a guest that is no more, remove the backup in ${stateFolder}/adopted-guests`,
     );
   }
   const [first, ...others] = (await state.loadAdoptions()).map(({ network }) => network);
   if (first === undefined) return;
   const names = [first, ...others].join(", ");
   throw new RefusedError(
-    `libvirt has no rules for ${names}: virtwall adopt ${first} --undo; of a network that is no more, remove the backup in ${stateFolder}/adopted`,
+    `libvirt has no rules for ${names}: virtwall adopt ${shellWord(first)} --undo; of a network that is no more, remove the backup in ${stateFolder}/adopted`,
   );
 }
 

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { StateFolder } from "../../src/edge/files/state-folder.ts";
 import { buildPrograms, nft, Site, until } from "./daemon-program.ts";
 
 const policy = (host = "") => `${host}networks:
@@ -62,6 +63,15 @@ test("stop ends the daemon, and rules and gate stay", async () => {
   expect(listings()).toBe(before);
   expect(site.gatePid()).toBe(gate);
   expect(site.run(["stop"])).toMatchObject({ status: 0, stdout: /no daemon runs/ });
+});
+
+test("the way back of a network that is adopted is said as a shell takes it, whatever its name", async () => {
+  const xml = { before: "", after: "" };
+  const policy = { file: site.policyFile, before: undefined, after: undefined };
+  await new StateFolder(site.state).saveAdoption({ network: "it's; mine", xml, policy, keys: {} });
+  const refused = site.run(["stop", "--clean"]);
+  expect(refused.status).toBe(3);
+  expect(refused.stderr).toContain(String.raw`virtwall adopt 'it'\''s; mine' --undo`);
 });
 
 test("stop --clean leaves all other rules as they were before, byte for byte, and no file", async () => {
