@@ -74,6 +74,18 @@ test("the way back of a network that is adopted is said as a shell takes it, wha
   expect(refused.stderr).toContain(String.raw`virtwall adopt 'it'\''s; mine' --undo`);
 });
 
+test("what changes libvirt is not done by what a folder says of it", () => {
+  for (const words of [
+    ["adopt", "front"],
+    ["nwfilter", "adopt", "web1"],
+    ["migrate", "--to", "nftables"],
+  ]) {
+    const refused = site.run(words);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain("leave out --inventory");
+  }
+});
+
 test("stop --clean leaves all other rules as they were before, byte for byte, and no file", async () => {
   const before = listings();
   await site.start();
