@@ -5,7 +5,7 @@ import { flagsOfConstant, intervalOfConstant } from "./constant.ts";
 import { fieldOf } from "./fields.ts";
 import { loadForeign, loadTcpOption } from "./foreign-expression.ts";
 import { loadBits, loadConntrack, loadField, loadMeta, loadStatus } from "./load.ts";
-import { lookUp, type Lookup } from "./lookup.ts";
+import { lookUp, type Lookup, lookUpIn } from "./lookup.ts";
 import { familyOfPacket, type Packet } from "./packet.ts";
 import type { Context, State } from "./state.ts";
 import { type Loaded, nameBits } from "./value.ts";
@@ -145,7 +145,7 @@ export function lookUpKey(key: Expression, data: Expression, scope: Scope): Look
   if (fields.includes("absent")) return { candidates: [], mayMiss: true };
   if (data.kind === "elements") return lookUp(data.elements, fields, typesOf(key));
   if (set === undefined) return { candidates: [], mayMiss: false };
-  const listed = lookUp(set.elements, fields, set.type);
+  const listed = lookUpIn(set, fields);
   return withChanges(listed, { set, fields, scope });
 }
 

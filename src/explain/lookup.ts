@@ -1,4 +1,5 @@
-import type { Element, Expression } from "../nft/ast.ts";
+import type { Element, Expression, SetDefinition } from "../nft/ast.ts";
+import { elementsNear } from "../nft/listed-elements.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import { intervalOfConstant, matchesKey } from "./constant.ts";
 import { isCovered } from "./outsider.ts";
@@ -10,6 +11,20 @@ export interface Lookup {
   /** Whether the set may hold no such key. */
   readonly mayMiss: boolean;
 }
+
+/** In a named set, of which only those elements are read that the key could meet. */
+export function lookUpIn(set: SetDefinition, fields: readonly Loaded[]): Lookup {
+  const numbers = fields.map((field, index) =>
+    typeof field === "bigint" && listedAsNumbers.has(set.type[index] ?? "")
+      ? Number(field)
+      : undefined,
+  );
+  const isWhole = fields.length === set.type.length;
+  return lookUp(isWhole ? elementsNear(set, numbers) : set.elements, fields, set.type);
+}
+
+/** Their numbers are those that a packet bears. */
+const listedAsNumbers = new Set(["inet_proto", "inet_service"]);
 
 export function lookUp(
   elements: readonly Element[],

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Verdict } from "./ast.ts";
 import * as nft from "./build.ts";
 import { UnexpectedJson } from "./json.ts";
+import { elementsNear } from "./listed-elements.ts";
 import { readElementCounts, readTables, readTablesOnDemand } from "./read.ts";
 
 const table = (flags?: unknown) => ({
@@ -53,6 +54,25 @@ describe("on demand", () => {
     const [table] = readTablesOnDemand(strange);
     expect(table?.sets[0]?.type).toEqual(["inet_service"]);
     expect(() => table?.sets[0]?.elements).toThrow(UnexpectedJson);
+  });
+
+  it("elements near numbers are those that have them, and those whose fields are no plain numbers", () => {
+    const key = (protocol: unknown, port: unknown) => ({ concat: ["10.0.0.1", protocol, port] });
+    const counted = { elem: { val: key(6, 80), counter: { packets: 1, bytes: 1 } } };
+    const range = key(17, { range: [80, 90] });
+    const elem = [key(6, 81), counted, "*", key(17, 80), range, key("tcp", 80)];
+    const type = ["ipv4_addr", "inet_proto", "inet_service"];
+    const [read] = readTables(listing(set({ type, elem: [counted, "*", range, key("tcp", 80)] })));
+    const [table] = readTablesOnDemand(listing(set({ type, elem })));
+    const [listed] = table?.sets ?? [];
+    if (listed === undefined) throw new Error("the table has a set");
+    expect(new Set(elementsNear(listed, [undefined, 6, 80]))).toEqual(
+      new Set(read?.sets[0]?.elements),
+    );
+    expect(elementsNear(listed, [undefined, undefined, 81])).toHaveLength(3);
+    expect(elementsNear(listed, [undefined, undefined, undefined])).toBe(listed.elements);
+    // One that is no listing's has its elements at hand.
+    expect(elementsNear({ ...listed }, [undefined, 6, 80])).toHaveLength(6);
   });
 });
 

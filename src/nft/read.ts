@@ -23,6 +23,7 @@ import {
   unknownProperties,
 } from "./json.ts";
 import { likelyElements } from "./likely-elements.ts";
+import { withListed } from "./listed-elements.ts";
 import { normalise, normaliseElement, normaliseSet } from "./normalise.ts";
 import { printExpression } from "./print-expression.ts";
 import { readElement, readExpression } from "./read-expression.ts";
@@ -84,15 +85,10 @@ function readWholeSet(
 
 function readOnDemand(json: JsonObject): SetDefinition {
   const set = normaliseSet(readSet(json, []));
-  let elements: readonly Element[] | undefined;
-  return {
-    ...set,
-    get elements() {
-      return (elements ??= asList(json["elem"]).map((elem) =>
-        normaliseElement(readElement(elem), set),
-      ));
-    },
-  };
+  return withListed(set, {
+    elements: asList(json["elem"]),
+    read: (element) => normaliseElement(readElement(element), set),
+  });
 }
 
 interface SortedOut {
