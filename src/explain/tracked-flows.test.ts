@@ -40,6 +40,12 @@ it("takes a connection that is over for none that a new one would meet", () => {
   expect(found(established, anew)).toHaveLength(1);
 });
 
+it("takes a connection that goes on ahead of one that is over, whichever is listed first", () => {
+  const elsewhere = over.replaceAll("40001", "40003");
+  const flows = flowsOf(question, parseTrackedFlows([elsewhere, established]));
+  expect(flows.map(({ source }) => source.port)).toEqual([40001, 40003]);
+});
+
 const out = { name: "out", isLoopback: false, mac: 1n, addresses: [] };
 const ground = {
   host: { ...plainHost, interfaces: new Map([["out", out]]) },

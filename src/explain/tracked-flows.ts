@@ -67,11 +67,11 @@ export function mayBeTracked(question: Question): boolean {
 
 const isGoingOn = ({ state }: Pick<Question, "state">): boolean => state === "established";
 
-/** The flows that have the ends that are asked about. */
+/** The flows that have the ends that are asked about: those that go on first, since one that is over is listed for minutes. */
 export function flowsOf(question: Question, flows: readonly TrackedFlow[]): readonly TrackedFlow[] {
   const { family, protocol, to, port = 0, from, sourcePort } = question;
   if (typeof to !== "bigint") return [];
-  return flows.filter(
+  const asked = flows.filter(
     (flow) =>
       flow.family === family &&
       flow.protocol === protocol &&
@@ -80,6 +80,7 @@ export function flowsOf(question: Question, flows: readonly TrackedFlow[]): read
       (sourcePort === undefined || flow.source.port === sourcePort) &&
       (isGoingOn(question) || !flow.isOver),
   );
+  return asked.toSorted((a, b) => Number(a.isOver) - Number(b.isOver));
 }
 
 /** Whether nat led it elsewhere than it leads those who begin now: it is asked about the first packet of a flow alone. */
