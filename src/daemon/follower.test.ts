@@ -89,7 +89,7 @@ test("a restart takes the gate's word for what it left, and looks once guests ne
   // Something that the gate does not know of.
   kernel.tables = [];
   kernel.willBecome(tablesOf(withMark(1)));
-  await expect.poll(() => kernel.scripts.length).toBe(2);
+  await expect.poll(() => kernel.scripts.length, { timeout: 5_000 }).toBe(2);
   expect(kernel.listings).toBeGreaterThan(before);
 });
 
@@ -98,12 +98,15 @@ test("a hook right after such a restart waits for no listing that only makes sur
   await follower.start();
   follower.end();
   await follower.upkeep.seal();
-  const before = kernel.listings;
+  let isListing = false;
+  kernel.readTables = () => {
+    isListing = true;
+    return new Promise(() => undefined);
+  };
   follower = new Follower(ports());
   await follower.start();
+  await expect.poll(() => isListing, { timeout: 5_000 }).toBe(true);
   await follower.hurry();
-  expect(kernel.listings).toBe(before);
-  await expect.poll(() => kernel.listings).toBe(before + 1);
 });
 
 test("what is desired anew since then costs a restart a listing", async () => {

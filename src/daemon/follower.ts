@@ -122,8 +122,12 @@ export class Follower {
     );
     await this.#refusals.attempt("tables", () => this.upkeep.lookForSeal());
     const outcome = await this.converge();
-    if (this.upkeep.isTrusting) this.#mark(0, "tables");
+    if (this.upkeep.isTrusting) void this.#makeSure();
     return outcome;
+  }
+
+  async #makeSure(): Promise<void> {
+    if (!(await this.upkeep.isAsTrusted())) this.#mark(0, "tables");
   }
 
   /** Looks at everything again, and answers what that came to. */
@@ -246,9 +250,7 @@ export class Follower {
    */
   #mayPutOff(isHurried: boolean): readonly Concern[] {
     const { decision } = this.beliefs;
-    if (isHurried && !decision) return ["libvirt"];
-    // To make sure takes a listing, for which no guest's start is to wait.
-    if (isHurried) return this.upkeep.isTrusting ? [...canWait, "tables"] : canWait;
+    if (isHurried) return decision ? canWait : ["libvirt"];
     const isUrgent = this.#disturbances.has("tables") && !this.#wasPutOff;
     return decision?.desired && isUrgent ? ["libvirt"] : [];
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { defined } from "../base/defined.ts";
 import type { Flows } from "../ports/flows.ts";
 import type { Firewalld } from "../ports/firewalld.ts";
@@ -120,9 +121,25 @@ export class Upkeep {
     return this.#seal.look();
   }
 
-  /** Our tables were taken to be as the process before has left them: they are to be looked at when nobody waits for that any more. */
+  /** Our tables were taken to be as the process before has left them: see {@link isAsTrusted}. */
   get isTrusting(): boolean {
     return this.#isTrusting;
+  }
+
+  /** Whether the kernel holds what was written, or was taken for it; no where that cannot be seen. It takes a listing, beside which rounds go on. */
+  async isAsTrusted(): Promise<boolean> {
+    for (let look = 0; look < mostLooks; look++) {
+      await delay(lookAfterMs, undefined, { ref: false });
+      const written = this.#written;
+      const listed = written && (await this.#listAgain(written));
+      // What was written meanwhile may be in the listing or not.
+      if (listed && written === this.#written) return planTables(listed, written).script === "";
+    }
+    return false;
+  }
+
+  #listAgain(tables: Tables): Promise<Tables | undefined> {
+    return this.#ports.kernel.readTables(Promise.resolve(tables)).catch(() => undefined);
   }
 
   /** What the kernel holds: the likely tables themselves where the process before has left them, and nobody has changed them since. */
@@ -323,6 +340,9 @@ export function passSettingsOf(desired: Desired): PassRuleSettings {
 
 /** A listing each time. */
 const learnedMs = 30_000;
+/** Guests that start with the daemon go first. Where they change without end no look may come to its own. */
+const lookAfterMs = 1_000;
+const mostLooks = 10;
 /** How long what was written last may be unsealed, for the case that this process is killed. */
 const sealMs = 1_000;
 
