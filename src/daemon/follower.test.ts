@@ -88,6 +88,7 @@ test("a restart takes the gate's word for what it left, and looks once guests ne
   expect(kernel.listings).toBe(before);
   // Something that the gate does not know of.
   kernel.tables = [];
+  void follower.makeSure();
   kernel.willBecome(tablesOf(withMark(1)));
   await expect.poll(() => kernel.scripts.length, { timeout: 5_000 }).toBe(2);
   expect(kernel.listings).toBeGreaterThan(before);
@@ -105,6 +106,7 @@ test("a hook right after such a restart waits for no listing that only makes sur
   };
   follower = new Follower(ports());
   await follower.start();
+  void follower.makeSure();
   await expect.poll(() => isListing, { timeout: 5_000 }).toBe(true);
   await follower.hurry();
 });

@@ -121,13 +121,12 @@ export class Follower {
       this.upkeep.watchLearned(),
     );
     await this.#refusals.attempt("tables", () => this.upkeep.lookForSeal());
-    const outcome = await this.converge();
-    if (this.upkeep.isTrusting) void this.#makeSure();
-    return outcome;
+    return this.converge();
   }
 
-  async #makeSure(): Promise<void> {
-    if (!(await this.upkeep.isAsTrusted())) this.#mark(0, "tables");
+  /** What the start took on trust is looked at. */
+  async makeSure(): Promise<void> {
+    if (this.upkeep.isTrusting && !(await this.upkeep.isAsTrusted())) this.#mark(0, "tables");
   }
 
   /** Looks at everything again, and answers what that came to. */

@@ -101,7 +101,15 @@ async function follow(settings: DaemonSettings): Promise<void> {
     watchUnconfirmed(unconfirmed, refusal),
   );
   await follower.converged;
-  tellReadiness();
+  await tellReadiness(follower);
+}
+
+async function tellReadiness(follower: Follower): Promise<void> {
+  process.stdout.write("ready\n");
+  // What the start has left behind, and what made sure of it; from here on V8 bounds the garbage by what lives.
+  globalThis.gc?.();
+  await follower.makeSure();
+  globalThis.gc?.();
 }
 
 /** A second signal ends it no sooner: the sockets would stay. */
@@ -124,12 +132,6 @@ function answerLater(): {
   };
   void begun.then((later) => (handle = later));
   return { answer: (request, reply) => handle(request, reply), begin };
-}
-
-function tellReadiness(): void {
-  process.stdout.write("ready\n");
-  // What the start has left behind; from here on V8 bounds the garbage by what lives.
-  globalThis.gc?.();
 }
 
 /** For a command that is to be about the same. */

@@ -128,11 +128,12 @@ export class Upkeep {
 
   /** Whether the kernel holds what was written, or was taken for it; no where that cannot be seen. It takes a listing, beside which rounds go on. */
   async isAsTrusted(): Promise<boolean> {
-    for (let look = 0; look < mostLooks; look++) {
-      await delay(lookAfterMs, undefined, { ref: false });
+    for (let quietMs = firstQuietMs; quietMs <= lastQuietMs; quietMs *= 2) {
       const written = this.#written;
-      const listed = written && (await this.#listAgain(written));
-      // What was written meanwhile may be in the listing or not.
+      await delay(quietMs, undefined, { ref: false });
+      // What is written meanwhile may be in the listing or not.
+      if (written === undefined || written !== this.#written) continue;
+      const listed = await this.#listAgain(written);
       if (listed && written === this.#written) return planTables(listed, written).script === "";
     }
     return false;
@@ -340,9 +341,9 @@ export function passSettingsOf(desired: Desired): PassRuleSettings {
 
 /** A listing each time. */
 const learnedMs = 30_000;
-/** Guests that start with the daemon go first. Where they change without end no look may come to its own. */
-const lookAfterMs = 1_000;
-const mostLooks = 10;
+/** How long nothing is to have changed before the tables are looked at beside the rounds; on some hosts that never comes. */
+const firstQuietMs = 1_000;
+const lastQuietMs = 32_000;
 /** How long what was written last may be unsealed, for the case that this process is killed. */
 const sealMs = 1_000;
 
