@@ -1,3 +1,4 @@
+import { groupBy } from "../base/group.ts";
 import { isOneEdit } from "../base/nearest.ts";
 import { quote } from "../base/quote.ts";
 import { breach, didYouMean } from "./law.ts";
@@ -10,13 +11,12 @@ import type { Law } from "./law.ts";
 export const knownGuests: Law = (policy, { guests }) => {
   const running = new Set(guests.map(({ name }) => name));
   // By their digits, since a policy for many hosts names thousands that do not run here.
-  const unclaimed = new Map<string, { name: string; lower: string }[]>();
-  for (const name of running) {
-    if (policy.guests.has(name)) continue;
-    const alike = unclaimed.get(digitsOf(name)) ?? [];
-    alike.push({ name, lower: name.toLowerCase() });
-    unclaimed.set(digitsOf(name), alike);
-  }
+  const unclaimed = groupBy(
+    [...running]
+      .filter((name) => !policy.guests.has(name))
+      .map((name) => ({ name, lower: name.toLowerCase() })),
+    ({ name }) => digitsOf(name),
+  ).groups;
   return [...policy.guests.values()]
     .filter(({ name }) => !running.has(name))
     .flatMap(({ name, at }) => {

@@ -22,11 +22,16 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** A line each, whoever has chosen their words. */
+export function printLines(lines: readonly string[]): string {
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+}
+
 /** More than a screen is cut: the whole is in `--json`. */
 export function printChanges(changes: readonly string[]): string {
   const longest = 20;
   const shown = changes.length > longest ? changes.slice(0, longest - 1) : changes;
   const left = changes.length - shown.length;
   const lines = left === 0 ? shown : [...shown, `… and ${left} more`];
-  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+  return printLines(lines);
 }

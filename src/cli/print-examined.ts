@@ -1,8 +1,8 @@
-import { escapeControls } from "../base/quote.ts";
+import { groupBy } from "../base/group.ts";
 import type { Finding } from "../doctor/examination.ts";
 import type { Examined, NamedFinding } from "../doctor/examine.ts";
 import type { Mended } from "../doctor/mend.ts";
-import { counted } from "./columns.ts";
+import { counted, printLines } from "./columns.ts";
 
 /** For people: findings by severity, each with what was seen and its one fix. */
 export function printExamined(
@@ -26,15 +26,14 @@ export function printExamined(
       `${skipped.length} skipped`,
     ].join(", "),
   ];
-  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+  return printLines(lines);
 }
 
 /** A line a reason: where libvirt does not run, a score of examinations say the same. */
 function skippedLines(skipped: Examined["skipped"]): readonly string[] {
-  return [...new Set(skipped.map(({ reason }) => reason))].map((reason) => {
-    const ids = skipped.filter((one) => one.reason === reason).map(({ id }) => id);
-    return `skipped: ${ids.join(", ")}: ${reason}`;
-  });
+  return [...groupBy(skipped, ({ reason }) => reason).groups].map(
+    ([reason, same]) => `skipped: ${same.map(({ id }) => id).join(", ")}: ${reason}`,
+  );
 }
 
 function findingLines({ id, severity, message, evidence, fix }: NamedFinding): readonly string[] {

@@ -1,7 +1,6 @@
-import { escapeControls } from "../base/quote.ts";
 import type { DriverSettings } from "../ports/network-driver.ts";
 import type { Backend } from "../reconcile/libvirt-backend.ts";
-import { printColumns } from "./columns.ts";
+import { printColumns, printLines } from "./columns.ts";
 
 /** The body of `virtwall migrate --json`. */
 export interface MigrateResult {
@@ -41,16 +40,12 @@ export function printMigration(result: MigrateResult): string {
     ...removed.map((rule) => `removed ${rule}`),
     ...left.map((rule) => `left    ${rule}`),
   ];
-  return escapeLines([
+  return printLines([
     ...lines,
     ...(reach.length === 0 ? [] : printColumns(rows, "").trimEnd().split("\n")),
     ...obstacles.map((obstacle) => `in the way: ${obstacle}`),
     verdict(result),
   ]);
-}
-
-function escapeLines(lines: readonly string[]): string {
-  return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }
 
 function verdict({ state, to, libvirt, restart }: MigrateResult): string {

@@ -1,6 +1,7 @@
 import { escapeControls } from "../base/quote.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Collected } from "./collect.ts";
+import { printLines } from "./columns.ts";
 import { UsageError } from "./exit-status.ts";
 import { operatorConnection, operatorCuts } from "./operator.ts";
 import type { Output } from "./output.ts";
@@ -206,10 +207,11 @@ async function askImport(
 
 /** What hook scripts do that no policy says, a line each. */
 export function printNotCarried({ notCarried }: SetupSite): string {
-  return notCarried
-    .map(({ at, what, reason }) => `${at.file}:${at.line}: not carried over: ${what}: ${reason}`)
-    .map((line) => `${escapeControls(line)}\n`)
-    .join("");
+  return printLines(
+    notCarried.map(
+      ({ at, what, reason }) => `${at.file}:${at.line}: not carried over: ${what}: ${reason}`,
+    ),
+  );
 }
 
 export async function isYes(

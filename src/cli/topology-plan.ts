@@ -1,9 +1,9 @@
-import { escapeControls } from "../base/quote.ts";
 import { readLinkManager } from "../edge/host/read-link-manager.ts";
 import { readLinks, readRoutes } from "../edge/host/read-network.ts";
 import { readAutostart } from "../edge/libvirt/read-autostart.ts";
 import type { LinkManager } from "../ports/host-facts.ts";
 import { outsideOf, planFirewallVm, type FirewallVmPlan } from "../reconcile/plan-firewall-vm.ts";
+import { printLines } from "./columns.ts";
 import { collect } from "./collect.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { operatorConnection } from "./operator.ts";
@@ -50,5 +50,5 @@ function printPlan({ warnings, files, steps }: FirewallVmPlan, manager: LinkMana
     "",
     ...steps.map((step, index) => `${index + 1}. ${step}`),
   ];
-  return lines.map((line) => `${escapeControls(line)}\n`).join("");
+  return printLines(lines);
 }

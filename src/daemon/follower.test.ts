@@ -76,11 +76,16 @@ test("a kernel that holds it already is not written to, and the echo of a commit
   expect(kernel.scripts).toHaveLength(1);
 });
 
-test("a restart takes the gate's word for what it left, and looks once guests need not wait", async () => {
+/** A daemon that has ended in good order. */
+async function leaveSealed(): Promise<void> {
   kernel.willBecome(tablesOf(withMark(1)));
   await follower.start();
   follower.end();
   await follower.upkeep.seal();
+}
+
+test("a restart takes the gate's word for what it left, and looks once guests need not wait", async () => {
+  await leaveSealed();
   const before = kernel.listings;
   follower = new Follower(ports());
   await follower.start();
@@ -95,10 +100,7 @@ test("a restart takes the gate's word for what it left, and looks once guests ne
 });
 
 test("a hook right after such a restart waits for no listing that only makes sure", async () => {
-  kernel.willBecome(tablesOf(withMark(1)));
-  await follower.start();
-  follower.end();
-  await follower.upkeep.seal();
+  await leaveSealed();
   let isListing = false;
   kernel.readTables = () => {
     isListing = true;
@@ -112,10 +114,7 @@ test("a hook right after such a restart waits for no listing that only makes sur
 });
 
 test("what is desired anew since then costs a restart a listing", async () => {
-  kernel.willBecome(tablesOf(withMark(1)));
-  await follower.start();
-  follower.end();
-  await follower.upkeep.seal();
+  await leaveSealed();
   const before = kernel.listings;
   policy.setText(withMark(2));
   kernel.willBecome(tablesOf(withMark(2)));

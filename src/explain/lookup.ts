@@ -1,5 +1,6 @@
 import type { Element, Expression, SetDefinition } from "../nft/ast.ts";
 import { elementsNear } from "../nft/listed-elements.ts";
+import { groupBy } from "../base/group.ts";
 import { rememberedWhile } from "../base/remembered.ts";
 import { intervalOfConstant, matchesKey } from "./constant.ts";
 import { isCovered } from "./outsider.ts";
@@ -57,12 +58,6 @@ function isOneOf(
   return isCovered(field, intervals);
 }
 
-interface Index {
-  /** Elements of one number a field, by these numbers. */
-  readonly exact: ReadonlyMap<string, readonly Element[]>;
-  readonly others: readonly Element[];
-}
-
 /** Those that a key could meet: of ten thousand publications one, where all of the key is known. */
 function eligible(
   elements: readonly Element[],
@@ -70,23 +65,14 @@ function eligible(
   types: readonly string[],
 ): readonly Element[] {
   if (!fields.every((field) => typeof field === "bigint")) return elements;
-  const { exact, others } = indexOf(elements, types);
-  return [...(exact.get(fields.join()) ?? []), ...others];
+  const { groups, others } = indexOf(elements, types);
+  return [...(groups.get(fields.join()) ?? []), ...others];
 }
 
+/** Elements of one number a field, by these numbers. */
 const indexOf = rememberedWhile(
   (_elements: readonly Element[], types: readonly string[]) => types,
-  (elements, types): Index => {
-    const exact = new Map<string, Element[]>();
-    const others: Element[] = [];
-    for (const element of elements) {
-      const numbers = numbersOf(element.key, types);
-      const same = numbers === undefined ? others : exact.get(numbers);
-      if (same !== undefined) same.push(element);
-      else if (numbers !== undefined) exact.set(numbers, [element]);
-    }
-    return { exact, others };
-  },
+  (elements, types) => groupBy(elements, ({ key }) => numbersOf(key, types)),
 );
 
 function numbersOf(key: Expression, types: readonly string[]): string | undefined {

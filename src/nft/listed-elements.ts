@@ -1,3 +1,4 @@
+import { groupBy } from "../base/group.ts";
 import { remembered, rememberedWhile } from "../base/remembered.ts";
 import type { Element, SetDefinition } from "./ast.ts";
 import { isObject, type Json } from "./json.ts";
@@ -35,32 +36,20 @@ export function elementsNear(
   const listed = listedAs.get(set);
   const fields = [...numbers.keys()].filter((field) => numbers[field] !== undefined);
   if (listed === undefined || fields.length === 0) return set.elements;
-  const { numbered, others } = indexOf(listed.elements, fields);
-  const same = numbered.get(fields.map((field) => numbers[field]).join()) ?? [];
+  const { groups, others } = indexOf(listed.elements, fields);
+  const same = groups.get(fields.map((field) => numbers[field]).join()) ?? [];
   return [...same, ...others].map(listed.read);
 }
 
-interface Index {
-  readonly numbered: ReadonlyMap<string, readonly Json[]>;
-  /** Ranges, words. */
-  readonly others: readonly Json[];
-}
-
+/** By those fields; ranges and words apart. */
 const indexOf = rememberedWhile(
   (_elements: readonly Json[], fields: readonly number[]) => [fields.join()],
-  (elements, fields): Index => {
-    const numbered = new Map<string, Json[]>();
-    const others: Json[] = [];
-    for (const element of elements) {
+  (elements, fields) =>
+    groupBy(elements, (element) => {
       const parts = partsOfKey(element);
       const numbers = fields.map((field) => parts[field]);
-      const label = numbers.every((each) => typeof each === "number") ? numbers.join() : undefined;
-      const same = label === undefined ? others : numbered.get(label);
-      if (same !== undefined) same.push(element);
-      else if (label !== undefined) numbered.set(label, [element]);
-    }
-    return { numbered, others };
-  },
+      return numbers.every((each) => typeof each === "number") ? numbers.join() : undefined;
+    }),
 );
 
 /** The fields of a key in `KEY`, `[KEY, DATA]`, and either key as `{elem: {val: KEY, counter: ...}}`. */

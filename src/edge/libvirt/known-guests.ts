@@ -59,8 +59,8 @@ export class KnownGuests {
   }
 
   /** Of those that run, by UUID. */
-  get sources(): ReadonlyMap<string, SourceText> {
-    return new Map([...this.#known].map(([uuid, { source }]) => [uuid, source]));
+  get sources(): Map<string, SourceText> {
+    return sourcesOf([...this.#known]);
   }
 
   /** The guests of which nothing was heard. What is heard from now on concerns the next time. */
@@ -76,7 +76,7 @@ export class KnownGuests {
       !names.has(name) &&
       !targets.some((target) => source.text.includes(target));
     const kept = [...this.#known].filter(([, known]) => isKept(known));
-    return new Map(kept.map(([uuid, { source }]) => [uuid, source]));
+    return sourcesOf(kept);
   }
 
   /** These run, and no others. */
@@ -89,4 +89,8 @@ export class KnownGuests {
     this.#known = new Map(known);
     this.#texts = [...sources.values()];
   }
+}
+
+function sourcesOf(known: readonly (readonly [string, Known])[]): Map<string, SourceText> {
+  return new Map(known.map(([uuid, { source }]) => [uuid, source]));
 }

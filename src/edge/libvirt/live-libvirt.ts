@@ -219,7 +219,7 @@ export class LiveLibvirt implements LibvirtSource {
       mute.add(uuids[first] ?? "");
       this.expectChange({ kind: "everything" });
     }
-    const sources = new Map(this.#guests.sources);
+    const { sources } = this.#guests;
     for (const [index, uuid] of uuids.entries()) {
       const outcome = outcomes[index];
       // What virsh refuses may be gone, or libvirt may: its listing will tell.
