@@ -22,12 +22,17 @@ const textOf = (count: number) =>
 const sample = textOf(guests.length);
 const small = textOf(6);
 
-/** What may stand on a line of a policy, or break one. */
-const lines = fc.constantFrom(
-  ...small.split("\n"),
+/** What often stands on a line of a policy. */
+const plainLines = fc.constantFrom(
+  ...small.split("\n").filter((line) => line.startsWith("    ")),
   "",
   "# a comment",
   "    # a comment",
+);
+
+/** What seldom does, or breaks one. */
+const oddLines = fc.constantFrom(
+  ...small.split("\n"),
   "  g7:",
   "  'g8': { groups: web }",
   '  "g9": ~',
@@ -58,9 +63,11 @@ const lines = fc.constantFrom(
   "  g1: {}\r",
 );
 
+const lines = fc.oneof(plainLines, oddLines);
+
 const edits = fc.array(
   fc.record({ at: fc.nat(20), removed: fc.nat(2), added: fc.array(lines, { maxLength: 3 }) }),
-  { minLength: 1, maxLength: 4 },
+  { minLength: 1, maxLength: 3 },
 );
 
 function edited(
@@ -88,7 +95,7 @@ describe("a text that was parsed before in another form", () => {
       }),
       { numRuns: 300 },
     );
-    expect(reparsed).toBeGreaterThan(3);
+    expect(reparsed).toBeGreaterThan(10);
   }, 60_000);
 
   it("gives the same policy", () => {
@@ -139,7 +146,7 @@ it("a text that is read entry by entry holds what it holds as a whole, at the sa
     }),
     { numRuns: 300 },
   );
-  expect(inPieces).toBeGreaterThan(30);
+  expect(inPieces).toBeGreaterThan(10);
 }, 60_000);
 
 it("pieces are the whole text", () => {
