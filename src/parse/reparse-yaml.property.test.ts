@@ -117,6 +117,16 @@ describe("a text that was parsed before in another form", () => {
   });
 
   it.each([
+    ["no guest is left", "guests:\n"],
+    ["all guests are another section's now", small.replace("guests:\n", "guests:\nnetworks:\n")],
+  ])("holds no guest where %s", (_what, text) => {
+    expect(reparseYaml({ file, text }, parsedOf(small))).toEqual(parseYaml({ file, text }).tree);
+    expect(parsePolicy([{ file, text }], new Map([[file, parsedOf(small)]])).policy.guests).toEqual(
+      new Map(),
+    );
+  });
+
+  it.each([
     ["an anchor", "  a: &x {}\n"],
     ["two guests of one name", "  g3: {}\n"],
     ["the same section again", "host: {}\n"],

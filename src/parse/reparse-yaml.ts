@@ -16,7 +16,10 @@ export function reparseYaml(source: SourceText, before: ParsedText): Tree | unde
   const pieces = piecesOf(source);
   const old = pieces && splitPieces(before.source.text);
   if (pieces === undefined || old === undefined) return undefined;
-  const known = new Map(old.map((piece) => [keyOf(piece), piece]));
+  // The lines of a header say nothing of what stood below it.
+  const known = new Map(
+    old.filter((_, i) => !isHeader(old, i)).map((piece) => [keyOf(piece), piece]),
+  );
   const isSame = (piece: Piece) => known.get(keyOf(piece))?.text === piece.text;
   const changed = pieces.filter((piece) => !isSame(piece)).length;
   if (changed > Math.max(few, pieces.length / 4)) return undefined;
@@ -42,6 +45,11 @@ function piecesOf(source: SourceText): readonly Piece[] | undefined {
   return refuseUnread(source) === undefined ? splitPieces(source.text) : undefined;
 }
 
+/** A section's own line, with names below it that are pieces themselves. */
+function isHeader(pieces: readonly Piece[], index: number): boolean {
+  return pieces[index]?.path.length === 1 && pieces[index + 1]?.path.length === 2;
+}
+
 function keyOf({ path }: Piece): string {
   return path.join("/");
 }
@@ -56,10 +64,9 @@ function treeOf(
   const sections = new Map<string, MapEntry>();
   for (const [index, piece] of pieces.entries()) {
     const [section = "", name] = piece.path;
-    const isHeader = name === undefined && pieces[index + 1]?.path.length === 2;
     const keyAt = { file, line: piece.line, column: 1 };
     const empty: Tree = { kind: "map", at: keyAt, entries: names };
-    const entry = isHeader ? { keyAt, value: empty } : entryOf(piece);
+    const entry = isHeader(pieces, index) ? { keyAt, value: empty } : entryOf(piece);
     const entries = name === undefined ? sections : names;
     if (entry === undefined || entries.has(name ?? section)) return undefined;
     entries.set(name ?? section, entry);
