@@ -80,7 +80,7 @@ export async function scale(): Promise<BenchRow> {
     })),
     note:
       `cold, again: from the start of the daemon to its ready, with an empty kernel and with one that holds it all. Others, ${rounds} times each: ` +
-      `from the change of libvirt's word to the kernel's answer, of which 15 ms are waited for more words. publish: the whole command virtwall publish add, ${commandRounds} times. ` +
+      `from the change of libvirt's word to the kernel's answer, of which 5 ms are waited for more words. publish: the whole command virtwall publish add, ${commandRounds} times. ` +
       "MB: the daemon's memory with all guests.",
   };
 }

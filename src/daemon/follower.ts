@@ -44,7 +44,7 @@ type Concern =
 const canWait = ["libvirt", "host", "learned", "pass rules"] as const;
 
 /** Files are written in several steps, libvirt tells one thing in several events, and routes may change without end. */
-const gatherMs = { policy: 15, filters: 15, libvirt: 15, host: 100, learned: 200 } as const;
+const gatherMs = { policy: 15, filters: 15, libvirt: 5, host: 100, learned: 200 } as const;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 
