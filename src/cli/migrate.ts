@@ -16,7 +16,7 @@ import type { XtablesListing } from "../ports/xtables.ts";
 import { imagineBackend, unruled, type Backend } from "../reconcile/libvirt-backend.ts";
 import { planNftRemoval } from "../reconcile/libvirt-tables.ts";
 import { migrate, type MigrationPorts } from "../reconcile/migrate.ts";
-import { AdoptionError } from "../reconcile/step-back.ts";
+import { AdoptionError, undoAll } from "../reconcile/step-back.ts";
 import { planLibvirtRemoval } from "../xtables/libvirt-rules.ts";
 import { fitInsertions, type Removal } from "../xtables/removal.ts";
 import { collect, type Collected } from "./collect.ts";
@@ -172,23 +172,28 @@ class Run {
     removals: string[];
   }): Omit<MigrationPorts, "tell"> {
     const { before, found, removals } = now;
-    const retired: Undoing = [];
-    const leftovers: Undoing = [];
+    const [rules, retired, leftovers]: [Undoing, Undoing, Undoing] = [[], [], []];
+    const removeRules = async (): Promise<void> => {
+      for (const removal of hookRemovals(await this.#xtables.list(), found.publishing)) {
+        await this.#xtables.change(removal.command, removal.script);
+        rules.push(() => this.#putBack(removal));
+        removals.push(...removal.rules);
+      }
+    };
     const retire = async (): Promise<void> => {
       for (const { hook } of found.publishing) {
         retired.push(await retireHook(defaultHooksFolder, hook));
       }
-      for (const removal of hookRemovals(await this.#xtables.list(), found.publishing)) {
-        await this.#xtables.change(removal.command, removal.script);
-        retired.push(() => this.#putBack(removal));
-        removals.push(...removal.rules);
-      }
     };
-    const revive = () => undoAll(retired);
     return {
       driver: this.#driver,
       untilSettled: () => this.#untilSettled(),
-      hooks: { retire: () => asRefusal(retire), revive: () => asRefusal(revive) },
+      hooks: {
+        removeRules,
+        restoreRules: () => undoAll(rules),
+        retire: () => asRefusal(retire),
+        revive: () => undoAll(retired),
+      },
       leftovers: {
         remove: async () => void removals.push(...(await this.#removeFormer(leftovers))),
         restore: () => undoAll(leftovers),
@@ -265,15 +270,6 @@ class Run {
 type RulesGone = Pick<XtablesListing, "command"> & Pick<Removal, "undo">;
 
 type Undoing = (() => Promise<void>)[];
-
-/** What cannot be put back keeps nothing else away. */
-async function undoAll(undoing: Undoing): Promise<void> {
-  const left: string[] = [];
-  for (const undo of undoing.toReversed()) {
-    await undo().catch((error: Error) => void left.push(error.message));
-  }
-  if (left.length > 0) throw new AdoptionError(left.join("; "));
-}
 
 interface Findings {
   readonly file: DriverSettings;

@@ -18,7 +18,10 @@ export interface MigrationPorts {
   /** Resolves once libvirt's rules and ours stand as that backend has them; throws {@link AdoptionError} where they do not. */
   untilSettled(): Promise<void>;
   readonly hooks: {
-    /** The scripts go aside and their rules away. */
+    /** Takes away what the scripts have made. */
+    removeRules(): Promise<void>;
+    restoreRules(): Promise<void>;
+    /** The scripts go aside. */
     retire(): Promise<void>;
     revive(): Promise<void>;
   };
@@ -58,12 +61,18 @@ export async function migrate(
       if (!isStarted) return;
     }
     await ports.untilSettled();
+    tell("removing the rules of hook scripts");
+    undo.push(["the rules of hook scripts", () => hooks.restoreRules()]);
+    await hooks.removeRules();
+    // Only behind their rules: who is killed in between leaves scripts that tell the next run whose rules they are.
     tell("retiring hook scripts");
     undo.push(["the hook scripts", () => hooks.revive()]);
     await hooks.retire();
+    // Those of a guest that has started meanwhile.
+    await hooks.removeRules();
     tell("removing what the other backend has left");
     // A driver that starts anew with its former settings writes them itself: put back beside that they would stand there twice.
-    if (!isRestartDue) undo.push(["what was removed", () => leftovers.restore()]);
+    if (!isRestartDue || !settings) undo.push(["what was removed", () => leftovers.restore()]);
     await leftovers.remove();
     tell("asking who is reached");
     await ports.untilReached();
@@ -76,7 +85,8 @@ async function restartFormer(
   settings: Migration["settings"],
   { driver, leftovers }: MigrationPorts,
 ): Promise<void> {
-  if (settings) await driver.restoreSettings(settings.before);
+  if (!settings) throw new AdoptionError("its settings were the new ones before this began");
+  await driver.restoreSettings(settings.before);
   if (await driver.restart()) await leftovers.removeNew();
 }
 

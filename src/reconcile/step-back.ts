@@ -42,6 +42,15 @@ export async function steppingBack(
   }
 }
 
+/** Undoes all of it, the last first: what cannot be undone keeps nothing else away. Throws an {@link AdoptionError} that tells all of that. */
+export async function undoAll(undoing: readonly (() => Promise<void>)[]): Promise<void> {
+  const left: string[] = [];
+  for (const undo of undoing.toReversed()) {
+    await undo().catch((error: unknown) => void left.push(messageOf(error)));
+  }
+  if (left.length > 0) throw new AdoptionError(left.join("; "));
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,8 +1,10 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { installClassicHook } from "../../lab/classic-hook.ts";
 import { fetchPage } from "../../lab/fetch-page.ts";
+import { projectRoot } from "../../lab/project-root.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
 import { asClient, uplink } from "../../lab/uplink.ts";
 import { writePolicy } from "../../lab/virtwall.ts";
@@ -65,6 +67,22 @@ async function migrate(...words: readonly string[]): Promise<MigrateResult> {
   return JSON.parse(await hypervisor.virtwall(...command)) as MigrateResult;
 }
 
+/** A migration that ends, as by a loss of power, when it is about to remove the first rules. */
+async function killedAtTheRules(): Promise<void> {
+  const { world } = hypervisor;
+  const folder = "/run/killed";
+  await mkdir(world.pathOf(folder));
+  const script = `#!/bin/sh\n: >${folder}/told\nkill -KILL "$PPID"\n`;
+  await writeFile(world.pathOf(`${folder}/iptables-restore`), script, { mode: 0o755 });
+  const env = { ...process.env, PATH: `${folder}:${process.env["PATH"] ?? ""}` };
+  const bin = join(projectRoot(), "bin", "virtwall");
+  await world.run([process.execPath, bin, "migrate", "--to", "nftables"], {
+    env,
+    timeoutMs: 120_000,
+  });
+  await access(world.pathOf(`${folder}/told`));
+}
+
 /** Both families, less what counting and the clock change. */
 async function xtables(): Promise<string> {
   const { world } = hypervisor;
@@ -105,13 +123,14 @@ test("a dry run tells who is reached before and after, and changes nothing", asy
   expect(await read(settingsFile)).toBe(settings);
 });
 
-test("without systemd the restart is the admin's; then nothing of libvirt's or of the hook is left in iptables", async () => {
+test("without systemd the restart is the admin's; then nothing of libvirt's or of the hook is left in iptables, though a run was killed", async () => {
   const before = await read(settingsFile);
   const script = await read(hookFile);
   await expect(migrate("nftables")).rejects.toThrow(/"state": "restart due"/);
   expect(await read(settingsFile)).toBe(`${before}firewall_backend = "nftables"\n`);
   expect(await read(`${settingsFile}.virtwall-backup`)).toBe(before);
   await hypervisor.libvirt.restart();
+  await killedAtTheRules();
   const result = await migrate("nftables");
   expect(result.state).toBe("migrated");
   expect(result.removed).toContainEqual(expect.stringMatching(/^iptables -A PREROUTING .* DNAT /));
