@@ -4,8 +4,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,6 +40,14 @@ test("what stood there is kept, each time under a name of its own, for the same 
   expect(read("policy.yaml")).toBe("third");
   expect([read("policy.yaml.before"), read("policy.yaml.before.2")]).toEqual(["first", "second"]);
   expect(statSync(join(folder, "policy.yaml.before")).mode & 0o777).toBe(0o600);
+});
+
+test("what a link leads to is written, and the link stays one", async () => {
+  const file = join(folder, "policy.yaml");
+  writeFileSync(join(folder, "kept.yaml"), "first");
+  symlinkSync("kept.yaml", file);
+  await putBack(saying("second"), saying("first"));
+  expect([readlinkSync(file), read("kept.yaml")]).toEqual(["kept.yaml", "second"]);
 });
 
 test("what cannot be written leaves no copy beside, however often it is tried", async () => {

@@ -6,7 +6,7 @@ import type { SourceText } from "../../ports/sources.ts";
 import { StateError } from "../../ports/state.ts";
 import { keyOf, readable, type OperatorTexts } from "./policy-history.ts";
 import { readText } from "./read-folder.ts";
-import { writeAtomically } from "./write-atomically.ts";
+import { writeThroughLink } from "./write-atomically.ts";
 
 /**
  * Makes the files say what is wanted, one by one. What a file says now, and a file that is not to be, is kept beside it under a name
@@ -42,7 +42,7 @@ async function putBackFile({ file, text }: SourceText): Promise<string[]> {
   // With its mode: it may be for nobody else to read.
   for (const name of kept) await copyFile(file, name, constants.COPYFILE_EXCL);
   try {
-    await writeAtomically(file, text);
+    await writeThroughLink(file, text);
   } catch (error) {
     // Whoever tries again would leave one more each time.
     for (const name of kept) await rm(name, { force: true });
