@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ownFilterFolder } from "../edge/libvirt/open-sources.ts";
 import { askParts } from "../edge/socket/daemon-client.ts";
@@ -204,12 +204,15 @@ export async function runFilterUndefine(
     }
     return exitStatus.problems;
   }
-  const before = await bytesOf(file);
+  // Whatever it is, a link too, comes back as the same; and it is still there should this process be killed.
+  const aside = `${file}.undefined`;
   return toTheEnd(output, async () => {
-    await remove(file);
-    const undo = async () => (before === undefined ? undefined : saveFile(file, before));
+    await move(file, aside);
+    const undo = () => move(aside, file);
     const result = { name, file, problems, users };
-    return finish(settings, output, { result, done: "undefined", undo });
+    const status = await finish(settings, output, { result, done: "undefined", undo });
+    if (status === exitStatus.ok) await remove(aside);
+    return status;
   });
 }
 
@@ -291,9 +294,13 @@ async function bytesOf(file: string): Promise<Buffer | undefined> {
 }
 
 async function remove(file: string): Promise<void> {
-  try {
-    await rm(file);
-  } catch (cause) {
-    throw new RefusedError(`cannot remove ${file}: ${reasonOf(cause)}`, { cause });
-  }
+  await rm(file).catch((cause) => cannotRemove(file, cause));
+}
+
+async function move(file: string, to: string): Promise<void> {
+  await rename(file, to).catch((cause) => cannotRemove(file, cause));
+}
+
+function cannotRemove(file: string, cause: Error): never {
+  throw new RefusedError(`cannot remove ${file}: ${reasonOf(cause)}`, { cause });
 }

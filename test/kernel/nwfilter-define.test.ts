@@ -4,6 +4,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -14,6 +16,7 @@ import { runFilterCheck } from "../../src/cli/nwfilter-check.ts";
 import { runFilterDefine, runFilterUndefine } from "../../src/cli/nwfilter-define.ts";
 import { runFilterEdit } from "../../src/cli/nwfilter-edit.ts";
 import { StateFolder } from "../../src/edge/files/state-folder.ts";
+import { ProcessError } from "../../src/edge/host/systemctl.ts";
 import { serveDaemon } from "../../src/edge/socket/daemon-server.ts";
 import type { DaemonStatus } from "../../src/wire/daemon-status.ts";
 import { readSettings } from "../../src/cli/settings.ts";
@@ -32,9 +35,14 @@ beforeEach(() => {
   mkdirSync(join(folder, "inventory/nwfilter"));
   writePolicy("{}");
   said = { out: "", err: "" };
+  process.env["TMPDIR"] = join(folder, "tmp");
+  mkdirSync(join(folder, "tmp"));
 });
 
-afterEach(() => delete process.env["EDITOR"]);
+afterEach(() => {
+  delete process.env["EDITOR"];
+  delete process.env["TMPDIR"];
+});
 
 function writePolicy(text: string): void {
   writeFileSync(join(folder, "policy.yaml"), text);
@@ -161,27 +169,58 @@ test("an own definition may replace a stock filter that is in use, and going it 
   expect(own()).toEqual([]);
 });
 
+const edit = (editor: string) => {
+  process.env["EDITOR"] = editor;
+  return runFilterEdit(settings(), output, { word: "web", isCompat: false });
+};
+
+/** What edits have left in the folder for temporary files. */
+const drafts = () =>
+  readdirSync(join(folder, "tmp"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".xml"))
+    .map((name) => join(folder, "tmp", name));
+
 test("an editor's text is defined if it is right, and its file left alone if it is not", async () => {
   await define(accept);
-  const edit = () => runFilterEdit(settings(), output, { word: "web", isCompat: false });
-  process.env["EDITOR"] = "true";
-  expect(await edit()).toBe(0);
+  expect(await edit("true")).toBe(0);
   expect(said.out).toContain("Network filter web XML configuration not changed.\n");
-  process.env["EDITOR"] = "sed -i s/accept/drop/";
-  expect(await edit()).toBe(0);
+  expect(await edit("sed -i s/accept/drop/")).toBe(0);
   expect(said.out).toContain("Network filter web XML configuration edited.\n");
   expect(ownText("web.xml")).toBe(accept.replace("accept", "drop"));
-  process.env["EDITOR"] = "sed -i s/drop/dorp/";
-  expect(await edit()).toBe(1);
-  process.env["EDITOR"] = "false";
-  await expect(edit()).rejects.toThrow("false ended with status 1");
+  await expect(edit("false")).rejects.toThrow("false ended with status 1");
+  expect(readdirSync(join(folder, "tmp"))).toEqual([]);
+  expect(await edit("sed -i s/drop/dorp/")).toBe(1);
   expect(ownText("web.xml")).toBe(accept.replace("accept", "drop"));
+});
+
+test("a text that is not defined is kept, whyever, and where it is is said", async () => {
+  await define(accept);
+  const changed = accept.replace("accept", "dorp");
+  const expectKept = (text: string) => {
+    const [file = ""] = drafts();
+    expect(said.err).toContain(`what you wrote is kept in ${file}\n`);
+    expect(readFileSync(file, "utf8")).toBe(text);
+    rmSync(file);
+  };
+  expect(await edit("sed -i s/accept/dorp/")).toBe(1);
+  expectKept(changed);
+  await expect(edit("sed -i s/accept/dorp/ $1; false")).rejects.toThrow("status 1");
+  expectKept(changed);
+  const other = join(folder, "nwfilter/web.xml");
+  const meanwhile = `echo '<!-- theirs -->' >>${other}; sed -i s/accept/drop/`;
+  await expect(edit(meanwhile)).rejects.toThrow("changed by another user");
+  expectKept(accept.replace("accept", "drop"));
+  expect(ownText("web.xml")).toBe(`${accept}<!-- theirs -->\n`);
+  process.env["TMPDIR"] = join(folder, "nosuch");
+  await expect(edit("true")).rejects.toThrow(ProcessError);
 });
 
 test("what the kernel refuses is taken back", async () => {
   await define(accept);
   const bytes = Buffer.from(`<!-- f\xfcr alle -->\n${accept}`, "latin1");
-  writeFileSync(join(folder, "nwfilter/web.xml"), bytes);
+  writeFileSync(join(folder, "kept.xml"), bytes);
+  rmSync(join(folder, "nwfilter/web.xml"));
+  symlinkSync("../kept.xml", join(folder, "nwfilter/web.xml"));
   const asked: string[] = [];
   const policyFile = settings().policyFile;
   const end = await serveDaemon(settings().daemonSocket, ({ request }, reply) => {
@@ -201,10 +240,13 @@ test("what the kernel refuses is taken back", async () => {
     const other = accept.replace("accept", "drop");
     await expect(define(other)).rejects.toThrow("No space left; nothing was changed");
     await expect(define(other.replace("web", "new"))).rejects.toThrow("No space left");
+    await expect(edit("sed -i s/accept/drop/")).rejects.toThrow("No space left");
+    expect(said.err).toContain(`what you wrote is kept in ${drafts()[0]}\n`);
     await expect(runFilterUndefine(settings(), output, "web")).rejects.toThrow("No space left");
     expect(own()).toEqual(["web.xml"]);
-    expect(readFileSync(join(folder, "nwfilter/web.xml"))).toEqual(bytes);
-    expect(asked.filter((request) => request === "reload")).toHaveLength(6);
+    expect(readFileSync(join(folder, "kept.xml"))).toEqual(bytes);
+    expect(readlinkSync(join(folder, "nwfilter/web.xml"))).toBe("../kept.xml");
+    expect(asked.filter((request) => request === "reload")).toHaveLength(8);
     writeFileSync(join(folder, "other.yaml"), "{}");
     const elsewhere = { ...settings(), policyFile: join(folder, "other.yaml") };
     await expect(runFilterUndefine(elsewhere, output, "web")).rejects.toThrow("another policy");
