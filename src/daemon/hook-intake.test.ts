@@ -368,6 +368,18 @@ test("what is known of a guest that a hook speaks of is asked for again", async 
   expect(libvirt.expected.slice(count)).toEqual([{ kind: "guest", name: "web1" }]);
 });
 
+test.each(["restore", "migrate"])(
+  "a %s that libvirt is yet to refuse, since the guest runs here, takes nothing away from it",
+  async (operation) => {
+    libvirt.set({ ...noTexts, guests: [{ file: "web1.xml", text: xmlOf("web1") }] });
+    await follower.start();
+    libvirt.block();
+    const saved = xmlOf("web1").replace("<target dev='vnet0'/>", "").replace(" id='1'", "");
+    expect(await intake.take(call(operation, { xml: saved }))).toEqual({ state: "ready" });
+    expect(tapsInForce()).toEqual(["vnet0"]);
+  },
+);
+
 test("a hook that a later libvirt brings is let pass, and told", async () => {
   expect(await intake.take(call("hibernate"))).toEqual({ state: "ready" });
   expect(lastEvent()).toMatchObject({ event: "hook-ignored" });

@@ -7,14 +7,15 @@ import type { Journal } from "./journal.ts";
 /** The hook's client waits for 2 s; this is told in time. */
 const deadlineMs = 1_800;
 
-/** libvirt's docs/hooks.rst: what it says of a guest that is there, with its live XML. */
+/**
+ * libvirt's docs/hooks.rst: what it says of a guest that is there, with its live XML. `restore` and `migrate` are none of these: they come
+ * before libvirt refuses what runs already (qemuDomainRestoreInternal, qemuMigrationDstPrepareAny, libvirt 9.0), and `prepare` follows.
+ */
 const present: ReadonlySet<string> = new Set([
   "prepare",
   "start",
   "started",
   "reconnect",
-  "migrate",
-  "restore",
   "attach",
 ]);
 const gone: ReadonlySet<string> = new Set(["stopped", "release"]);
