@@ -3,18 +3,20 @@ import { parseAddress } from "../../base/address.ts";
 import { parseMac } from "../../base/mac.ts";
 import type { AgentAddress } from "../../model/inventory.ts";
 
-/** An agent that is stopped never answers, and libvirt waits for it. */
-const timeoutMs = 5_000;
-
 /**
- * What a guest's agent says of its nics; undefined where it does not answer. In a process of its own: nothing else waits for it.
+ * What a guest's agent says of its nics; undefined where it does not answer. In a process of its own, which the signal ends: libvirt waits
+ * for an agent for as long as its guest likes (virsh(1), guest-agent-timeout), and goes on waiting after that.
  * `guest-network-get-interfaces` through `virsh qemu-agent-command` would say the same and mark the guest as tainted.
  */
-export function askAgent(uri: string, uuid: string): Promise<AgentAddress[] | undefined> {
+export function askAgent(
+  uri: string,
+  uuid: string,
+  signal?: AbortSignal,
+): Promise<AgentAddress[] | undefined> {
   const args = ["-q", "-c", uri, "domifaddr", uuid, "--source", "agent", "--full"];
   const env = { ...process.env, LC_ALL: "C" };
   return new Promise((resolve) => {
-    execFile("virsh", args, { env, timeout: timeoutMs, killSignal: "SIGKILL" }, (error, stdout) =>
+    execFile("virsh", args, { env, signal, killSignal: "SIGKILL" }, (error, stdout) =>
       resolve(error ? undefined : readInterfaces(stdout, uuid)),
     );
   });

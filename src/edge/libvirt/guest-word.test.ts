@@ -65,3 +65,29 @@ test("no more than a few are asked at a time", async () => {
   expect(most).toBeLessThanOrEqual(5);
   word.close();
 });
+
+test("those that never answer are few, are asked once, and keep the others' agents waiting for no longer than a moment", async () => {
+  const asked: string[] = [];
+  const never = new Set(Array.from({ length: 20 }, (_, index) => `mute${index}`));
+  let ended = 0;
+  const word = new GuestWord((uuid, signal) => {
+    asked.push(uuid);
+    if (!never.has(uuid)) return Promise.resolve(sayings(uuid));
+    return new Promise((resolve) => {
+      signal.addEventListener("abort", () => {
+        ended++;
+        resolve(undefined);
+      });
+    });
+  }, 20);
+  await word.ask(["mute0", "mute1", "mute2", "other"]);
+  expect(await answers(word)).toEqual(["other"]);
+  await word.ask([...never]);
+  expect(asked.length).toBeLessThan(10);
+  // Whoever was forgotten is not asked beside the question that still stands.
+  await word.ask([]);
+  await word.ask([...never]);
+  expect(asked).toEqual([...new Set(asked)]);
+  word.close();
+  expect(ended).toBe(asked.length - 1);
+});

@@ -10,6 +10,7 @@ import {
 import { readFolder } from "../files/read-folder.ts";
 import { watchFolder } from "../files/watch-folder.ts";
 import { watchChild } from "../host/watch-child.ts";
+import { endsWithin } from "./ends-within.ts";
 import { KnownGuests } from "./known-guests.ts";
 import { VirshSession } from "./virsh-session.ts";
 
@@ -274,17 +275,6 @@ function dumpCommand(kind: Kind, uuid: string): string {
 function sourceOf(kind: Kind, uuid: string, text: string): SourceText {
   const name = /<name>([^<]*)<\/name>/.exec(text)?.[1];
   return { file: libvirtFile(kind, { name, uuid }), text };
-}
-
-/** Throws what the task throws within that time. */
-async function endsWithin(task: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
-  try {
-    return await Promise.race([task.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /**

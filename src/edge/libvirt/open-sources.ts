@@ -42,7 +42,7 @@ export function openSources(settings: SourceSettings): Sources {
   const filters = new FilterFolders(ownFilterFolder(settings.policyFile), theirs);
   if (folder === undefined) {
     const libvirt = new LiveLibvirt(settings.connectUri, { onGuest: settings.onGuest });
-    const learned = new GuestWord((uuid) => askAgent(settings.connectUri, uuid));
+    const learned = new GuestWord((...about) => askAgent(settings.connectUri, ...about));
     const close = (): void => {
       learned.close();
       libvirt.close();
