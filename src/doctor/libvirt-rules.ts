@@ -1,5 +1,6 @@
 import { quote } from "../base/quote.ts";
 import type { Network } from "../model/inventory.ts";
+import { restartLibvirt } from "../model/restart-libvirt.ts";
 import type { LibvirtFacts } from "../ports/host-facts.ts";
 import { ruledNetworks, unruled } from "../reconcile/libvirt-backend.ts";
 import { optionOf } from "../xtables/save.ts";
@@ -41,7 +42,7 @@ function finding(
   libvirt: LibvirtFacts,
 ): Finding {
   const isTwice = backendOf(libvirt) !== "iptables";
-  const restart = "systemctl restart virtnetworkd (or libvirtd)";
+  const restart = restartLibvirt.networks;
   return {
     severity: "warning",
     message: `libvirt's own rules for its network ${quote(name)} are gone`,

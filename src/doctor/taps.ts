@@ -1,3 +1,4 @@
+import { restartLibvirt } from "../model/restart-libvirt.ts";
 import { planLinks } from "../reconcile/plan-links.ts";
 import type { Examination, Finding } from "./examination.ts";
 
@@ -20,7 +21,7 @@ export const taps: Examination<"desired"> = {
         steps: [{ kind: "port", tap, bridge }],
       })),
       // libvirt sets such a port up as its XML says, and does so at its start.
-      ...findings(leftAlone, () => ({ text: "systemctl restart libvirtd (or virtqemud)" })),
+      ...findings(leftAlone, () => ({ text: restartLibvirt.guests })),
     ];
   },
 };

@@ -156,7 +156,9 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
     await answerNot("list --uuid", `dumpxml ${web1}`);
     libvirt.expectChange({ kind: "everything" });
     await expect.poll(titles, { timeout: 30_000 }).toEqual({
-      late: expect.stringMatching(/says nothing of libvirt:guest\/web1.xml: /),
+      late: expect.stringMatching(
+        /says nothing of libvirt:guest\/web1.xml: .*; if it stays so: systemctl restart libvirtd/,
+      ),
       titles: ["old", "new"],
     });
     await answerNot();
@@ -180,8 +182,9 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
   test("there is no inventory before the first listing, which is waited for on and on", async () => {
     begin(100);
     await answerNot("list --uuid");
-    await expect(libvirt.read()).rejects.toThrow("libvirt does not list the guests");
-    await expect(libvirt.read()).rejects.toThrow("libvirt does not list the guests");
+    const refusal = /^libvirt does not list the guests; if it stays so: systemctl restart libvirtd/;
+    await expect(libvirt.read()).rejects.toThrow(refusal);
+    await expect(libvirt.read()).rejects.toThrow(refusal);
     await answerNot();
     const read = () => titles().catch(({ message }: Error) => message);
     await expect
@@ -190,10 +193,10 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
   }, 90_000);
 });
 
-test("a libvirt that is not there is a refusal, not an empty inventory", async () => {
+test("a libvirt that is not there is a refusal with what starts it, not an empty inventory", async () => {
   const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");
   await expect(libvirt.read()).rejects.toThrow(SourceError);
-  await expect(libvirt.read()).rejects.toThrow(/nonexistent/);
+  await expect(libvirt.read()).rejects.toThrow(/nonexistent.*: start it by systemctl start libvirtd/);
   libvirt.close();
 });
 

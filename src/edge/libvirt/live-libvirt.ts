@@ -12,6 +12,7 @@ import { watchFolder } from "../files/watch-folder.ts";
 import { watchChild } from "../host/watch-child.ts";
 import { endsWithin } from "./ends-within.ts";
 import { KnownGuests } from "./known-guests.ts";
+import { onSilence, withAdvice } from "./libvirt-advice.ts";
 import { VirshSession } from "./virsh-session.ts";
 
 const libvirtLeases = "/var/lib/libvirt/dnsmasq";
@@ -187,11 +188,12 @@ export class LiveLibvirt implements LibvirtSource {
       whole.then(end, end);
       this.expectChange({ kind: "everything" });
     }
-    if (!this.#hasListed) throw new SourceError("libvirt does not list the guests");
+    const advice = onSilence(this.#uris.guest);
+    if (!this.#hasListed) throw new SourceError(`libvirt does not list the guests${advice}`);
     if (mute.size < mostMute) await this.#readApart(mute);
     const files = [...mute].map((uuid) => this.#guests.find(uuid)?.file ?? uuid);
     const others = files.length === 0 ? "" : `, and says nothing of ${files.join(", ")}`;
-    return `libvirt does not list the guests${others}: what it said of them last stays in force`;
+    return `libvirt does not list the guests${others}: what it said of them last stays in force${advice}`;
   }
 
   async #readGuests(): Promise<void> {
@@ -250,7 +252,7 @@ export class LiveLibvirt implements LibvirtSource {
   async #list(kind: Kind): Promise<string[]> {
     const command = commands[kind].list;
     const { stdout, error } = await this.#sessions[kind].run(command);
-    if (error !== "") throw new SourceError(`virsh ${command}: ${error}`);
+    if (error !== "") throw refusal(command, error);
     return stdout
       .split("\n")
       .filter((line) => uuidPattern.test(line))
@@ -264,8 +266,12 @@ export class LiveLibvirt implements LibvirtSource {
     if (error === "") return stdout;
     // virsh has several words for what is not there, and uses them where libvirt does not answer too.
     if (!(await this.#list(kind)).includes(uuid)) return undefined;
-    throw new SourceError(`virsh ${command}: ${error}`);
+    throw refusal(command, error);
   }
+}
+
+function refusal(command: string, words: string): SourceError {
+  return new SourceError(withAdvice(`virsh ${command}: ${words}`));
 }
 
 function dumpCommand(kind: Kind, uuid: string): string {

@@ -1,6 +1,7 @@
 import type { DefinedGuest, GuestControl, GuestSide } from "../../ports/guests.ts";
 import { SourceError } from "../../ports/sources.ts";
 import { ProgramError } from "../host/run-apart.ts";
+import { withAdvice } from "./libvirt-advice.ts";
 import { runWithFile } from "./run-with-file.ts";
 import { startError } from "./virsh-session.ts";
 
@@ -68,7 +69,7 @@ export class VirshGuests implements GuestControl {
       if (!(error instanceof ProgramError)) throw error;
       if (error.code !== undefined) throw startError(error);
       const said = error.message.replaceAll(/^error: /gm, "");
-      throw new SourceError(`virsh ${words[0] ?? ""}: ${said}`, { cause: error });
+      throw new SourceError(withAdvice(`virsh ${words[0] ?? ""}: ${said}`), { cause: error });
     }
   }
 }

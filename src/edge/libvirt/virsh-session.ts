@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { SourceError } from "../../ports/sources.ts";
+import { onSilence, withAdvice } from "./libvirt-advice.ts";
 
 /** A command that libvirt answers at all answers within this. */
 const defaultTimeoutMs = 20_000;
@@ -71,7 +72,8 @@ export class VirshSession {
     clearTimeout(this.#timer);
     const [first] = this.#pending;
     if (first === undefined) return;
-    const error = new SourceError(`libvirt did not answer "${first.command}" in time`);
+    const advice = onSilence(this.#uri);
+    const error = new SourceError(`libvirt did not answer "${first.command}" in time${advice}`);
     this.#timer = setTimeout(() => this.#fail(error), this.#timeoutMs);
   }
 
@@ -97,9 +99,8 @@ export class VirshSession {
     child.stdin.on("error", () => undefined);
     child.once("error", (cause) => this.#fail(startError(cause), child));
     child.once("close", () => {
-      const why = wordsOf(this.#stderr);
-      const words = [`libvirt (${this.#uri}) does not answer`, why, adviceFor(why)];
-      this.#fail(new SourceError(words.filter(Boolean).join(": ")), child);
+      const words = [`libvirt (${this.#uri}) does not answer`, wordsOf(this.#stderr)];
+      this.#fail(new SourceError(withAdvice(words.filter(Boolean).join(": "))), child);
     });
     return child;
   }
@@ -135,16 +136,6 @@ export function startError(cause: Error): SourceError {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
     ? new SourceError("virsh is not installed", { missing: "libvirt-clients", cause })
     : new SourceError(`virsh cannot be started: ${cause.message}`, { cause });
-}
-
-/** For words of libvirt's (9.0, 11.3) that say of its daemon's socket that nobody is behind it, or who may not use it. */
-function adviceFor(words: string): string {
-  if (/connect socket to '\/.*(No such file|Connection refused)/.test(words)) {
-    return "start it by systemctl start libvirtd, of the package libvirt-daemon-system";
-  }
-  const isRefused =
-    /connect socket to .*Permission denied|authentication (unavailable|failed)|system bus connection/;
-  return isRefused.test(words) ? "it answers root, and its own group libvirt" : "";
 }
 
 /** What virsh wrote of errors, in one line; empty where it wrote nothing. */
