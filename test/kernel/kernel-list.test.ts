@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { NftKernel } from "../../src/edge/nft/kernel.ts";
 import { openKernel } from "../../src/edge/nft/open-kernel.ts";
-import { withTrueFlags } from "../../src/edge/nft/list.ts";
+import { listTables, withTrueFlags } from "../../src/edge/nft/list.ts";
 import { readRuleset } from "../../src/edge/nft/read-ruleset.ts";
 import { normalise } from "../../src/nft/normalise.ts";
 import { readTables } from "../../src/nft/read.ts";
@@ -146,6 +146,13 @@ describe("the rules of the whole host", () => {
     nft("add table ip6 sleeps { flags dormant; }");
     const [sleeping] = (await readRuleset()).slice(-1);
     expect(sleeping).toMatchObject({ name: "sleeps", dormant: true });
+    // That one has no chain.
+    expect((await listTables()).map(({ family, name }) => `${family} ${name}`)).toEqual([
+      "inet virtwall",
+      "bridge virtwall",
+      "ip filter",
+      "ip6 sleeps",
+    ]);
     // Stray memory, as nft 1.0.6 prints it in place of that flag where large sets are listed.
     const table = { family: "ip6", name: "sleeps", flags: [["10.0.0.1", 6, 80]] };
     expect(await withTrueFlags({ nftables: [{ table }] })).toEqual({

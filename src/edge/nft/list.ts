@@ -15,15 +15,13 @@ export interface Listing {
   readonly nftables: readonly ListedObject[];
 }
 
-/** Every table there is. As text, because nft 1.0.6 can print half a document where a table has exactly one flag. */
+/**
+ * Every table there is, by the listing of chains, which names those without one too (nft 1.0.6 and 1.1.3): for that of tables nft 1.0.6
+ * fetches all elements. As text, because it can print half a document where a table has exactly one flag.
+ */
 export async function listTables(): Promise<readonly { family: TableFamily; name: string }[]> {
-  const lines = (await nftOutput(["list", "tables"])).split("\n");
-  return lines.flatMap((line) => {
-    const [, family, name] = line.split(" ");
-    return family === undefined || name === undefined
-      ? []
-      : [{ family: family as TableFamily, name }];
-  });
+  const lines = (await nftOutput(["list", "chains"])).matchAll(/^table (\S+) (\S+) \{/gm);
+  return [...lines].map(([, family, name]) => ({ family: family as TableFamily, name: name ?? "" }));
 }
 
 /**
