@@ -14,10 +14,7 @@ node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 ||
 [ "$(id -u)" -eq 0 ] || fail "needs root: it makes private network and mount namespaces"
 
 sh scripts/install.sh demo
-if [ ! -x node_modules/.bin/rolldown ]; then
-  echo "demo: npm ci"
-  npm ci --loglevel error --no-progress
-fi
+sh scripts/packages.sh install
 echo "demo: npm run build"
 npm run --silent build >/dev/null
 exec node dist/lab/demo.js "$@"

@@ -89,10 +89,7 @@ finish() {
 
 say "Debian packages"
 bash scripts/install.sh || fail "installing packages"
-if [ ! -x node_modules/.bin/vitest ]; then
-  say "npm packages"
-  npm ci || { fail "npm ci"; finish; }
-fi
+sh scripts/packages.sh install || { fail "npm ci"; finish; }
 say "build"
 npm run --silent build || { fail "build"; finish; }
 
