@@ -127,7 +127,7 @@ function typeHint(path: TreePath, value: Tree, schema: z.ZodType | undefined): s
     if (/^(no|off|n)$/i.test(value.source)) return "write false";
   }
   const example = examplesAt(path)[0];
-  if (example === undefined) return ruleHint(value, schema);
+  if (example === undefined) return ruleHint(value, schema) ?? mappingHint(value, schema);
   if (value.kind === "scalar" && typeof value.value === "number" && example.startsWith("tcp/")) {
     return `write tcp/${value.source}`;
   }
@@ -146,14 +146,35 @@ function ruleHint(value: Tree, schema: z.ZodType | undefined): string | undefine
   return `write ${isList ? `[${written}]` : written}`;
 }
 
+/** A list or a word where each thing stands under its name, or under the key that says what it is. */
+function mappingHint(value: Tree, schema: z.ZodType | undefined): string | undefined {
+  if (schema instanceof z.ZodObject) return `keys here: ${Object.keys(schema.shape).join(", ")}`;
+  if (!(schema instanceof z.ZodRecord)) return undefined;
+  const first = (value.kind === "list" ? value.items : [value]).map(nameIn).find(Boolean);
+  const inside = unwrap(schema.valueType);
+  const [example] = examplesOf(inside);
+  const name = first ?? examplesOf(unwrap(schema.keyType))[0] ?? "NAME";
+  return `write each by its name, as in ${name}: ${example ?? "{ … }"}`;
+}
+
+/** What a thing of a list is called, where that can be a key as it stands. */
+function nameIn(item: Tree): string | undefined {
+  const named = item.kind === "map" ? item.entries.get("name")?.value : item;
+  const text = named?.kind === "scalar" ? named.source : "";
+  return /^[\w.-]{1,40}$/.test(text) ? text : undefined;
+}
+
 function exampleHint(path: TreePath): string | undefined {
   const examples = examplesAt(path);
   return examples.length === 0 ? undefined : `write it like ${examples.slice(0, 3).join(" or ")}`;
 }
 
 function examplesAt(path: TreePath): string[] {
-  const schema = schemaAt(policySchema, path);
-  const examples: unknown = schema?.meta()?.["examples"];
+  return examplesOf(schemaAt(policySchema, path));
+}
+
+function examplesOf(schema: z.core.$ZodType | undefined): string[] {
+  const examples: unknown = schema instanceof z.ZodType && schema.meta()?.["examples"];
   return Array.isArray(examples) ? examples.map(String) : [];
 }
 
