@@ -1,13 +1,12 @@
 import { planImport, type ImportPlan } from "../import/plan-import.ts";
 import { readForwards } from "../import/read-forwards.ts";
 import type { Found } from "../import/forward.ts";
-import { escapeControls } from "../base/quote.ts";
-import { placeText } from "../model/problem-text.ts";
 import { uplinkNames } from "../model/uplinks.ts";
 import { collect } from "./collect.ts";
 import { counted } from "./columns.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
+import { printNotCarried } from "./print-not-carried.ts";
 import { readGivenFile } from "./read-given-file.ts";
 import { forAnyHost, type Settings } from "./settings.ts";
 
@@ -43,10 +42,7 @@ export async function runImport(
 
 function printPlan({ policy, notCarried }: ImportPlan, output: Output): void {
   output.out(policy);
-  for (const { at, what, reason } of notCarried) {
-    const said = `${placeText(at)}: not carried over: ${what}: ${reason}`;
-    output.err(`${escapeControls(said)}\n`);
-  }
+  output.err(printNotCarried(notCarried));
   if (policy === "")
     output.err(
       "no forward to a guest found: give the scripts that it calls, or what iptables-save prints\n",

@@ -1,10 +1,10 @@
 import { escapeControls } from "../base/quote.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Collected } from "./collect.ts";
-import { printLines } from "./columns.ts";
 import { UsageError } from "./exit-status.ts";
 import { operatorConnection, operatorCuts } from "./operator.ts";
 import type { Output } from "./output.ts";
+import { printNotCarried } from "./print-not-carried.ts";
 import { hasErrors } from "./print-problems.ts";
 import type { Settings } from "./settings.ts";
 import { printSetupPolicy, readWords, type SetupAnswers } from "./setup-policy.ts";
@@ -195,7 +195,7 @@ async function askImport(
     `\n5. Networks of libvirt's: ${networks}. They stay libvirt's, and their guests are judged here too;\n` +
       "   `virtwall adopt NETWORK` makes one virtwall's own.\n",
   );
-  output.out(printNotCarried(site));
+  output.out(printNotCarried(site.notCarried));
   if (site.imported === "") return answers;
   output.out(
     `   Hook scripts publish ports: ${site.hookFiles.map(escapeControls).join(", ")}\n` +
@@ -203,15 +203,6 @@ async function askImport(
   );
   const isTaken = await isYes(terminal, "   Publish the same by the policy?", "yes");
   return { ...answers, imported: isTaken ? site.imported : "" };
-}
-
-/** What hook scripts do that no policy says, a line each. */
-export function printNotCarried({ notCarried }: SetupSite): string {
-  return printLines(
-    notCarried.map(
-      ({ at, what, reason }) => `${at.file}:${at.line}: not carried over: ${what}: ${reason}`,
-    ),
-  );
 }
 
 export async function isYes(

@@ -12,6 +12,7 @@ import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exi
 import { runHook } from "./hook.ts";
 import { readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { printJson, type Output } from "./output.ts";
+import { printNotCarried } from "./print-not-carried.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 import { printSetupPolicy } from "./setup-policy.ts";
@@ -19,7 +20,6 @@ import {
   askAll,
   isYes,
   judge,
-  printNotCarried,
   refuseLooseFrom,
   usual,
   type Chosen,
@@ -60,7 +60,7 @@ export async function runSetup(
 async function setUpUnasked(setup: Setup): Promise<ExitStatus> {
   const { settings, output, options, site } = setup;
   const chosen = usual(setup);
-  output.err(printNotCarried(site));
+  output.err(printNotCarried(site.notCarried));
   const text = printSetupPolicy(chosen.answers);
   const judged = await judge(setup, text);
   if (!options.isYes) {

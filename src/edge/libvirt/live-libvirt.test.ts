@@ -196,7 +196,9 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
 test("a libvirt that is not there is a refusal with what starts it, not an empty inventory", async () => {
   const libvirt = new LiveLibvirt("qemu+unix:///system?socket=/nonexistent");
   await expect(libvirt.read()).rejects.toThrow(SourceError);
-  await expect(libvirt.read()).rejects.toThrow(/nonexistent.*: start it by systemctl start libvirtd/);
+  await expect(libvirt.read()).rejects.toThrow(
+    /nonexistent.*: start it by systemctl start libvirtd/,
+  );
   libvirt.close();
 });
 
