@@ -74,6 +74,12 @@ test("an empty policy breaks no law", () => {
   expect(breaches("")).toEqual([]);
 });
 
+test("a guest's name is doubted where one that runs is near, and no number of it is another", () => {
+  const [found, ...others] = breaches("guests: { web01: , web10: , wbe3: }");
+  expect(others).toEqual([]);
+  expect(found).toMatchObject({ guest: "web01", hint: "did you mean 'web1'?" });
+});
+
 test("a policy as an admin writes it breaks no law", () => {
   expect(
     breaches(`

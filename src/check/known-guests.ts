@@ -25,10 +25,12 @@ export const knownGuests: Law = (policy, { guests }) => {
       const meant = alike.find(({ lower }) => isOneEdit(written, lower))?.name;
       if (meant === undefined) return [];
       const message = `no guest ${quote(name)} runs, but ${quote(meant)} does`;
-      return breach("warning", "UNKNOWN_GUEST", { at, message, hint: didYouMean(meant) });
+      const found = breach("warning", "UNKNOWN_GUEST", { at, message, hint: didYouMean(meant) });
+      return { ...found, guest: name };
     });
 };
 
+/** web01 and web1 have the same. */
 function digitsOf(name: string): string {
-  return name.replace(/[^0-9]/g, "");
+  return name.replace(/(?<![0-9])0+(?=[0-9])|[^0-9]/g, "");
 }

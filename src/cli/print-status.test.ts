@@ -147,6 +147,26 @@ test("what is wrong stands at the top", () => {
   );
 });
 
+test("a publication of a guest that nobody knows says whose name is near", () => {
+  const [, pending] = status.publications;
+  const publications = pending ? [{ ...pending, guest: "wbe1" }] : [];
+  const at = { file: "/etc/virtwall/policy.yaml", line: 2, column: 3 };
+  const problem: Problem = {
+    code: "UNKNOWN_GUEST",
+    severity: "warning",
+    at,
+    message: "no guest 'wbe1' runs, but 'web1' does",
+    hint: "did you mean 'web1'?",
+    guest: "wbe1",
+  };
+  const policy = { ...status.policy, problems: [problem] };
+  expect(printStatus({ ...status, publications, policy })).toContain(
+    "pending: web1 has no address yet: did you mean 'web1'?",
+  );
+  const other = { ...status.policy, problems: [{ ...problem, guest: "wbe2" }] };
+  expect(printStatus({ ...status, publications, policy: other })).not.toContain("did you mean");
+});
+
 test("a policy file that is gone is not an empty policy", () => {
   const at = { file: "/etc/virtwall/policy.yaml", line: 1, column: 1 };
   const problem = { code: "POLICY_GONE", severity: "error", at, message: "the policy is gone" };

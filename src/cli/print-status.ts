@@ -1,4 +1,5 @@
 import { formatPortRange, type PortRange } from "../base/port.ts";
+import type { Problem } from "../model/problem.ts";
 import type { GuestState, NicState } from "../model/state.ts";
 import type {
   Contest,
@@ -21,7 +22,7 @@ export function printStatus(status: DaemonStatus): string {
     section("networks", status.networks.map(networkRow)),
     section("guests", status.guests.flatMap(guestRows)),
     section("filters", nicBindings(status.guests).map(bindingRow)),
-    section("publications", status.publications.map(publicationRow)),
+    section("publications", publicationRows(status.publications, status.policy.problems)),
     section("other firewalls", integrationRows(status.integration)),
   ].join("");
 }
@@ -147,17 +148,25 @@ export function mappingOf(publication: PublicationStatus): string {
   return formatMapping({ ...publication, guest: publication.guestPorts });
 }
 
-export function publicationRow(publication: PublicationStatus): string[] {
-  const { guest, address, state, reason, targets, connections, writtenIn } = publication;
-  const where = [...new Set(targets.map((target) => target.guestAddress))].join(", ");
-  return [
-    guest,
-    mappingOf(publication),
-    address ?? "uplinks",
-    state === "active" ? `active to ${where}` : `pending: ${reason ?? ""}`,
-    state === "active" && connections !== undefined ? counted(connections, "connection") : "",
-    writtenIn === "guest" ? "in guest" : "",
-  ];
+/** With the names that were meant where the problems doubt those of guests. */
+export function publicationRows(
+  publications: readonly PublicationStatus[],
+  problems: readonly Problem[],
+): string[][] {
+  const hints = new Map(problems.map(({ guest, hint }) => [guest, hint]));
+  return publications.map((publication) => {
+    const { guest, address, state, targets, connections, writtenIn } = publication;
+    const where = [...new Set(targets.map((target) => target.guestAddress))].join(", ");
+    const why = [publication.reason, hints.get(guest)].filter((text) => text !== undefined);
+    return [
+      guest,
+      mappingOf(publication),
+      address ?? "uplinks",
+      state === "active" ? `active to ${where}` : `pending: ${why.join(": ")}`,
+      state === "active" && connections !== undefined ? counted(connections, "connection") : "",
+      writtenIn === "guest" ? "in guest" : "",
+    ];
+  });
 }
 
 function integrationRows(integration: IntegrationStatus): string[][] {

@@ -16,7 +16,7 @@ import { examineEdit, publishedKey, type ExaminedEdit } from "./examine-edit.ts"
 import { ComplaintError, exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems, verdictOf } from "./print-problems.ts";
-import { mappingOf, publicationRow } from "./print-status.ts";
+import { mappingOf, publicationRows } from "./print-status.ts";
 import { saveFile } from "./save-file.ts";
 import type { Settings } from "./settings.ts";
 import { toTheEnd } from "./stoppable.ts";
@@ -33,29 +33,31 @@ export interface PublishResult {
 }
 
 export async function runPublishList(settings: Settings, output: Output): Promise<ExitStatus> {
-  const publications = await listPublications(settings, output);
+  const { publications, problems } = await listPublications(settings, output);
   if (settings.json) printJson(output, { publications });
   else if (publications.length === 0) output.out("nothing is published\n");
-  else output.out(printColumns(publications.map(publicationRow), ""));
+  else output.out(printColumns(publicationRows(publications, problems), ""));
   return exitStatus.ok;
 }
 
-async function listPublications(
-  settings: Settings,
-  output: Output,
-): Promise<readonly PublicationState[]> {
+interface Listed {
+  readonly publications: readonly PublicationState[];
+  readonly problems: readonly Problem[];
+}
+
+async function listPublications(settings: Settings, output: Output): Promise<Listed> {
   const told = await askParts(settings.daemonSocket, "policy", "publications");
   if (told !== undefined) {
     const { policy, publications } = told;
     if (policy.inForce === "none") throw nothingInForce(policy.problems);
-    return publications;
+    return { publications, problems: policy.problems };
   }
   const { collect } = await import("./collect.ts");
   const { decision } = await collect(settings);
   if (!decision.desired) throw nothingInForce(decision.problems);
   if (!settings.json)
     output.err("no daemon runs: so the policy has it; virtwall diff tells what lacks\n");
-  return decision.desired.compiled.publications;
+  return { publications: decision.desired.compiled.publications, problems: decision.problems };
 }
 
 function nothingInForce(problems: readonly Problem[]): ComplaintError {
@@ -171,7 +173,7 @@ export async function finishEdit(
     const rows = verb === "add" ? publications.filter((each) => isOfEdit(each, edit)) : [];
     const isPending = rows.length > 0 && rows.every(({ state }) => state === "pending");
     output.out(`${verbed} ${describeEdit(edit)} (in ${place})\n${outcomeOf(daemon, isPending)}\n`);
-    output.out(printColumns(rows.map(publicationRow)));
+    output.out(printColumns(publicationRows(rows, problems)));
   }
   return daemon?.state === "failed" ? exitStatus.refused : exitStatus.ok;
 }

@@ -17,4 +17,6 @@ export interface Problem {
   readonly message: string;
   /** What to write instead. */
   readonly hint?: string;
+  /** The guest, where it is its name that is doubted. */
+  readonly guest?: string;
 }

@@ -21,7 +21,10 @@ export interface Listing {
  */
 export async function listTables(): Promise<readonly { family: TableFamily; name: string }[]> {
   const lines = (await nftOutput(["list", "chains"])).matchAll(/^table (\S+) (\S+) \{/gm);
-  return [...lines].map(([, family, name]) => ({ family: family as TableFamily, name: name ?? "" }));
+  return [...lines].map(([, family, name]) => ({
+    family: family as TableFamily,
+    name: name ?? "",
+  }));
 }
 
 /**
