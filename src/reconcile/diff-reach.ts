@@ -1,4 +1,5 @@
 import type { Family } from "../base/address.ts";
+import { groupBy } from "../base/group.ts";
 import type { Flow } from "../model/flow.ts";
 import { Admission } from "./admission.ts";
 import { rulesText } from "./cut-flows.ts";
@@ -87,18 +88,12 @@ interface Found extends PairChange {
 /** Those who come to reach the same parties are named together. */
 function together(parties: readonly Party[], found: Found): ReachChange[] {
   const places = new Map(parties.map((party, index) => [party, index]));
-  const byEnds = new Map<string, { from: Set<Party>; to: readonly Party[] }>();
-  for (const [from, to] of found.ends) {
-    const key = to.map((party) => places.get(party)).join();
-    const same = byEnds.get(key);
-    if (same === undefined) byEnds.set(key, { from: new Set([from]), to });
-    else same.from.add(from);
-  }
+  const { groups } = groupBy(found.ends, ([, to]) => to.map((party) => places.get(party)).join());
   const { change, services, family } = found;
-  return [...byEnds.values()].map(({ from, to }) => ({
+  return [...groups.values()].map((same) => ({
     change,
-    from: nameParties(parties, from),
-    to: nameParties(parties, new Set(to)),
+    from: nameParties(parties, new Set(same.map(([from]) => from))),
+    to: nameParties(parties, new Set(same.flatMap(([, to]) => to))),
     ...(services !== "" && { services }),
     ...(family !== undefined && { family }),
   }));
