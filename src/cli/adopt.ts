@@ -22,7 +22,7 @@ import { AdoptionError } from "../reconcile/step-back.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
 import { collect, imagine, type Collected } from "./collect.ts";
 import { printColumns } from "./columns.ts";
-import { converge, noDaemon, refuseOtherPolicy, refusing } from "./converge.ts";
+import { converge, noDaemon, orAdoptionError, refuseOtherPolicy } from "./converge.ts";
 import { addNetworkKeys, namesNetwork, removeNetworkKeys } from "./edit-network.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
@@ -306,7 +306,7 @@ async function writePolicy(file: string, text: string | undefined): Promise<void
 
 async function hold({ daemonSocket }: Settings): Promise<() => void> {
   const replies = callDaemon(daemonSocket, { request: "hold" });
-  const { value } = await refusing(replies.next());
+  const { value } = await orAdoptionError(replies.next());
   if (value?.kind !== "held") throw new AdoptionError(noDaemon);
   return () => void replies.return();
 }

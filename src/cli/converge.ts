@@ -24,7 +24,7 @@ export async function refuseOtherPolicy(
 
 /** Throws {@link AdoptionError} unless the daemon has put what is written now into the kernel. */
 export async function converge({ daemonSocket }: Settings): Promise<void> {
-  const reply = await refusing(askDaemon(daemonSocket, { request: "reload" }));
+  const reply = await orAdoptionError(askDaemon(daemonSocket, { request: "reload" }));
   if (reply?.kind !== "reload") throw new AdoptionError(noDaemon);
   const { state, error, problems } = reply.result;
   if (state === "converged") return;
@@ -32,7 +32,7 @@ export async function converge({ daemonSocket }: Settings): Promise<void> {
 }
 
 /** A daemon that breaks off refuses: what was begun is undone. Throws {@link AdoptionError}. */
-export function refusing<Reply>(asked: Promise<Reply>): Promise<Reply> {
+export function orAdoptionError<Reply>(asked: Promise<Reply>): Promise<Reply> {
   return asked.catch((cause: unknown) => {
     if (cause instanceof DaemonError) throw new AdoptionError(cause.message, { cause });
     throw cause;

@@ -16,7 +16,7 @@ import {
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { collect } from "./collect.ts";
 import { printColumns } from "./columns.ts";
-import { converge, noDaemon, refuseOtherPolicy, refusing } from "./converge.ts";
+import { converge, noDaemon, orAdoptionError, refuseOtherPolicy } from "./converge.ts";
 import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { examineMetadata, metadataFile, readMetadata } from "./guest-metadata-text.ts";
 import { printJson, type Output } from "./output.ts";
@@ -218,7 +218,7 @@ async function expectEnforced(
   name: string,
   macs: readonly Mac[],
 ): Promise<void> {
-  const told = await refusing(askParts(daemonSocket, "guests"));
+  const told = await orAdoptionError(askParts(daemonSocket, "guests"));
   if (told === undefined) throw new AdoptionError(noDaemon);
   const guest = told.guests.find((candidate) => candidate.name === name);
   for (const mac of macs) {

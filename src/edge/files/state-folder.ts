@@ -12,6 +12,7 @@ import {
 } from "../../ports/state.ts";
 import type { FilterTexts } from "../../ports/sources.ts";
 import { BootRuleset } from "./boot-ruleset.ts";
+import { orStateError } from "./or-state-error.ts";
 import { isTexts, PolicyHistory } from "./policy-history.ts";
 import { readFolder } from "./read-folder.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
@@ -72,13 +73,13 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
       ...(parsed === undefined ? [] : [[parsedName, parsed] as const]),
       [policyName, JSON.stringify({ policy, filters })],
     ]);
-    await this.#refusing(() =>
+    await orStateError(this.#unsaved, () =>
       this.#history.add({ policy, ownFilters: filters?.ownFilters ?? [] }, this.#author),
     );
   }
 
   async saveBoot(script: string): Promise<void> {
-    await this.#refusing(() => this.#boot.save(script));
+    await orStateError(this.#unsaved, () => this.#boot.save(script));
   }
 
   async saveRequired(guests: readonly string[]): Promise<void> {
@@ -87,20 +88,14 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
   }
 
   async #write(files: readonly (readonly [name: string, text: string])[]): Promise<void> {
-    await this.#refusing(async () => {
+    await orStateError(this.#unsaved, async () => {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       for (const [name, text] of files) await writeWhereOther(join(this.#folder, name), text);
     });
   }
 
-  async #refusing(action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      const why = code === "ENOSPC" ? "no space left on the disk" : message;
-      throw new StateError(`the state is not saved in ${this.#folder}: ${why}`, { cause });
-    }
+  get #unsaved(): string {
+    return `the state is not saved in ${this.#folder}`;
   }
 
   loadAdoptions(): Promise<readonly SavedAdoption[]> {
@@ -140,38 +135,28 @@ export class StateFolder implements StateStore, AdoptionStore, GuestAdoptionStor
 
   async #saveBackup(folder: string, name: string, backup: object): Promise<void> {
     const file = join(this.#folder, folder, name);
-    try {
+    await orStateError(`the backup is not saved in ${file}`, async () => {
       await mkdir(join(this.#folder, folder), { recursive: true, mode: 0o700 });
       await writeAtomically(file, JSON.stringify(backup, undefined, 2));
-    } catch (cause) {
-      const { message } = cause as Error;
-      throw new StateError(`the backup is not saved in ${file}: ${message}`, { cause });
-    }
+    });
   }
 
   async #removeBackup(folder: string, name: string): Promise<void> {
     const file = join(this.#folder, folder, name);
-    await rm(file, { force: true }).catch((cause: unknown) => {
-      const { message } = cause as Error;
-      throw new StateError(`the backup is not removed: ${message}`, { cause });
-    });
+    await orStateError("the backup is not removed", () => rm(file, { force: true }));
     await rmdir(join(this.#folder, folder)).catch(() => undefined);
   }
 
   /** Removes what was saved, and the folder if nothing else is in it. */
   async clear(): Promise<void> {
-    try {
+    await orStateError(`${this.#folder} cannot be cleared`, async () => {
       for (const name of [policyName, parsedName, rulesetName, requiredFileName]) {
         await rm(join(this.#folder, name), { force: true });
       }
       await this.#boot.clear();
       await this.#history.clear();
       await new Unconfirmed(this.#folder).clear();
-    } catch (cause) {
-      throw new StateError(`${this.#folder} cannot be cleared: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+    });
     await rmdir(this.#folder).catch(() => undefined);
   }
 }

@@ -5,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { StateError } from "../../ports/state.ts";
 import { claimPath, type Claim } from "../socket/claim-path.ts";
 import { BootRuleset } from "./boot-ruleset.ts";
+import { orStateError } from "./or-state-error.ts";
 import { isOperatorTexts, type OperatorTexts } from "./policy-history.ts";
 import { syncFolder, writeAtomically } from "./write-atomically.ts";
 
@@ -50,7 +51,7 @@ export class Unconfirmed {
   }
 
   async save(change: UnconfirmedChange): Promise<void> {
-    await refusing("what is to be put back is not saved", async () => {
+    await orStateError("what is to be put back is not saved", async () => {
       await this.#boot.keep();
       await writeAtomically(this.#file, JSON.stringify(change));
     });
@@ -73,18 +74,16 @@ export class Unconfirmed {
 
   /** The right to take it back; undefined where another process waits. */
   async claim(): Promise<Claim | undefined> {
-    let claim: Claim | undefined;
-    await refusing("nobody can wait for a confirmation", async () => {
+    return orStateError("nobody can wait for a confirmation", async () => {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      claim = claimPath(this.#file);
+      return claimPath(this.#file);
     });
-    return claim;
   }
 
   /** Nothing waits any more, and nobody takes anything back. False where somebody goes on with that. */
   async end(): Promise<boolean> {
     const deadline = performance.now() + patienceMs;
-    await refusing("a change that waits is not removed", async () => {
+    await orStateError("a change that waits is not removed", async () => {
       for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
     });
     while (existsSync(this.#lock) && !(await this.#isFree())) {
@@ -100,7 +99,7 @@ export class Unconfirmed {
     if (!isWaiting && !(await this.#isLeft())) return false;
     await this.clear();
     // A power loss must not bring back what was confirmed.
-    await refusing("the confirmation is not on the disk", () => syncFolder(this.#folder));
+    await orStateError("the confirmation is not on the disk", () => syncFolder(this.#folder));
     return true;
   }
 
@@ -109,18 +108,18 @@ export class Unconfirmed {
     await this.#leaves("it is not taken back", () => rename(this.#file, this.#taken));
     const change = await this.#read(this.#taken);
     if (change !== undefined && id !== undefined && change.id !== id) {
-      await refusing("another change cannot wait", () => rename(this.#taken, this.#file));
+      await orStateError("another change cannot wait", () => rename(this.#taken, this.#file));
       return undefined;
     }
     if (change !== undefined) {
-      await refusing("what a boot begins with is not put back", () => this.#boot.putBack());
+      await orStateError("what a boot begins with is not put back", () => this.#boot.putBack());
     }
     return change;
   }
 
   /** It is taken back. The lock stays its holder's, who may still have to end what has written the rules. */
   async finish(): Promise<void> {
-    await refusing("what waited is not removed", async () => {
+    await orStateError("what waited is not removed", async () => {
       for (const file of [this.#file, this.#taken]) await rm(file, { force: true });
       await this.#boot.forgetKept();
     });
@@ -128,7 +127,7 @@ export class Unconfirmed {
 
   async clear(): Promise<void> {
     await this.finish();
-    await refusing("what waited is not removed", () => rm(this.#lock, { force: true }));
+    await orStateError("what waited is not removed", () => rm(this.#lock, { force: true }));
   }
 
   /** False where no change was waiting. One that still is there cannot be taken for one that is confirmed. */
@@ -164,14 +163,6 @@ export class Unconfirmed {
     const change = parseChange(text);
     if (change === undefined) throw new StateError(`${file} is nothing that virtwall has saved`);
     return change;
-  }
-}
-
-async function refusing(what: string, action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (cause) {
-    throw new StateError(`${what}: ${(cause as Error).message}`, { cause });
   }
 }
 
