@@ -1,16 +1,5 @@
 import { defined } from "../base/defined.ts";
-import {
-  parseService,
-  parseAddressRangeWord,
-  parseAddressWord,
-  parseInterfaceWord,
-  parseLimit,
-  parseMacWord,
-  parseMapping,
-  parseNetwork,
-  parsePeer,
-  parsePortsWord,
-} from "./words.ts";
+import { parseMacWord, type Unplaced } from "./words.ts";
 import { keyPlace, walk } from "./tree.ts";
 import type { Mac } from "../base/mac.ts";
 import type {
@@ -19,16 +8,17 @@ import type {
   GuestPolicy,
   HostPolicy,
   HostRule,
+  Limit,
   NameRef,
   NatPolicy,
   NetworkPolicy,
   NicPolicy,
+  Peer,
   Policy,
   PublicationPolicy,
   Service,
 } from "../model/policy.ts";
 import type { Place } from "../model/problem.ts";
-import type { Parsed } from "./parsed.ts";
 import type { PolicyData } from "./policy-schema.ts";
 import type { MapEntry, Tree, TreePath } from "./tree.ts";
 
@@ -38,13 +28,14 @@ const ssh: Service = { kind: "ports", protocol: "tcp", ports: { first: 22, last:
 type Data<Section extends keyof PolicyData> = NonNullable<
   NonNullable<PolicyData[Section]>[keyof NonNullable<PolicyData[Section]>]
 >;
+type OneOrMany<Item> = Item | readonly Item[];
 type RuleData = {
-  allow?: string | string[] | undefined;
-  deny?: string | string[] | undefined;
-  from?: string | string[] | undefined;
-  to?: string | string[] | undefined;
+  allow?: OneOrMany<Service> | undefined;
+  deny?: OneOrMany<Service> | undefined;
+  from?: OneOrMany<Unplaced<Peer>> | undefined;
+  to?: OneOrMany<Unplaced<Peer>> | undefined;
   log?: boolean | undefined;
-  limit?: string | undefined;
+  limit?: Limit | undefined;
 };
 
 /** Data that the schema has taken becomes a policy; the tree it was made of tells the places. */
@@ -54,7 +45,7 @@ export function buildPolicy(data: PolicyData, tree: Tree): Policy {
     host: from.host(data.host ?? {}),
     aliases: from.named("aliases", data.aliases, (members, path) => ({
       name: String(path[1]),
-      members: from.words(members, path, parseNetwork),
+      members: listOf(members),
       at: from.keyAt(path),
     })),
     groups: from.named("groups", data.groups, (group, path) => from.group(group ?? {}, path)),
@@ -86,14 +77,12 @@ class Builder {
 
   host(data: NonNullable<PolicyData["host"]>): HostPolicy {
     const path = ["host"];
-    const uplinks =
-      data.uplinks === undefined ? undefined : this.words(data.uplinks, [], parseInterfaceWord);
     return {
       integration: data.integration ?? "auto",
       mark: data.mark === undefined ? defaultMark : Number(data.mark),
-      failsafe: data.failsafe === undefined ? [ssh] : this.words(data.failsafe, [], parseService),
+      failsafe: listOf(data.failsafe ?? ssh),
       topology: data.topology ?? "host",
-      ...defined({ uplinks: uplinks }),
+      ...defined({ uplinks: data.uplinks && listOf(data.uplinks) }),
       ...defined({ input: data.input && this.hostRules(data.input, [...path, "input"]) }),
       ...defined({ firewallVm: this.firewallVm(data.firewallVm) }),
       at: this.keyAt(path),
@@ -115,7 +104,7 @@ class Builder {
       name: String(path[1]),
       isolate: data.isolate ?? false,
       reach: this.names(data.reach, [...path, "reach"]),
-      services: this.words(data.services ?? [], path, parseService),
+      services: listOf(data.services ?? []),
       ...defined({ mode: data.mode }),
       ...defined({ nat: data.nat ? this.nat(data.nat, [...path, "nat"]) : undefined }),
       at: this.keyAt(path),
@@ -155,18 +144,6 @@ class Builder {
     return new Map(Object.keys(data).map((key) => [key, this.keyAt([...path, key])]));
   }
 
-  /** The words of a list, or of its only element. Each was taken by the schema; one that was not is left out. */
-  words<T>(
-    words: string | readonly string[] | undefined,
-    path: TreePath,
-    parse: (text: string, at: Place) => Parsed<T>,
-  ): T[] {
-    return this.located(words, path).flatMap(({ name, at }) => {
-      const parsed = parse(name, at);
-      return parsed.ok ? [parsed.value] : [];
-    });
-  }
-
   private nics(
     data: NonNullable<Data<"guests">["nics"]>,
     path: TreePath,
@@ -178,7 +155,7 @@ class Builder {
       const here = [...path, key];
       nics.set(mac.value, {
         mac: mac.value,
-        addresses: this.words(value?.address, [...here, "address"], parseAddressWord),
+        addresses: listOf(value?.address ?? []),
         parameters: new Map(
           Object.entries(value?.parameters ?? {}).map(([name, values]) => [name, [values].flat()]),
         ),
@@ -198,17 +175,17 @@ class Builder {
       const side = rule.from === undefined ? "to" : "from";
       return {
         verdict,
-        services: this.words(rule[verdict], here, parseService),
-        peers: this.words(rule[side], [...here, side], parsePeer),
+        services: listOf(rule[verdict] ?? []),
+        peers: this.placed(rule[side], [...here, side]),
         log: rule.log ?? false,
-        ...defined({ limit: value(rule.limit, parseLimit) }),
+        ...defined({ limit: rule.limit }),
         at: walk(this.tree, here).tree.at,
       };
     });
   }
 
   private hostRules(
-    data: readonly (RuleData & { on?: string | string[] | undefined })[],
+    data: readonly (RuleData & { on?: OneOrMany<string> | undefined })[],
     path: TreePath,
   ): HostRule[] {
     return this.rules(data, path).map((rule, index) => ({
@@ -222,17 +199,16 @@ class Builder {
     path: TreePath,
   ): PublicationPolicy {
     return {
-      ports: this.words(data.ports, [...path, "ports"], parseMapping),
-      from: this.words(data.from, [...path, "from"], parsePeer),
-      ...defined({ address: value(data.address, parseAddressWord) }),
+      ports: this.placed(data.ports, [...path, "ports"]),
+      from: this.placed(data.from, [...path, "from"]),
+      ...defined({ address: data.address }),
       at: walk(this.tree, path).tree.at,
     };
   }
 
   private nat(data: NonNullable<Data<"networks">["nat"]>, path: TreePath): NatPolicy {
     return {
-      ...defined({ addresses: value(data.address, parseAddressRangeWord) }),
-      ...defined({ ports: value(data.ports, parsePortsWord), ipv6: data.ipv6 }),
+      ...defined({ addresses: data.address, ports: data.ports, ipv6: data.ipv6 }),
       at: this.keyAt(path),
     };
   }
@@ -240,30 +216,36 @@ class Builder {
   private firewallVm(
     data: NonNullable<PolicyData["host"]>["firewallVm"],
   ): HostPolicy["firewallVm"] {
-    const wan = value(data?.wan, parseInterfaceWord);
-    if (data === undefined || wan === undefined) return undefined;
-    const macs = this.words(data.macs, [], parseMacWord);
-    return { guests: [...new Set([data.guest].flat())], wan, macs: [...new Set(macs)] };
+    if (data === undefined) return undefined;
+    const { guest, wan, macs = [] } = data;
+    return { guests: [...new Set(listOf(guest))], wan, macs: [...new Set(listOf(macs))] };
   }
 
-  private names(names: string | readonly string[] | undefined, path: TreePath): NameRef[] {
-    return this.located(names, path);
+  private names(names: OneOrMany<string> | undefined, path: TreePath): NameRef[] {
+    if (names === undefined) return [];
+    return this.placed(isMany(names) ? names.map((name) => ({ name })) : { name: names }, path);
   }
 
   private name(name: string | undefined, path: TreePath): NameRef | undefined {
-    return this.located(name, path)[0];
+    return this.names(name, path)[0];
   }
 
-  private located(words: string | readonly string[] | undefined, path: TreePath): NameRef[] {
-    if (typeof words === "string") return [{ name: words, at: walk(this.tree, path).tree.at }];
-    return (words ?? []).map((name, index) => ({
-      name,
-      at: walk(this.tree, [...path, index]).tree.at,
-    }));
+  /** The things of a list, or the one in the place of a list, and where each stands. */
+  private placed<Thing extends object>(
+    things: OneOrMany<Thing> | undefined,
+    path: TreePath,
+  ): (Thing & { readonly at: Place })[] {
+    const at = (...step: number[]): Place => walk(this.tree, [...path, ...step]).tree.at;
+    if (things === undefined) return [];
+    if (!isMany(things)) return [{ ...things, at: at() }];
+    return things.map((thing, index) => ({ ...thing, at: at(index) }));
   }
 }
 
-function value<T>(text: string | undefined, parse: (text: string) => Parsed<T>): T | undefined {
-  const parsed = text === undefined ? undefined : parse(text);
-  return parsed?.ok ? parsed.value : undefined;
+function listOf<Item>(items: OneOrMany<Item>): readonly Item[] {
+  return isMany(items) ? items : [items];
+}
+
+function isMany<Item>(items: OneOrMany<Item>): items is readonly Item[] {
+  return Array.isArray(items);
 }

@@ -224,6 +224,7 @@ function schemaAt(root: z.core.$ZodType, path: TreePath): z.ZodType | undefined 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable)
     return unwrap(schema.unwrap());
+  if (schema instanceof z.ZodPipe) return unwrap(schema.in);
   if (schema instanceof z.ZodUnion) return schema.options[0] ? unwrap(schema.options[0]) : schema;
   return schema;
 }

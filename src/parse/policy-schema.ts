@@ -18,9 +18,6 @@ import {
 } from "./words.ts";
 import type { Parsed } from "./parsed.ts";
 
-/** Words are only judged here; where they stand is known to whoever builds the policy from them. */
-const nowhere = { file: "", line: 1, column: 1 };
-
 const port = "[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?";
 
 const address = word(parseAddressWord, { examples: ["203.0.113.10", "2001:db8::10"] });
@@ -32,11 +29,11 @@ const service = word(parseService, {
   pattern: `^(any|icmp|(tcp|udp)(/${port})?)$`,
   examples: ["tcp/80", "udp/5000-5010", "tcp", "icmp", "any"],
 });
-const mapping = word((text) => parseMapping(text, nowhere), {
+const mapping = word(parseMapping, {
   pattern: `^(tcp|udp)/${port}(:${port})?$`,
   examples: ["tcp/80", "tcp/2222:22", "udp/5000-5010:6000-6010"],
 });
-const peer = word((text) => parsePeer(text, nowhere), {
+const peer = word(parsePeer, {
   examples: ["any", "host", "admin", "group:web", "198.51.100.0/24"],
 });
 const ports = word(parsePortsWord, { pattern: `^${port}$`, examples: ["1024-65535"] });
@@ -48,12 +45,13 @@ const interfaceName = word(parseInterfaceWord, {
   pattern: "^[A-Za-z0-9_.@+-]{1,15}$",
   examples: ["eth0"],
 });
-const ownName = word(parseOwnName, { pattern: "^[A-Za-z][A-Za-z0-9_-]{0,19}$", examples: ["web"] });
-const libvirtName = word(parseLibvirtName, { pattern: "^[^/\\n\\u0000]+$", examples: ["web1"] });
-const mac = word(parseMacWord, {
+const ownName = name(parseOwnName, { pattern: "^[A-Za-z][A-Za-z0-9_-]{0,19}$", examples: ["web"] });
+const libvirtName = name(parseLibvirtName, { pattern: "^[^/\\n\\u0000]+$", examples: ["web1"] });
+const macMeta = {
   pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$",
   examples: ["52:54:00:12:34:56"],
-});
+};
+const mac = word(parseMacWord, macMeta);
 const plainText = z.string();
 
 const mark = z
@@ -152,7 +150,7 @@ const networkPolicy = z.strictObject({
     .optional(),
 });
 
-const parameterName = word(parseParameterName, {
+const parameterName = name(parseParameterName, {
   pattern: "^(?!MAC$)[A-Za-z0-9_]+$",
   examples: ["IP", "CTRL_IP_LEARNING"],
 });
@@ -181,7 +179,11 @@ const guest = z.strictObject({
   publish: z.array(publication).nullable().optional(),
   groups: oneOrMany(ownName).nullable().optional(),
   filter: plainText.optional(),
-  nics: z.record(mac, nic.nullable()).superRefine(hasEachMacOnce).nullable().optional(),
+  nics: z
+    .record(name(parseMacWord, macMeta), nic.nullable())
+    .superRefine(hasEachMacOnce)
+    .nullable()
+    .optional(),
   required: z
     .boolean()
     .describe("The guest may not start while virtwall cannot answer.")
@@ -251,19 +253,35 @@ function hasEachMacOnce(
   }
 }
 
-function word(
-  parse: (text: string) => Parsed<unknown>,
-  meta: { pattern?: string; examples: string[] },
-) {
+type WordMeta = { readonly pattern?: string; readonly examples: string[] };
+
+/** What a word means. Where it stands is known to whoever builds the policy. */
+function word<Meaning>(parse: (text: string) => Parsed<Meaning>, meta: WordMeta) {
+  return z
+    .string()
+    .meta(meta)
+    .transform((text, context) => {
+      const parsed = parse(text);
+      if (parsed.ok) return parsed.value;
+      context.addIssue(issueOf(parsed));
+      return z.NEVER;
+    });
+}
+
+/** A name stays as it is written: by one that is a key, its place is found. */
+function name(parse: (text: string) => Parsed<unknown>, meta: WordMeta) {
   return z
     .string()
     .superRefine((text, context) => {
       const parsed = parse(text);
-      if (parsed.ok) return;
-      const { message, hint } = parsed;
-      context.addIssue({ code: "custom", message, params: { hint } });
+      if (!parsed.ok) context.addIssue(issueOf(parsed));
     })
     .meta(meta);
+}
+
+/** It goes on, so that of a union the branch is told that took the word's type. */
+function issueOf({ message, hint }: { readonly message: string; readonly hint?: string }) {
+  return { code: "custom", message, params: { hint }, continue: true } as const;
 }
 
 /** Wherever a list is expected, its only element will do. */

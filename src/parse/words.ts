@@ -16,8 +16,10 @@ import type { InterfaceName } from "../base/interface-name.ts";
 import type { Mac } from "../base/mac.ts";
 import type { PortProtocol, PortRange } from "../base/port.ts";
 import type { Limit, Peer, PortMapping, Service } from "../model/policy.ts";
-import type { Place } from "../model/problem.ts";
 import type { Parsed } from "./parsed.ts";
+
+/** Without its place, which no word knows. */
+export type Unplaced<Thing> = Thing extends unknown ? Omit<Thing, "at"> : never;
 
 /** Words that stand for a peer by themselves, so that no alias can have them as its name. */
 const reservedNames: readonly string[] = ["any", "host"];
@@ -37,7 +39,7 @@ export function parseService(text: string): Parsed<Service> {
 }
 
 /** `tcp/80`, `tcp/2222:22`, `udp/5000-5010:6000-6010`. Without a guest port the guest's ports are the public ones. */
-export function parseMapping(text: string, at: Place): Parsed<PortMapping> {
+export function parseMapping(text: string): Parsed<Unplaced<PortMapping>> {
   const [protocol = "", ports, ...rest] = text.split("/");
   if (ports === undefined || rest.length > 0 || !isPortProtocol(protocol)) {
     const hint = serviceHint(text) ?? "";
@@ -48,25 +50,25 @@ export function parseMapping(text: string, at: Place): Parsed<PortMapping> {
       isPort ? hint : "write tcp/80, tcp/2222:22 or udp/5000-5010",
     );
   }
-  return mapPorts(text, { protocol, ports, at });
+  return mapPorts(text, protocol, ports);
 }
 
 /** `any`, `host`, `group:NAME`, an alias name, an address or a prefix. */
-export function parsePeer(text: string, at: Place): Parsed<Peer> {
-  if (text === "any" || text === "host") return accept({ kind: text, at });
+export function parsePeer(text: string): Parsed<Unplaced<Peer>> {
+  if (text === "any" || text === "host") return accept({ kind: text });
   if (text.startsWith("group:")) {
     const name = text.slice("group:".length);
     const fault = nameFault(name);
     return fault === undefined
-      ? accept({ kind: "group", name, at })
+      ? accept({ kind: "group", name })
       : refuse(`${quote(text)} names no group: ${fault}`);
   }
   if (/[.:/]/.test(text)) {
     const prefix = parseNetwork(text);
-    return prefix.ok ? accept({ kind: "prefix", prefix: prefix.value, at }) : prefix;
+    return prefix.ok ? accept({ kind: "prefix", prefix: prefix.value }) : prefix;
   }
   return nameFault(text) === undefined
-    ? accept({ kind: "alias", name: text, at })
+    ? accept({ kind: "alias", name: text })
     : refuse(
         `${quote(text)} is not a peer`,
         "write any, host, group:NAME, the name of an alias, an address or a prefix",
@@ -75,8 +77,9 @@ export function parsePeer(text: string, at: Place): Parsed<Peer> {
 
 function mapPorts(
   text: string,
-  { protocol, ports, at }: { protocol: PortProtocol; ports: string; at: Place },
-): Parsed<PortMapping> {
+  protocol: PortProtocol,
+  ports: string,
+): Parsed<Unplaced<PortMapping>> {
   const [publicText = "", guestText = publicText, ...more] = ports.split(":");
   if (more.length > 0) {
     return refuse(`${quote(text)} has more than one ':'`, "write tcp/PUBLIC:GUEST");
@@ -99,7 +102,7 @@ function mapPorts(
         : "ports map one to one: both ranges are of the same length",
     );
   }
-  return accept({ protocol, public: publicRange, guest: guestRange, at });
+  return accept({ protocol, public: publicRange, guest: guestRange });
 }
 
 /** A prefix or a single address. */
