@@ -431,6 +431,37 @@ describe("what guests' own XML says", () => {
   });
 });
 
+test("groups that do not judge a nic, since no bridge carries it, are told once a guest", () => {
+  const nic = (type: string, last: number, more: string) =>
+    `<interface type='${type}'><mac address='52:54:00:00:00:0${last}'/>${more}</interface>`;
+  const odd = [
+    nic("direct", 7, "<source dev='eth0' mode='bridge'/><target dev='macvtap0'/>"),
+    nic("bridge", 8, "<source bridge='br9'/><target dev='vnet8'/>"),
+    nic("ethernet", 9, "<target dev='tap9'/>"),
+    nic("vhostuser", 6, "<target dev='vhu0'/>"),
+  ].join("");
+  const text = "{ groups: { g: }, guests: { odd: { groups: g }, web1: { groups: g } } }";
+  const { policy } = parsePolicy([{ file: "policy.yaml", text }]);
+  const guest = `<domain><name>odd</name><devices>${odd}</devices></domain>`;
+  const { inventory } = parseInventory(
+    { networks: [], guests: [{ file: "odd.xml", text: guest }], leases: [] },
+    [
+      {
+        name: must(parseInterfaceName("tap9")),
+        addresses: [],
+        hasDefaultRoute: false,
+        kind: "tun",
+      },
+    ],
+  );
+  const told = check(policy, inventory).filter(({ code }) => code === "GROUPS_OFF_BRIDGE");
+  expect(told.map(({ at, message }) => `${at.column} ${message}`)).toEqual([
+    "44 the groups of 'odd' do not judge nic 52:54:00:00:00:07 (a nic of type 'direct' is on no bridge)" +
+      " and nic 52:54:00:00:00:09 (tap9 is a port of no bridge)" +
+      " and nic 52:54:00:00:00:06 (a nic of type 'vhostuser' is on no bridge)",
+  ]);
+});
+
 describe("groups of guests on one bridge", () => {
   const text = "{ groups: { g: }, guests: { web1: { groups: g }, wire: { groups: g } } }";
   const told = (policyText: string, isBridgeFiltered?: boolean) => {

@@ -8,6 +8,7 @@ import { filteredTwice } from "./filtered-twice.ts";
 import { firewallVmInPlace } from "./firewall-vm-in-place.ts";
 import { firewallVmPolicy } from "./firewall-vm-policy.ts";
 import { filtersOnBridges } from "./filters-on-bridges.ts";
+import { groupsOffBridges } from "./groups-off-bridges.ts";
 import { groupsOnBridges } from "./groups-on-bridges.ts";
 import { knownAliases } from "./known-aliases.ts";
 import { knownGroups } from "./known-groups.ts";
@@ -58,6 +59,7 @@ export const laws: readonly Law[] = [
     publishableGuests,
     soundBindings,
     filtersOnBridges,
+    groupsOffBridges,
     filteredTwice,
   ),
   addressesOnHost,

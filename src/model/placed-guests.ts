@@ -28,6 +28,7 @@ export interface PlacedNic {
   readonly binding: FilterBinding | undefined;
   /** See `NicIntent`, as of the other. */
   readonly leased: readonly Address[] | undefined;
+  /** Of a nic that is to be judged by a filter or by groups. */
   readonly offBridge: string | undefined;
 }
 
@@ -72,12 +73,13 @@ function placeNic(guest: Guest, nic: Nic, given: Given): PlacedNic {
   const { policy, inventory } = given;
   const network = networkOf(nic, inventory);
   const binding = bindingOf(policy, guest, nic);
+  const isJudged = binding !== undefined || policy.guests.get(guest.name)?.groups.length;
   return placedNic(nic, {
     network,
     addresses: addressesOf(guest, nic, given),
     binding,
     leased: binding && leasesFor(binding.parameters, { nic, network, inventory }),
-    offBridge: binding && offBridge(nic, inventory.host),
+    offBridge: isJudged ? offBridge(nic, inventory.host) : undefined,
   });
 }
 
