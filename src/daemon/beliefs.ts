@@ -253,6 +253,7 @@ export class Beliefs {
     const began = performance.now();
     const { named } = this.#taps;
     const texts = await this.#sources.libvirt.read();
+    if (texts.isRepeated) return;
     if (texts.late !== undefined) {
       this.#takeLibvirt(texts);
       throw new SourceError(texts.late);

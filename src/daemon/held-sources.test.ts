@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { FakeHost, FakeLibvirt, FakePolicy } from "../ports/sources.fake.ts";
+import { Beliefs } from "./beliefs.ts";
 import { HeldSources } from "./held-sources.ts";
 
 const before = { networks: [{ file: "n.xml", text: "before" }], guests: [], leases: [] };
@@ -20,7 +21,7 @@ test("while they are held they say what they said last, and tell of nothing", as
   await new Promise((resolve) => setTimeout(resolve, 5));
   told = 0;
   libvirt.set(after);
-  expect(await held.libvirt.read()).toEqual(before);
+  expect(await held.libvirt.read()).toEqual({ ...before, isRepeated: true });
   expect(told).toBe(0);
   release();
   expect(told).toBe(1);
@@ -34,7 +35,7 @@ test("of two holders the last one lets go, and each once", async () => {
   libvirt.set(after);
   first();
   first();
-  expect(await held.libvirt.read()).toEqual(before);
+  expect(await held.libvirt.read()).toEqual({ ...before, isRepeated: true });
   second();
   expect(await held.libvirt.read()).toEqual(after);
 });
@@ -44,4 +45,24 @@ test("what was never read is read", async () => {
   const release = await held.hold();
   expect(await held.libvirt.read()).toEqual(before);
   release();
+});
+
+test("what hooks have said since is not taken back by what is said again", async () => {
+  const { libvirt, held } = open();
+  const text = "<domain><name>g</name></domain>";
+  libvirt.set({ ...after, guests: [{ file: "g.xml", text }] });
+  const beliefs = new Beliefs(held);
+  for (const source of ["policy", "libvirt", "host"] as const) await beliefs.read(source);
+  const knows = async () => {
+    await beliefs.read("libvirt");
+    beliefs.reconsider();
+    return beliefs.knows("g");
+  };
+  expect(await knows()).toBe(true);
+  const release = await held.hold();
+  beliefs.hear({ name: "g", uuid: "" }, undefined);
+  expect(await knows()).toBe(false);
+  release();
+  // Now libvirt itself says so.
+  expect(await knows()).toBe(true);
 });

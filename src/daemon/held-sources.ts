@@ -19,7 +19,7 @@ export class HeldSources implements SourcePorts {
     this.policy = policy;
     if (filters) this.filters = filters;
     this.libvirt = {
-      ...this.#hold(libvirt),
+      ...this.#hold(libvirt, (texts) => ({ ...texts, isRepeated: true })),
       expectChange: (change) => libvirt.expectChange(change),
     };
     this.host = this.#hold(host);
@@ -37,11 +37,11 @@ export class HeldSources implements SourcePorts {
     };
   }
 
-  #hold<T>(source: Source<T>): Source<T> {
+  #hold<T>(source: Source<T>, repeat: (value: T) => T = (value) => value): Source<T> {
     let last: { readonly value: T } | undefined;
     return {
       read: async () => {
-        if (this.#holders.size > 0 && last) return last.value;
+        if (this.#holders.size > 0 && last) return repeat(last.value);
         const reading = source.read();
         this.#running.add(reading);
         try {

@@ -38,6 +38,8 @@ export interface LibvirtTexts {
   readonly leases: readonly SourceText[];
   /** Why that is not all that libvirt has to say now: of some guests it is what was known last. Absent: it is. */
   readonly late?: string;
+  /** It is what was said last, and libvirt was not asked: it may have something else to say by now. */
+  readonly isRepeated?: true;
   /** When that was, in seconds since the epoch. Absent: texts that mean the same at any time. */
   readonly readAt?: number;
   /** Filters: those of libvirt's own folder, and those defined through virtwall, which win. Absent: nobody looked. */
