@@ -13,22 +13,35 @@ const rows = ` lo         00:00:00:00:00:00    ipv4         127.0.0.1/8
  eth0       52:54:00:00:00:01    N/A          N/A
 `;
 
-test("what virsh prints is read from the end of each row", async () => {
+/** What is made of that output of virsh. */
+async function readOf(printed: string): ReturnType<typeof askAgent> {
   const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
   const path = process.env["PATH"];
   try {
-    await writeFile(join(folder, "virsh"), `#!/bin/sh\ncat <<'END'\n${rows}END\n`);
+    await writeFile(join(folder, "virsh"), `#!/bin/sh\ncat <<'END'\n${printed}END\n`);
     await chmod(join(folder, "virsh"), 0o755);
     process.env["PATH"] = `${folder}:${path}`;
-    expect(await askAgent("test:///default", uuid)).toEqual([
-      { uuid, mac: "00:00:00:00:00:00", address: "127.0.0.1" },
-      { uuid, mac: "52:54:00:00:00:01", address: "10.0.0.9" },
-      { uuid, mac: "52:54:00:00:00:01", address: "fe80::5054:ff:fe00:1" },
-    ]);
+    return await askAgent("test:///default", uuid);
   } finally {
     process.env["PATH"] = path;
     await rm(folder, { recursive: true });
   }
+}
+
+test("what virsh prints is read from the end of each row", async () => {
+  expect(await readOf(rows)).toEqual([
+    { uuid, mac: "00:00:00:00:00:00", address: "127.0.0.1" },
+    { uuid, mac: "52:54:00:00:00:01", address: "10.0.0.9" },
+    { uuid, mac: "52:54:00:00:00:01", address: "fe80::5054:ff:fe00:1" },
+  ]);
+});
+
+test("of a guest that names addresses without end the first few hundred count", async () => {
+  const row = (index: number) => ` eth0 52:54:00:00:00:01 ipv6 fd00::${index.toString(16)}/64\n`;
+  const many = Array.from({ length: 10_000 }, (_, index) => row(index + 1)).join("");
+  const answer = await readOf(many);
+  expect(answer?.length).toBeLessThan(1_000);
+  expect(answer?.at(-1)?.address).toBe(`fd00::${answer?.length.toString(16)}`);
 });
 
 test("the test driver's guest is asked through virsh", async () => {

@@ -25,11 +25,15 @@ export function askAgent(
 /** Rows of ` eth0  52:54:00:00:00:01  ipv4  10.0.0.5/24`; the name is the guest's own and may hold anything. */
 const row = /\s((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\s+ipv[46]\s+([0-9a-f:.]+)\/\d+\s*$/i;
 
+/** The rest of a guest's addresses is not believed: it can name as many as it likes, and each may become an element of several sets. */
+const mostAddresses = 256;
+
 function readInterfaces(stdout: string, uuid: string): AgentAddress[] {
-  return stdout.split("\n").flatMap((line) => {
+  const addresses = stdout.split("\n").flatMap((line) => {
     const [, macText = "", addressText = ""] = row.exec(line) ?? [];
     const mac = parseMac(macText);
     const address = parseAddress(addressText);
     return mac === undefined || address === undefined ? [] : [{ uuid, mac, address }];
   });
+  return addresses.slice(0, mostAddresses);
 }
