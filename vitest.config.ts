@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 
+/** How long `expect.poll` waits unless it is told: vitest's second is too short where the processors are shared. */
+const patience = (timeout: number) => ({ expect: { poll: { timeout } } });
+
 /** One process for many files, since most of their time would go into starting: the rooms they test hold no state. */
-const together = { isolate: false, testTimeout: 20_000 };
+const together = { isolate: false, testTimeout: 20_000, ...patience(15_000) };
 
 /** A file at a time: many measure times, and those of the kernel and boot tiers share namespaces. */
-const oneByOne = { fileParallelism: false, maxWorkers: 1 };
+const oneByOne = { fileParallelism: false, maxWorkers: 1, ...patience(60_000) };
 
 export default defineConfig({
   test: {

@@ -95,7 +95,7 @@ test("a restart takes the gate's word for what it left, and looks once guests ne
   kernel.tables = [];
   void follower.makeSure();
   kernel.willBecome(tablesOf(withMark(1)));
-  await expect.poll(() => kernel.scripts.length, { timeout: 5_000 }).toBe(2);
+  await expect.poll(() => kernel.scripts.length).toBe(2);
   expect(kernel.listings).toBeGreaterThan(before);
 });
 
@@ -109,7 +109,7 @@ test("a hook right after such a restart waits for no listing that only makes sur
   follower = new Follower(ports());
   await follower.start();
   void follower.makeSure();
-  await expect.poll(() => isListing, { timeout: 5_000 }).toBe(true);
+  await expect.poll(() => isListing).toBe(true);
   await follower.hurry();
 });
 
@@ -127,7 +127,7 @@ test("what is desired anew since then costs a restart a listing", async () => {
 test("what was written is sealed soon, for whoever comes after a crash", async () => {
   kernel.willBecome(tablesOf(withMark(1)));
   await follower.start();
-  await expect.poll(() => kernel.readSeal(), { timeout: 5_000 }).toBeDefined();
+  await expect.poll(() => kernel.readSeal()).toBeDefined();
 });
 
 test("in owner mode an event of our tables is our own, and costs no listing", async () => {
@@ -236,7 +236,7 @@ test("a refused transaction is tried again until the kernel takes it", async () 
   expect(outcome.errors.join()).toContain("Operation not supported");
   kernel.commitFailure = undefined;
   kernel.willBecome(tablesOf(withMark(1)));
-  await expect.poll(() => follower.errors, { timeout: 3000 }).toEqual([]);
+  await expect.poll(() => follower.errors).toEqual([]);
   expect(kernel.tables).toEqual(tablesOf(withMark(1)));
   expect(events()).not.toContain("restored");
 });
@@ -421,7 +421,7 @@ test("a tap that lost its bridge is put back once the tables are in force", asyn
   await other.start();
   expect(links.masters.size).toBe(0);
   kernel.commitFailure = undefined;
-  await expect.poll(() => links.masters.get(named("vnet0")), { timeout: 3000 }).toBe("virbr0");
+  await expect.poll(() => links.masters.get(named("vnet0"))).toBe("virbr0");
   expect(events()).toContain("nics-put-back");
   links.masters.clear();
   host.set([bridge, { ...tap, master: named("virbr0") }]);
@@ -528,7 +528,7 @@ test("what others take away is put back while libvirt does not answer", async ()
   await expect.poll(() => isAsked).toBe(true);
   kernel.willBecome(tablesOf(withMark(1)));
   kernel.change([]);
-  await expect.poll(() => kernel.scripts.length, { timeout: 15_000 }).toBe(1);
+  await expect.poll(() => kernel.scripts.length).toBe(1);
 });
 
 test("libvirt is asked also while others change our tables without end", async () => {
@@ -541,7 +541,7 @@ test("libvirt is asked also while others change our tables without end", async (
   const networks = () =>
     follower.beliefs.decision?.desired?.inventory.networks.map(({ name }) => name);
   try {
-    await expect.poll(networks, { timeout: 15_000 }).toEqual(["late"]);
+    await expect.poll(networks).toEqual(["late"]);
   } finally {
     clearInterval(other);
   }

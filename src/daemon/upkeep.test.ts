@@ -85,7 +85,7 @@ test("what a pass rule's commit took of the seal is put again, and nothing is se
   kernel.foreign = [filtering];
   await upkeep.holdPassRules(desired, { isNew: true });
   expect(await kernel.readSeal()).toBeUndefined();
-  await expect.poll(() => kernel.readSeal(), { timeout: 5_000 }).toBe(word);
+  await expect.poll(() => kernel.readSeal()).toBe(word);
   await kernel.commit("");
   upkeep.forgetOwnership();
   await upkeep.holdOwnership();

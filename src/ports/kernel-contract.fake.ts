@@ -70,7 +70,7 @@ export function kernelContract(name: string, open: () => Promise<KernelUnderCont
         await under.kernel.commit(script);
       };
       await heard;
-      await expect.poll(ours, { timeout: 5000 }).toEqual([madeTable]);
+      await expect.poll(ours).toEqual([madeTable]);
       tables = await under.kernel.readTables();
       expect(events[0]).toEqual({ kind: "lost" });
     });

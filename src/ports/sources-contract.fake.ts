@@ -29,8 +29,8 @@ export function sourceContract(name: string, open: () => Promise<SourceUnderTest
         isTold = true;
       });
       await source.change();
-      await expect.poll(() => isTold, { timeout: 3000 }).toBe(true);
-      await expect.poll(() => source.read(), { timeout: 3000 }).not.toEqual(before);
+      await expect.poll(() => isTold).toBe(true);
+      await expect.poll(() => source.read()).not.toEqual(before);
     } finally {
       stop();
       await source.close();

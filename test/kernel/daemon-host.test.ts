@@ -18,13 +18,12 @@ function makeUplink(): void {
 sourceContract("ip", async () => {
   makeUplink();
   const host = new IpHost();
-  // `ip monitor` does not say when it listens.
-  await new Promise((resolve) => setTimeout(resolve, 200));
   return {
     // Link-local addresses come by themselves a moment later; they are not read.
     read: () => host.read(),
     watch: (listener) => host.watch(listener),
     change: async () => {
+      // `ip monitor` does not say when it listens. What comes too early for it is told once it has had the time.
       await new Promise((resolve) => setTimeout(resolve, 100));
       ip("address", "add", "198.51.100.2/24", "dev", "up0");
     },

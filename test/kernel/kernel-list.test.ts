@@ -206,11 +206,11 @@ describe("foreign tables", () => {
       chain in { type filter hook input priority 0; ip saddr @s drop; ip daddr vmap { 10.0.0.1 : accept }; }; }`;
     const { status, stderr } = run(["nft", "-f", "-"], text);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    const foreignMs = await timed(() => kernel.readForeign());
     const elementsMs = await timed(() =>
       Promise.resolve(nft("-j", "list", "table", "inet", "big")),
     );
-    expect(foreignMs).toBeLessThan(elementsMs / 3);
+    // A busy machine gives it a few tries; with the elements it would take as long each time.
+    await expect.poll(() => timed(() => kernel.readForeign())).toBeLessThan(elementsMs / 3);
     await expect(kernel.readForeign()).resolves.toMatchObject([
       { name: "big", chains: [{ rules: [{ mayDrop: true }, { mayDrop: false }] }] },
     ]);

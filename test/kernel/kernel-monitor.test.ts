@@ -60,7 +60,7 @@ describe("watching the ruleset", () => {
   it("says what was lost when the child dies, and goes on", async () => {
     await watch();
     process.kill(monitorPid(), "SIGKILL");
-    await expect.poll(losses, { timeout: 5000 }).toBe(3);
+    await expect.poll(losses).toBe(3);
     nft("add table inet later");
     await expect.poll(tables).toEqual(["later"]);
   });
@@ -77,7 +77,7 @@ describe("watching the ruleset", () => {
       run(["nft", "-f", "-"], `add table inet t\nadd chain inet t c\n${rules.join("\n")}\n`);
     }
     process.kill(pid, "SIGCONT");
-    await expect.poll(losses, { timeout: 20_000 }).toBeGreaterThan(1);
+    await expect.poll(losses).toBeGreaterThan(1);
   });
 
   it("leaves no child behind when it ends", async () => {

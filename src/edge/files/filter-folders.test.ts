@@ -50,7 +50,7 @@ test("a change in libvirt's folder is told", async () => {
   const stop = new FilterFolders(own, libvirt).watch(() => count++);
   try {
     await add(libvirt, "web.xml");
-    await expect.poll(() => count, { timeout: 3000 }).toBeGreaterThan(0);
+    await expect.poll(() => count).toBeGreaterThan(0);
   } finally {
     stop();
   }

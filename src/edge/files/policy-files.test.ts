@@ -76,10 +76,10 @@ test.each([
   const stop = source.watch(() => count++);
   try {
     await act();
-    await expect.poll(() => count, { timeout: 3000 }).toBeGreaterThan(0);
+    await expect.poll(() => count).toBeGreaterThan(0);
     count = 0;
     await writeFile(main, "again");
-    await expect.poll(() => count, { timeout: 3000 }).toBeGreaterThan(0);
+    await expect.poll(() => count).toBeGreaterThan(0);
   } finally {
     stop();
   }
@@ -91,11 +91,11 @@ test("files in a folder that was made after the watch began are told too", async
   const stop = source.watch(() => count++);
   try {
     await mkdir(join(folder, "policy.d"));
-    await expect.poll(() => count, { timeout: 3000 }).toBeGreaterThan(0);
+    await expect.poll(() => count).toBeGreaterThan(0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     count = 0;
     await writeFile(join(folder, "policy.d", "late.yaml"), "guests: {}");
-    await expect.poll(() => count, { timeout: 3000 }).toBeGreaterThan(0);
+    await expect.poll(() => count).toBeGreaterThan(0);
   } finally {
     stop();
   }

@@ -162,10 +162,10 @@ describe.each(["perl", "node"])("the hook's client in %s", (language) => {
 
   test("without a daemon it ends at once, and refuses only a required guest", async () => {
     await endServer();
-    const ended = await call({ words: start });
-    expect(ended.status).toBe(0);
-    // The patience of one that would wait for an answer.
-    expect(ended.tookMs).toBeLessThan(1900);
+    expect(await call({ words: start })).toMatchObject({ status: 0 });
+    // One that waited for an answer would never take less than its two seconds; a busy machine gives it a few tries.
+    const tookMs = async () => (await call({ words: start })).tookMs;
+    await expect.poll(tookMs).toBeLessThan(1900);
     await demand("web1");
     const refused = await call({ words: start });
     expect(refused.status).toBe(1);

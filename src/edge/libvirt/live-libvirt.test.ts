@@ -237,10 +237,10 @@ test("a watch tells once libvirt's events are listened to, and what is known the
   let count = 0;
   const stop = libvirt.watch(() => count++);
   try {
-    await expect.poll(() => count, { timeout: 5000 }).toBe(2);
+    await expect.poll(() => count).toBe(2);
     const first = await libvirt.read();
     await writeFile(join(folder, "virbr0.status"), "[]");
-    await expect.poll(() => count, { timeout: 5000 }).toBeGreaterThan(2);
+    await expect.poll(() => count).toBeGreaterThan(2);
     const second = await libvirt.read();
     expect(second.guests).toBe(first.guests);
     expect(second.leases).toHaveLength(1);

@@ -1,10 +1,10 @@
-/** Numbers by chance that a seed gives back (mulberry32). */
 /** A time of day or a date so far from now that no test is still there then, in UTC: `10:30:00` or `2026-11-22 10:30:00`. */
 export function timeAway(hours: number): { readonly time: string; readonly date: string } {
   const iso = new Date(Date.now() + (hours + 0.5) * 3_600_000).toISOString();
   return { time: iso.slice(11, 19), date: iso.slice(0, 19).replace("T", " ") };
 }
 
+/** Numbers by chance that a seed gives back (mulberry32). */
 export class Dice {
   #state: number;
 
