@@ -48,6 +48,8 @@ done
 # Echo on port 7: UDP by perl, since busybox's nc knows TCP only.
 perl /bin/udp-echo.pl &
 nc -ll -p 7 -e /bin/cat &
+# The page comes last: whoever sees it finds the echo too.
+until grep -q ':0007 ' /proc/net/udp6 && grep -q ':0007 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 httpd -p 80 -h /www
 echo "guest $guest: serving at $(cut -d" " -f1 /proc/uptime)"
 # PID 1 must not end, and has to wait for the orphans of httpd and nc.

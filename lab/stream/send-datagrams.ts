@@ -1,12 +1,13 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { performance } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
 
-import { GapMeter } from "./gap-meter.ts";
+import { measureLostRuns } from "./lost-runs.ts";
 import type { StreamPlan, StreamReport } from "./stream-report.ts";
 
-/** How long a late echo is waited for, after the last datagram was sent. */
-const graceMs = 1_500;
+/** How long late echoes are waited for, after the last datagram was sent, while any are missing. */
+const graceMs = 3_000;
 
 export interface Datagrams {
   end(): Promise<StreamReport["datagrams"]>;
@@ -17,7 +18,6 @@ export function sendDatagrams(plan: StreamPlan, onFirstEcho: () => void): Datagr
   const seen = new Set<number>();
   const sockets: Socket[] = [];
   const startedAt = performance.now();
-  const gaps = new GapMeter(startedAt);
   let sent = 0;
   let skipped = 0;
   const openFlow = (): Socket => {
@@ -27,7 +27,6 @@ export function sendDatagrams(plan: StreamPlan, onFirstEcho: () => void): Datagr
       if (number < 0 || seen.has(number)) return;
       seen.add(number);
       if (seen.size === 1) onFirstEcho();
-      gaps.arrived(performance.now());
     });
     // ICMP errors (a reject) arrive here; what counts is the missing echo.
     socket.on("error", () => undefined);
@@ -54,11 +53,11 @@ export function sendDatagrams(plan: StreamPlan, onFirstEcho: () => void): Datagr
   return {
     end: async () => {
       clearInterval(timer);
-      gaps.sendingEnded(performance.now());
-      await new Promise((resolve) => setTimeout(resolve, graceMs));
+      const deadline = performance.now() + graceMs;
+      while (seen.size < sent && performance.now() < deadline) await setTimeout(20);
       sockets.forEach((socket) => socket.close());
       const counts = { sent, arrived: seen.size, lost: sent - seen.size, flows: sockets.length };
-      return { ...counts, ...gaps.total() };
+      return { ...counts, ...measureLostRuns(sent, seen, plan.datagramsPerSecond) };
     },
   };
 }

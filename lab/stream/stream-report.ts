@@ -21,9 +21,9 @@ export interface StreamReport {
     readonly arrived: number;
     readonly lost: number;
     readonly flows: number;
-    /** The longest time without any echo while datagrams were sent. */
+    /** The longest time in which no datagram that was sent came back, however late. */
     readonly longestGapMs: number;
-    /** All gaps of more than 100 ms together. */
+    /** All such gaps of more than 100 ms together. */
     readonly darkMs: number;
   };
   readonly connections: {

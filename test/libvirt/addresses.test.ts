@@ -78,7 +78,7 @@ function talk(port: number): Promise<Running> {
 
 async function says(connection: Running, word: string): Promise<void> {
   connection.stdin.write(`${word}\n`);
-  await expect.poll(() => connection.stdout(), { timeout: 10_000 }).toContain(word);
+  await expect.poll(() => connection.stdout()).toContain(word);
 }
 
 test("a guest whose reservation changes keeps its publications when it has renewed its lease; its flows end, others go on", async () => {
@@ -92,7 +92,7 @@ test("a guest whose reservation changes keeps its publications when it has renew
   await libvirt.virsh("net-update", "reserved", "modify", "ip-dhcp-host", host, "--live");
   expect(await fetchPage(world, "http://192.168.125.50/cgi-bin/renew")).toBe("asked\n");
 
-  await expect.poll(() => asked(8081), { timeout: 60_000 }).toBe("I am moved\n");
+  await expect.poll(() => asked(8081)).toBe("I am moved\n");
   expect(await addressesOf("moved")).toContainEqual(
     expect.objectContaining({ address: "192.168.125.60" }),
   );
@@ -113,16 +113,16 @@ test("a guest that comes back under another client identifier is followed, thoug
   const before = hypervisor.addresses.get("stays") ?? "";
   expect(await fetchPage(world, `http://${before}/cgi-bin/renew?anew`)).toBe("asked\n");
   const leases = () => libvirt.virsh("net-dhcp-leases", "reserved", "--mac", stays.mac);
-  await expect.poll(leases, { timeout: 60_000 }).toMatch(/ipv4.*\n.*ipv4/);
+  await expect.poll(leases).toMatch(/ipv4.*\n.*ipv4/);
   expect(await leases()).toContain(`${before}/24`);
-  await expect.poll(() => asked(8082), { timeout: 30_000 }).toBe("I am stays\n");
+  await expect.poll(() => asked(8082)).toBe("I am stays\n");
   expect(await fetchPage(world, `http://${before}/`, { timeoutMs: 1_000 })).toBe("");
 });
 
 test("the address of a guest without DHCP is what its agent says, and its publication follows the agent", async () => {
   const { world, libvirt } = hypervisor;
   await libvirt.startGuest({ ...still, hasAgent: true, address: "192.168.126.10/24" });
-  await expect.poll(() => asked(8083), { timeout: 60_000 }).toBe("I am still\n");
+  await expect.poll(() => asked(8083)).toBe("I am still\n");
   expect(await addressesOf("still")).toEqual([{ address: "192.168.126.10", source: "agent" }]);
 
   const change =

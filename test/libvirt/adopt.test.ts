@@ -122,7 +122,7 @@ async function adopt(...words: readonly string[]): Promise<AdoptResult> {
 async function expectReachability(): Promise<void> {
   const { world, addresses } = hypervisor;
   const [web1 = "", web2 = ""] = ["web1", "web2"].map((guest) => addresses.get(guest));
-  await expect.poll(() => asked(publicPage), { timeout: 20_000 }).toBe("I am web1\n");
+  await expect.poll(() => asked(publicPage)).toBe("I am web1\n");
   expect(await asked(`${publicPage}cgi-bin/whoami`)).toBe(`${client.address}\n`);
   expect(await asked(`${publicPage}cgi-bin/connect?${client.address}:9000`)).toBe("open\n");
   expect(await asked(`${publicPage}cgi-bin/connect?192.168.122.1:53`)).toBe("open\n");
@@ -183,7 +183,7 @@ test("^C while the network restarts gives it back to libvirt, and says so", asyn
 test("killed in its midst it is undone by its backup, over which no other adoption is begun", async () => {
   const { world, libvirt } = hypervisor;
   const killed = await world.start([...program, "adopt", "default"]);
-  await expect.poll(() => killed.output(), { timeout: 60_000 }).toContain("restarting the network");
+  await expect.poll(() => killed.output()).toContain("restarting the network");
   await killed.end("SIGKILL");
   const again = await world.run([...program, "adopt", "default"]);
   if (again.status === 0) expect(again.stdout).toContain("open already");
@@ -241,7 +241,7 @@ test("a routed network is adopted and given back with its guest as open to the o
   await world.must([...asClient, "ip", "route", "add", ...route]);
   const page = `http://${addresses.get("web3") ?? ""}/`;
   const expectOpen = async (): Promise<void> => {
-    await expect.poll(() => asked(page), { timeout: 20_000 }).toBe("I am web3\n");
+    await expect.poll(() => asked(page)).toBe("I am web3\n");
     expect(await asked(`${page}cgi-bin/whoami`)).toBe(`${client.address}\n`);
     expect(await asked(`${page}cgi-bin/connect?${client.address}:9000`)).toBe("open\n");
   };
@@ -266,7 +266,7 @@ test("a network with an address of its own for NAT keeps it, and a second adopte
     return await fetchPage(world, url, { timeoutMs: 6_000 });
   };
   const expectRange = async (): Promise<void> => {
-    await expect.poll(seenByClient, { timeout: 20_000 }).toBe(`ok\n${uplink.extraAddress}\n`);
+    await expect.poll(seenByClient).toBe(`ok\n${uplink.extraAddress}\n`);
     await world.must([...asClient, "ip", "route", "add", ...route]);
     expect(await asked(page)).toBe("");
     await world.must([...asClient, "ip", "route", "del", ...route]);

@@ -290,7 +290,7 @@ describe("virtwall topology check", () => {
 
   test.each(faults)("tells %s", async (_what, cause, undo, id) => {
     await world.must(["sh", "-c", cause]);
-    await expect.poll(failing, { timeout: 30_000 }).toContain(id);
+    await expect.poll(failing).toContain(id);
     await world.must(["sh", "-c", undo]);
   });
 });

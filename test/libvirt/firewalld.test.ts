@@ -50,9 +50,9 @@ async function bridgeState(): Promise<string | undefined> {
 }
 
 async function expectServed(zone: string): Promise<void> {
-  await expect.poll(bridgeState, { timeout: 10_000 }).toBe("passed");
+  await expect.poll(bridgeState).toBe("passed");
   await expect.poll(() => tell("--get-zone-of-interface=virbr0")).toBe(zone);
-  await expect.poll(page, { timeout: 10_000 }).toBe("I am web1\n");
+  await expect.poll(page).toBe("I am web1\n");
 }
 
 test("the bridge stays in libvirt's zone, and the publication passes firewalld", async () => {

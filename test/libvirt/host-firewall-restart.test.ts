@@ -59,10 +59,15 @@ function needsOwnerMode(skip: (why: string) => never): void {
 }
 
 test("without our line in its file, each restart of the host firewall costs a moment that status tells", async () => {
-  const before = (await status()).gaps.passRules.count;
-  const report = await disturbed(() => restarts(5));
-  expect(report.datagrams.longestGapMs).toBeLessThan(2_000);
-  expect((await status()).gaps.passRules.count).toBeGreaterThan(before);
+  const told = async () => (await status()).gaps.passRules;
+  const report = await disturbed(async () => {
+    for (let done = 0; done < 5; done += 1) {
+      const { count } = await told();
+      await hypervisor.firewall.restart();
+      await expect.poll(async () => (await told()).count).toBeGreaterThan(count);
+    }
+  });
+  expect(report.datagrams.longestGapMs, JSON.stringify(await told())).toBeLessThan(2_000);
 });
 
 test("integrated, 60 restarts of the host firewall cost no packet and no connection", async ({
@@ -83,9 +88,7 @@ test("the gate killed under load costs nothing, and another one takes over", asy
     await setTimeout(2_000);
   });
   expectNothingLost(report);
-  await expect
-    .poll(async () => (await status()).gate?.pid ?? gate, { timeout: 10_000 })
-    .not.toBe(gate);
+  await expect.poll(async () => (await status()).gate?.pid ?? gate).not.toBe(gate);
   expect((await status()).protection.mode).toBe("owner");
 });
 

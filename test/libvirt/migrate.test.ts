@@ -94,9 +94,7 @@ const read = (file: string) => readFile(hypervisor.world.pathOf(file), "utf8");
 const nft = () => hypervisor.world.must(["nft", "list", "ruleset"]);
 
 test("a hook's forward that the policy does not know is in the way", async () => {
-  await expect
-    .poll(xtables, { timeout: 30_000 })
-    .toContain(`DNAT --to-destination ${guestAddress}:80`);
+  await expect.poll(xtables).toContain(`DNAT --to-destination ${guestAddress}:80`);
   await expect(migrate("nftables", "--dry-run")).rejects.toThrow(
     /the policy does not publish tcp\/8080/,
   );
@@ -105,7 +103,7 @@ test("a hook's forward that the policy does not know is in the way", async () =>
 test("a dry run tells who is reached before and after, and changes nothing", async () => {
   const publish = `{ address: ${uplink.address}, ports: [tcp/8080:80] }`;
   await writePolicy(hypervisor.world, `guests:\n  web1:\n    publish: [${publish}]\n`);
-  await expect.poll(page, { timeout: 30_000 }).toBe("I am web1\n");
+  await expect.poll(page).toBe("I am web1\n");
   const [rules, settings] = [await xtables(), await read(settingsFile)];
   const result = await migrate("nftables", "--dry-run");
   expect(result).toMatchObject({ state: "possible", libvirt: "11.3.0", obstacles: [] });

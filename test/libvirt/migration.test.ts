@@ -158,16 +158,16 @@ const page = () => fetchPage(source.world, `http://${guestAddress}/`, { from: as
 
 test("a guest whose move is called off keeps its rules where it runs, and leaves none where it was to go", async () => {
   await source.libvirt.startGuest(guest);
-  await expect.poll(page, { timeout: 60_000 }).toContain("I am web1");
+  await expect.poll(page).toContain("I am web1");
   const rules = await groupOf(source);
 
   const moving = moveAway(guest.name, "--bandwidth", "1").then(
     () => "moved",
     () => "called off",
   );
-  await expect.poll(() => tapsOf(destination), { timeout: 30_000 }).toContain("vnet");
+  await expect.poll(() => tapsOf(destination)).toContain("vnet");
   const job = () => source.libvirt.virsh("domjobinfo", guest.name);
-  await expect.poll(job, { timeout: 30_000 }).toMatch(/Data processed: +[1-9]/);
+  await expect.poll(job).toMatch(/Data processed: +[1-9]/);
   await source.libvirt.virsh("domjobabort", guest.name);
 
   expect(await moving).toBe("called off");
@@ -180,13 +180,13 @@ test("a guest whose move is called off keeps its rules where it runs, and leaves
 test("a guest moves to another host: its rules stand there before it runs, and are gone here", async () => {
   const connection = await source.world.start([...asPeer, process.execPath, "-e", talker]);
   connection.stdin.write("before\n");
-  await expect.poll(connection.stdout, { timeout: 10_000 }).toContain("before");
+  await expect.poll(connection.stdout).toContain("before");
 
   await moveAway(guest.name);
 
   expect(await destination.libvirt.virsh("list", "--name")).toContain(guest.name);
   connection.stdin.write("after\n");
-  await expect.poll(connection.stdout, { timeout: 20_000 }).toContain("after");
+  await expect.poll(connection.stdout).toContain("after");
   expect(connection.output()).not.toMatch(/error|closed/);
   expect(await refusedFrames(destination)).toBe(0);
   expect(await tapsOf(destination)).toContain("vnet");

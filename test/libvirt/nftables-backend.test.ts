@@ -52,7 +52,7 @@ test("the pass rule comes back, once, when libvirt writes its tables anew", asyn
     })
     .toBe(1);
   await expect
-    .poll(() => fetchPage(hypervisor.world, publicPage, { from: asClient }), { timeout: 10_000 })
+    .poll(() => fetchPage(hypervisor.world, publicPage, { from: asClient }))
     .toBe("I am web1\n");
 });
 
@@ -87,10 +87,10 @@ test("adopted and given back, the guest is reached as before, by libvirt's table
   const page = () => fetchPage(world, publicPage, { from: asClient });
   await virtwall("adopt", "default");
   expect(await bridged()).toBe(false);
-  await expect.poll(page, { timeout: 20_000 }).toBe("I am web1\n");
+  await expect.poll(page).toBe("I am web1\n");
   await virtwall("adopt", "default", "--undo");
   expect(await bridged()).toBe(true);
-  await expect.poll(page, { timeout: 20_000 }).toBe("I am web1\n");
+  await expect.poll(page).toBe("I am web1\n");
 });
 
 test("after a flush that libvirt does not survive, and its restarts, nobody gets past the publication", () =>

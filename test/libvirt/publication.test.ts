@@ -120,7 +120,7 @@ test("a client that routes straight to the private address gets nothing", async 
 });
 
 test("IPv6: client, hypervisor and the guest itself get the page", async () => {
-  await expect.poll(() => asked(publicPage6), { timeout: 10_000 }).toBe("I am dual\n");
+  await expect.poll(() => asked(publicPage6)).toBe("I am dual\n");
   expect(await asked(`${publicPage6}cgi-bin/whoami`)).toBe(`${client.address6}\n`);
   expect(await asked(publicPage6, [])).toBe("I am dual\n");
   const own = await fetchByGuest(hypervisor.world, addressOf("dual"), publicPage6);
@@ -147,9 +147,9 @@ test("a link that goes down and up, at the guest's end and at the tap, takes no 
   ];
   for (const set of changes) {
     await set("down");
-    await expect.poll(() => asked(publicPage), { timeout: 10_000 }).toBe("");
+    await expect.poll(() => asked(publicPage)).toBe("");
     await set("up");
-    await expect.poll(() => asked(publicPage), { timeout: 30_000 }).toBe("I am web1\n");
+    await expect.poll(() => asked(publicPage)).toBe("I am web1\n");
     expect(await virtwall("diff")).toBe("the kernel holds what is desired\n");
   }
   expect(await world.must(["nft", "-s", "list", "table", "inet", "virtwall"])).toBe(rules);
@@ -158,7 +158,7 @@ test("a link that goes down and up, at the guest's end and at the tap, takes no 
 test("a guest that stops takes its publication along, and brings it back", async () => {
   await hypervisor.libvirt.virsh("destroy", "web1");
   await expect
-    .poll(() => hypervisor.virtwall("compile"), { timeout: 10_000 })
+    .poll(() => hypervisor.virtwall("compile"))
     .not.toContain(`${uplink.address} . tcp . 8080 :`);
   await expect
     .poll(() => hypervisor.world.must(["nft", "list", "map", "inet", "virtwall", "publish4"]), {
@@ -169,16 +169,16 @@ test("a guest that stops takes its publication along, and brings it back", async
 
   await hypervisor.libvirt.startGuest({ name: "web1", mac: "52:54:00:00:00:01" });
   await hypervisor.libvirt.untilServing("web1");
-  await expect.poll(() => asked(publicPage), { timeout: 10_000 }).toBe("I am web1\n");
+  await expect.poll(() => asked(publicPage)).toBe("I am web1\n");
 });
 
 test("a network that is stopped and started again has its guests and their publications back", async () => {
   const before = await hypervisor.world.must(["nft", "list", "table", "bridge", "virtwall"]);
   await hypervisor.libvirt.virsh("net-destroy", "default");
-  await expect.poll(() => asked(publicPage), { timeout: 10_000 }).toBe("");
+  await expect.poll(() => asked(publicPage)).toBe("");
   await hypervisor.libvirt.virsh("net-start", "default");
   // libvirt itself puts the taps of running guests on the new bridge at its own next start only.
-  await expect.poll(() => asked(publicPage), { timeout: 20_000 }).toBe("I am web1\n");
+  await expect.poll(() => asked(publicPage)).toBe("I am web1\n");
   expect(await hypervisor.virtwall("events")).toContain("brought back: ");
   expect(await hypervisor.world.must(["nft", "list", "table", "bridge", "virtwall"])).toBe(before);
 });

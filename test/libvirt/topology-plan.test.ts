@@ -236,7 +236,7 @@ describe.each(managers)("the plan for a host whose links $kind makes", (manager)
     };
     expect(plan.manager.kind).toBe(manager.kind);
     for (const step of plan.steps) await carryOut(step, plan.files);
-    await expect.poll(failing, { timeout: 60_000 }).toEqual(["firewall-answers"]);
+    await expect.poll(failing).toEqual(["firewall-answers"]);
   });
 
   test("its files make the links anew when the host starts", async () => {
@@ -249,11 +249,11 @@ describe.each(managers)("the plan for a host whose links $kind makes", (manager)
     const gone = ["link del br-wan", "link del wan-host", `link set ${uplink.name} down`];
     for (const words of gone) await world.must(["ip", ...words.split(" ")]);
     await manager.start(world);
-    await expect.poll(hostLinks, { timeout: 60_000 }).toEqual(links);
+    await expect.poll(hostLinks).toEqual(links);
     for (const gateway of gateways) {
       await until(world, `ip route get ${gateway} | grep -q 'dev wan-host'`);
     }
-    await expect.poll(failing, { timeout: 60_000 }).not.toContain("wan-bridge");
+    await expect.poll(failing).not.toContain("wan-bridge");
   });
 });
 
