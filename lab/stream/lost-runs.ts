@@ -16,12 +16,12 @@ export function measureLostRuns(
       run += 1;
       continue;
     }
-    runs.push((1_000 * run) / datagramsPerSecond);
+    if (run > 0) runs.push((1_000 * run) / datagramsPerSecond);
     run = 0;
   }
   const dark = runs.filter((ms) => ms > darkFromMs);
   return {
-    longestGapMs: Math.round(Math.max(...runs)),
+    longestGapMs: Math.round(Math.max(0, ...runs)),
     darkMs: Math.round(dark.reduce((sum, ms) => sum + ms, 0)),
   };
 }
