@@ -109,7 +109,7 @@ test("a session that is closed answers nothing more, and the next command has an
   }
 });
 
-describe("while libvirt is busy with one guest and lists none", () => {
+describe("while libvirt is busy with one guest or network and lists none", () => {
   const [web1, web2] = ["1", "2"].map((end) => `00000000-0000-4000-8000-00000000000${end}`);
   const path = process.env["PATH"];
   let folder: string;
@@ -177,6 +177,23 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
     libvirt.expectChange({ kind: "everything" });
     const named = async () => (await libvirt.read()).late?.match(/many\d/g);
     for (const count of [1, 2, 3, 4, 4]) expect(await named()).toHaveLength(count);
+  }, 90_000);
+
+  test("the guests are followed where it lists no networks, and it is told", async () => {
+    begin(1_000);
+    expect(await titles()).toEqual({ late: undefined, titles: ["old", "old"] });
+    await become("new");
+    // The next virsh reads that.
+    libvirt.close();
+    await answerNot("net-list --uuid");
+    libvirt.expectChange({ kind: "everything" });
+    const followed = {
+      late: "libvirt does not list the networks: what it said of them last stays in force",
+      titles: ["new", "new"],
+    };
+    await expect.poll(titles, { timeout: 30_000 }).toEqual(followed);
+    await answerNot();
+    await expect.poll(titles, { timeout: 30_000 }).toMatchObject({ late: undefined });
   }, 90_000);
 
   test("there is no inventory before the first listing, which is waited for on and on", async () => {

@@ -19,7 +19,7 @@ const libvirtLeases = "/var/lib/libvirt/dnsmasq";
 /** `virsh net-update` changes a running network without an event (libvirt 11.3); of reservations dnsmasq's files tell at once. */
 const silentChangeMs = 30_000;
 const reservationFile = ".hostsfile";
-/** Of all guests; one alone that libvirt is busy with keeps it from listing any (9.0: it waits for the lock of each in turn). */
+/** Of all guests, or networks; one alone that libvirt is busy with keeps it from listing any (9.0: it waits for the lock of each in turn). */
 const defaultPatienceMs = 5_000;
 /**
  * What libvirt does not answer keeps one of its workers busy, though nobody waits any more, and when all 20 are so it answers nobody
@@ -45,7 +45,7 @@ export interface LiveLibvirtOptions {
   readonly leaseFolder?: string;
   /** Called with each guest's XML that is new, while libvirt is waited for: a good time to parse it. */
   readonly onGuest?: ((text: SourceText) => void) | undefined;
-  /** For how long a listing of the guests is waited for once there was one: a quarter of what the first may take. */
+  /** For how long a listing is waited for once there was one: a quarter of what the first may take. */
   readonly patienceMs?: number;
 }
 
@@ -56,8 +56,10 @@ export class LiveLibvirt implements LibvirtSource {
   readonly #leaseFolder: string;
   readonly #listening = new Map<Kind, boolean>();
   readonly #guests = new KnownGuests();
-  #networks: readonly SourceText[] = [];
+  /** Undefined before the first listing. */
+  #networks: readonly SourceText[] | undefined;
   #areNetworksStale = true;
+  #owesNetworks = false;
   #reading: Promise<unknown> = Promise.resolve();
   readonly #onGuest: LiveLibvirtOptions["onGuest"];
   readonly #patienceMs: number;
@@ -73,7 +75,7 @@ export class LiveLibvirt implements LibvirtSource {
     const { guest, network } = this.#uris;
     this.#sessions = {
       guest: new VirshSession(guest, longestWaitMs),
-      network: new VirshSession(network),
+      network: new VirshSession(network, longestWaitMs),
     };
     this.#apart = new VirshSession(guest, patienceMs);
     this.#patienceMs = patienceMs;
@@ -141,20 +143,39 @@ export class LiveLibvirt implements LibvirtSource {
     const mayKeep = this.#listening.size === 2 && [...this.#listening.values()].every(Boolean);
     if (!mayKeep) this.expectChange({ kind: "everything" });
     try {
-      const networks = this.#areNetworksStale ? this.#readNetworks() : undefined;
+      const networks = this.#followNetworks();
       const guests = this.#followGuests();
       // Both, so that none goes on beside the next reading.
       await Promise.allSettled([networks, guests]);
-      await networks;
+      const late = [await networks, await guests].filter((words) => words !== undefined);
       return defined({
-        late: await guests,
-        networks: this.#networks,
+        late: late.length === 0 ? undefined : late.join("; "),
+        networks: this.#networks ?? [],
         guests: this.#guests.texts,
       });
     } catch (error) {
       this.expectChange({ kind: "everything" });
       throw error;
     }
+  }
+
+  /** Answers what libvirt owes us; undefined: nothing. */
+  async #followNetworks(): Promise<string | undefined> {
+    if (!this.#owesNetworks) {
+      if (!this.#areNetworksStale) return undefined;
+      const whole = this.#readNetworks();
+      const patienceMs = this.#patienceMs * (this.#networks === undefined ? 4 : 1);
+      if (await endsWithin(whole, patienceMs)) return undefined;
+      this.#owesNetworks = true;
+      const end = (): void => {
+        this.#owesNetworks = false;
+        // It may be older than what was asked meanwhile.
+        this.expectChange({ kind: "networks" });
+      };
+      whole.then(end, end);
+    }
+    if (this.#networks === undefined) throw new SourceError("libvirt does not list the networks");
+    return "libvirt does not list the networks: what it said of them last stays in force";
   }
 
   async #readNetworks(): Promise<void> {
