@@ -24,7 +24,13 @@ import { collect, imagine, type Collected } from "./collect.ts";
 import { printColumns } from "./columns.ts";
 import { converge, noDaemon, orAdoptionError, refuseOtherPolicy } from "./converge.ts";
 import { addNetworkKeys, namesNetwork, removeNetworkKeys } from "./edit-network.ts";
-import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import {
+  ComplaintError,
+  exitStatus,
+  RefusedError,
+  UsageError,
+  type ExitStatus,
+} from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
 import { demandRoot, refuseFolder, type Settings } from "./settings.ts";
@@ -146,7 +152,7 @@ async function undo(
 ): Promise<AdoptResult> {
   if (isDryRun) throw new UsageError("--undo and --dry-run exclude each other");
   const adoption = await savedAdoption(settings, name);
-  if (!adoption) throw new UsageError(`${name} was not adopted, or was given back already`);
+  if (!adoption) throw new ComplaintError(`${name} was not adopted, or was given back already`);
   const xml = await new VirshNetworks(settings.connectUri).persistentXml(name);
   const forward = forwardElementOf(adoption.xml.before);
   const former =
@@ -198,7 +204,7 @@ async function policyWithout({
 
 function networkOf({ written }: Collected, name: string): Network {
   const network = written.inventory.networks.find((candidate) => candidate.name === name);
-  if (network === undefined) throw new UsageError(`no network ${name} runs: virsh net-list`);
+  if (network === undefined) throw new ComplaintError(`no network ${name} runs: virsh net-list`);
   return network;
 }
 

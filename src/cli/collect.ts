@@ -12,7 +12,7 @@ import { readParsedTexts, type ParsedTexts } from "../parse/parsed-text.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { decide, type Decision, type Desired, type Written } from "../reconcile/decide.ts";
 import type { FilterTexts } from "../ports/sources.ts";
-import { ComplaintError, UsageError } from "./exit-status.ts";
+import { ComplaintError, UndecidedError } from "./exit-status.ts";
 import { verdictOf } from "./print-problems.ts";
 import type { Settings } from "./settings.ts";
 
@@ -60,11 +60,11 @@ export async function imagine(settings: Settings, imagined: Imagined): Promise<C
   }
 }
 
-/** What is to hold, for who asks about guests. Throws {@link ComplaintError}. */
+/** What is to hold, for who asks about guests. Throws {@link UndecidedError}. */
 export function demandDesired({ desired, problems }: Decision): Desired {
   if (desired !== undefined) return desired;
   const found = verdictOf(problems);
-  throw new ComplaintError(`guests are not known: the policy has ${found}: virtwall check`);
+  throw new UndecidedError(`guests are not known: the policy has ${found}: virtwall check`);
 }
 
 /** What the same host would be decided with other texts of the operator's. */
@@ -113,7 +113,7 @@ async function collectFrom(
   const filterTexts = withFilter(filters, filter);
   const libvirt = { ...(network ? withNetworks(found, network) : found), ...filterTexts };
   if (isPolicyNamed && read.length === 0 && !replaced) {
-    throw new UsageError(`there is no policy file ${settings.policyFile}`);
+    throw new ComplaintError(`there is no policy file ${settings.policyFile}`);
   }
   const policyTexts = replaced ? replaceText(read, replaced) : read;
   const known = readParsedTexts(saved ?? "");

@@ -7,7 +7,7 @@ import { formatFilterChange } from "../reconcile/diff-filters.ts";
 import { diffReach, type ReachDiff } from "../reconcile/diff-reach.ts";
 import { formatReachChange } from "../reconcile/reach-change.ts";
 import { collect, decideAnew, imagine, type Collected } from "./collect.ts";
-import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { readOperatorTexts, readTextsInForce } from "./operator-texts.ts";
 import { printJson, type Output } from "./output.ts";
 import { printProblems, verdictOf } from "./print-problems.ts";
@@ -120,6 +120,6 @@ async function readNamed(settings: Settings, name: string | undefined): Promise<
   const isFolder = statSync(name, { throwIfNoEntry: false })?.isDirectory() === true;
   const policyFile = isFolder ? join(name, "policy.yaml") : name;
   const texts = await readOperatorTexts({ ...settings, policyFile });
-  if (texts.policy.length === 0) throw new UsageError(`there is no policy file ${policyFile}`);
+  if (texts.policy.length === 0) throw new ComplaintError(`there is no policy file ${policyFile}`);
   return texts;
 }

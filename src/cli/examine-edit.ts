@@ -4,7 +4,6 @@ import type { Address } from "../base/address.ts";
 import { replaceText, type SourceText } from "../model/source-text.ts";
 import type { Problem } from "../model/problem.ts";
 import { SourceError } from "../ports/sources.ts";
-import { UsageError } from "./exit-status.ts";
 import { formatMapping, mappingOf } from "./print-status.ts";
 import type { Settings } from "./settings.ts";
 
@@ -97,7 +96,7 @@ async function examineHere(
     const former = decideAnew(collected, { policy: files, ownFilters });
     return { problems: collected.decision.problems, before: former.problems, published };
   } catch (error) {
-    if (!(error instanceof SourceError || error instanceof UsageError)) throw error;
+    if (!(error instanceof SourceError)) throw error;
     return { problems: parsePolicy(replaceText(files, changed)).problems, before, published };
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UsageError } from "./exit-status.ts";
+import { ComplaintError, UsageError } from "./exit-status.ts";
 import { plainHost } from "../explain/host.fake.ts";
 import { readQuestion } from "./explain-words.ts";
 
@@ -46,15 +46,14 @@ describe("a question in words", () => {
     ["icmp", "host", "10.0.0.1:8", "icmp has no ports"],
     ["tcp", "host", "10.0.0.1:70000", "70000 is no port"],
     ["tcp", "web1", "10.0.0.1:80", "web1 is no address, guest:NAME, host or world"],
-    [
-      "tcp",
-      "guest:web2",
-      "10.0.0.1:80",
-      "there is no guest web2 that runs or that the policy names; did you mean web1?",
-    ],
     ["tcp", "10.0.0.1", "[fd00::1]:80", "10.0.0.1 and [fd00::1]:80 have no IP family in common"],
     ["tcp", "world", "host:80", "which of its addresses? name one in place of host"],
   ])("refuses %s %s %s", (protocol, from, to, message) => {
     expect(() => ask(protocol, from, to)).toThrow(new UsageError(message));
+  });
+
+  it("refuses a guest of whom nobody knows, which is no wrong usage", () => {
+    const message = "there is no guest web2 that runs or that the policy names; did you mean web1?";
+    expect(() => ask("tcp", "guest:web2", "[::5]:80")).toThrow(new ComplaintError(message));
   });
 });

@@ -3,7 +3,7 @@ import { nearest } from "../base/nearest.ts";
 import { addressFacing, type Question } from "../explain/question.ts";
 import { type KnownNic, macBits } from "../explain/read-host.ts";
 import type { Ground } from "../explain/walk.ts";
-import { UsageError } from "./exit-status.ts";
+import { ComplaintError, UsageError } from "./exit-status.ts";
 
 /** As typed. */
 export interface Words {
@@ -33,7 +33,7 @@ export interface MissingGuest {
   readonly mac?: string;
 }
 
-/** What the words ask. Throws {@link UsageError} for those that ask nothing. */
+/** What the words ask. Throws {@link UsageError} for those that ask nothing, {@link ComplaintError} for a guest of whom nobody knows. */
 export function readQuestion(
   { words, mac, ...how }: Asked,
   { ground, nics, guests }: { ground: Ground } & Inventory,
@@ -107,7 +107,7 @@ function missing(guest: string, guests: readonly string[]): MissingGuest {
   if (guests.includes(guest)) return { guest };
   const near = nearest(guest, guests);
   const hint = near === undefined ? "" : `; did you mean ${near}?`;
-  throw new UsageError(`there is no guest ${guest} that runs or that the policy names${hint}`);
+  throw new ComplaintError(`there is no guest ${guest} that runs or that the policy names${hint}`);
 }
 
 /** `203.0.113.10:443`, `[2001:db8::1]:443`, `guest:web1:443`; an IPv6 address without brackets has no port. */

@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { LocalRulesetFiles } from "../edge/files/integrate-file.ts";
 import { PolicyFiles } from "../edge/files/policy-files.ts";
 import { parsePolicy } from "../parse/policy.ts";
 import { integrateFile, type IntegrationResult } from "../reconcile/integrate.ts";
 import { printColumns } from "./columns.ts";
-import { exitStatus, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, type ExitStatus } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
 import { hasErrors, printProblems } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -35,6 +36,7 @@ export async function runIntegrate(
     return exitStatus.problems;
   }
   const file = options.file ?? defaultFile;
+  if (!existsSync(file)) throw new ComplaintError(`there is no file ${file}`);
   const mode = options.isUndo ? "undo" : options.isDryRun ? "dry-run" : "write";
   const integrate = () =>
     integrateFile({ file, mark: policy.host.mark, mode }, new LocalRulesetFiles());

@@ -17,7 +17,7 @@ import { AdoptionError } from "../reconcile/step-back.ts";
 import { collect } from "./collect.ts";
 import { printColumns } from "./columns.ts";
 import { converge, noDaemon, orAdoptionError, refuseOtherPolicy } from "./converge.ts";
-import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import { examineMetadata, metadataFile, readMetadata } from "./guest-metadata-text.ts";
 import { printJson, type Output } from "./output.ts";
 import { planGuestBack } from "./plan-guest-back.ts";
@@ -58,7 +58,7 @@ export async function runGuestAdopt(
   refuseFolder("nwfilter adopt", settings);
   const guests = new VirshGuests(settings.connectUri, guestNamespace);
   const guest = await guests.find(options.guest);
-  if (guest === undefined) throw new AdoptionError(`libvirt knows no guest ${options.guest}`);
+  if (guest === undefined) throw new ComplaintError(`libvirt knows no guest ${options.guest}`);
   const call = { settings, output, options, guests, guest };
   const { result, texts } = options.isUndo ? await undo(call) : await move(call);
   if (settings.json) printJson(output, result);
@@ -176,7 +176,8 @@ async function undo(call: Call): Promise<Answer> {
   const saved = (await new StateFolder(settings.stateFolder).loadGuestAdoptions()).find(
     ({ uuid }) => uuid === guest.uuid,
   );
-  if (!saved) throw new UsageError(`${options.guest} was not adopted, or was given back already`);
+  if (!saved)
+    throw new ComplaintError(`${options.guest} was not adopted, or was given back already`);
   await refuseOtherPolicy(settings, (await collect(settings)).policyTexts);
   const changes: GuestChange[] = [];
   for (const side of sidesOf(guest)) {

@@ -57,10 +57,7 @@ export async function runFilterDefine(
   output: Output,
   { file, isCompat }: Omit<Definition, "text">,
 ): Promise<ExitStatus> {
-  // As with virsh that is no wrong usage.
-  const text = await readGivenFile(file).catch((error: Error) => {
-    throw new ComplaintError(error.message);
-  });
+  const text = await readGivenFile(file);
   const told = `Failed to define network filter from ${file}`;
   const definition = { file, text, isCompat };
   return define(settings, output, { definition, told, done: `defined from ${file}` });

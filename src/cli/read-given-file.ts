@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { reasonOf } from "../base/reason-of.ts";
-import { UsageError } from "./exit-status.ts";
+import { ComplaintError } from "./exit-status.ts";
 
 /** A file that was named on the command line; `-` is standard input. */
 export async function readGivenFile(file: string): Promise<string> {
@@ -10,6 +10,6 @@ export async function readGivenFile(file: string): Promise<string> {
     // Node has words of its own for a folder.
     const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
     const words = isFolder ? "is a directory" : reasonOf(error);
-    throw new UsageError(`Failed to open file '${file}': ${words}`);
+    throw new ComplaintError(`Failed to open file '${file}': ${words}`);
   }
 }

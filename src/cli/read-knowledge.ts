@@ -4,7 +4,7 @@ import type { KnownNic } from "../explain/read-host.ts";
 import type { GuestState, NicState } from "../model/state.ts";
 import { SourceError } from "../ports/sources.ts";
 import type { PublishedPorts } from "../wire/daemon-status.ts";
-import { ComplaintError } from "./exit-status.ts";
+import { UndecidedError } from "./exit-status.ts";
 import { knownNic } from "./ground.ts";
 import type { Settings } from "./settings.ts";
 
@@ -31,7 +31,7 @@ export async function readKnowledge(settings: Settings, isNeeded: boolean): Prom
     return await readWritten(settings);
   } catch (error) {
     if (isNeeded) throw error;
-    if (error instanceof ComplaintError) return { ...nothing, unread: error.message };
+    if (error instanceof UndecidedError) return { ...nothing, unread: error.message };
     if (!(error instanceof SourceError)) throw error;
     return { ...nothing, unread: `guests are not known: ${error.message}` };
   }

@@ -6,7 +6,7 @@ import { applyNow, printApply, type ApplyResult } from "./apply-now.ts";
 import { imagine } from "./collect.ts";
 import { printChanges, printColumns } from "./columns.ts";
 import { authorship, printReach, reachInForce, reachOfHistory } from "./diff-reach.ts";
-import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, RefusedError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, loadHistory, readOperatorTexts } from "./operator-texts.ts";
 import { operatorCuts, operatorName } from "./operator.ts";
 import { printJson, type Output } from "./output.ts";
@@ -118,9 +118,9 @@ function choose(
   if (wanted === undefined) {
     const before = held.find((texts) => keyOf(texts) !== present);
     if (before) return before;
-    throw new RefusedError("nothing else was in force before: virtwall rollback --list");
+    throw new ComplaintError("nothing else was in force before: virtwall rollback --list");
   }
   const found = held.find(({ number }) => String(number) === wanted);
   if (found) return found;
-  throw new UsageError(`there is no number ${wanted} in virtwall rollback --list`);
+  throw new ComplaintError(`there is no number ${wanted} in virtwall rollback --list`);
 }

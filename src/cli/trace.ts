@@ -13,7 +13,7 @@ import type { Rule, Table } from "../nft/ast.ts";
 import { printOwnedTable } from "../nft/print-commands.ts";
 import { collect, demandDesired } from "./collect.ts";
 import { counted } from "./columns.ts";
-import { exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
+import { ComplaintError, exitStatus, UsageError, type ExitStatus } from "./exit-status.ts";
 import type { Output } from "./output.ts";
 import { printAnswer } from "./print-answer.ts";
 import { demandRoot, type Settings } from "./settings.ts";
@@ -62,12 +62,14 @@ async function readSubject(settings: Settings, subject: string): Promise<Traced 
   const { intent } = demandDesired(decision).compiled;
   if (guest !== undefined) {
     const traced = tracedGuest(intent, guest);
-    if (traced === undefined) throw new UsageError(`there is no guest ${guest} that runs`);
+    if (traced === undefined) throw new ComplaintError(`there is no guest ${guest} that runs`);
     return traced;
   }
   const traced = address && tracedPublication(intent, { address, port: Number(port) });
   if (traced === undefined) {
-    throw new UsageError(`nothing is published at ${subject}: virtwall publish list shows what is`);
+    throw new ComplaintError(
+      `nothing is published at ${subject}: virtwall publish list shows what is`,
+    );
   }
   return traced;
 }

@@ -222,7 +222,7 @@ test("rollback writes what was in force before, or what is named, filters and al
   expect(site.run(["rollback", "1"]).status).toBe(0);
   expect(holds(element(80))).toBe(true);
   expect(existsSync(join(filters, "mine.xml"))).toBe(false);
-  expect(site.run(["rollback", "17"]).status).toBe(2);
+  expect(site.run(["rollback", "17"]).status).toBe(1);
 });
 
 test("the history tells what opened and closed, of an apply as it said and of an edited file by the guests of now", async () => {

@@ -124,6 +124,18 @@ test("wrong usage ends with 2", () => {
   expect(site.run(["daemon", "--nosuch"]).status).toBe(2);
 });
 
+test.each(["apply FILE", "check --policy FILE", "integrate --file FILE", "adopt NAME --dry-run"])(
+  "%s ends with 1 where nothing of that name is there",
+  (words) => {
+    const [file, name] = [join(site.folder, "nosuch"), "nosuch"];
+    const typed = words.split(" ").map((word) => ({ FILE: file, NAME: name })[word] ?? word);
+    expect(site.run(typed)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("nosuch"),
+    });
+  },
+);
+
 test("status without a daemon says so, and whether the kernel holds what it shows", () => {
   expect(site.run(["status"]).stdout).toContain("does not hold what is told here");
   expect(site.run(["publish", "list"]).stderr).toContain("no daemon runs");
@@ -217,7 +229,7 @@ test("what keeps a command from an answer has one shape in JSON, whatever the ex
   ]);
   expect(said("nwfilter", "lits")).toEqual([2, expect.stringMatching(/'lits'\n.*list/), null]);
   expect(said("nwfilter", "check", "/nosuch")).toEqual([
-    2,
+    1,
     "Failed to open file '/nosuch': no such file or directory",
     null,
   ]);

@@ -174,10 +174,10 @@ test.each([
   ["tcp dport 22 meta mark set 5", "only matches can be traced by"],
   ["tcp dport 22; flush ruleset", "one match after the other, no more"],
   ["tcp doort 22", "nft says syntax error"],
-  ["guest:nobody", "there is no guest nobody that runs"],
-  ["198.51.100.1:8081", "nothing is published at 198.51.100.1:8081"],
-])("%s is refused, and nothing is changed", (words, reason) => {
+  ["guest:nobody", "there is no guest nobody that runs", 1],
+  ["198.51.100.1:8081", "nothing is published at 198.51.100.1:8081", 1],
+])("%s is refused, and nothing is changed", (words, reason, expected = 2) => {
   const { status, text } = virtwall.run("trace", words);
   expect(text).toContain(reason);
-  expect(status).toBe(2);
+  expect(status).toBe(expected);
 });

@@ -177,7 +177,7 @@ test("given back, libvirt judges it as before, its XML is what it was, and not o
   });
   expect(await forged()).toBe(0);
   const undone = await hypervisor.world.run([...program, "nwfilter", "adopt", "forger", "--undo"]);
-  expect(undone.status).toBe(2);
+  expect(undone.status).toBe(1);
 });
 
 test("a guest that does not run is adopted for its next start, and given back while it runs", async () => {
