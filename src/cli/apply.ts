@@ -79,7 +79,7 @@ async function applyGuarded(
         ? undefined
         : await beginWaiting(settings, wanted, confirmSeconds);
     await historyOf(settings).announce(wanted, authorship(operatorName(), reach));
-    return writeAndApply(settings, { ...texts, waiting });
+    return writeAndApply(settings, output, { ...texts, waiting });
   });
   return { ...rest, result: { ...result, ...(reach && { reach }) } };
 }
@@ -102,18 +102,20 @@ interface Writing {
 
 async function writeAndApply(
   settings: Settings,
+  output: Output,
   { wanted, former, waiting }: Writing,
 ): Promise<Applied> {
   await putBack(wanted, former);
   const applied = await applyNow(settings).catch(async (error: unknown) => {
-    // Some of it may be in force: who waits takes it back.
+    // Some of it may be in force: who waits takes it back, as long as anybody does.
     if (waiting === undefined) await putBack(former, wanted);
+    await waiting?.takeBackLate(output);
     throw error;
   });
   if (applied.result.state === "refused") {
     await waiting?.callOff();
     await putBack(former, wanted);
-  } else if (await waiting?.takeBackLate()) {
+  } else if (await waiting?.takeBackLate(output)) {
     throw new RefusedError("the time was over before it was in force: it is taken back");
   }
   return applied;

@@ -9,6 +9,7 @@ import { applyNow } from "./apply-now.ts";
 import { exitStatus, RefusedError, UsageError, type ExitStatus } from "./exit-status.ts";
 import { historyOf, readOperatorTexts } from "./operator-texts.ts";
 import { printJson, type Output } from "./output.ts";
+import { verdictOf } from "./print-problems.ts";
 import { demandRoot, type Settings } from "./settings.ts";
 import { cleanRules } from "./stop.ts";
 
@@ -27,8 +28,8 @@ export function readSeconds(word: string): number {
 export interface WaitedFor {
   /** Nobody takes it back any more. */
   callOff(): Promise<void>;
-  /** It is in force now. If its time was over before that, it is taken back once more; answers whether. */
-  takeBackLate(): Promise<boolean>;
+  /** It is in force now, or part of it. If its time was over before that, it is taken back once more; answers whether. */
+  takeBackLate(output: Output): Promise<boolean>;
 }
 
 /** Somebody waits from now on, and takes back what comes unless it is confirmed. */
@@ -58,10 +59,11 @@ export async function beginUnconfirmed(
   }
   return {
     callOff,
-    takeBackLate: async () => {
+    takeBackLate: async (output) => {
       // Earlier, it was confirmed.
       const isOver = performance.now() >= end && (await unconfirmed.load())?.id !== change.id;
-      if (isOver) await takeBack(settings, change);
+      const tell = (why: string) => output.err(`virtwall: not taken back yet: ${why}\n`);
+      if (isOver) await untilDone(() => takeBack(settings, change), tell);
       return isOver;
     },
   };
@@ -94,44 +96,42 @@ export async function runUnlessConfirmed(settings: Settings, output: Output): Pr
     if ((await untilDone(() => unconfirmed.load()))?.id !== change.id) return exitStatus.ok;
   }
   if ((await untilDone(() => unconfirmed.take(change.id))) === undefined) return exitStatus.ok;
-  while (unconfirmed.isThere() && !(await isTakenBack(settings, change))) await sleep(againAfterMs);
+  await untilDone(async () => {
+    if (unconfirmed.isThere()) await takeBack(settings, change);
+  });
   await untilDone(() => unconfirmed.finish());
   return exitStatus.ok;
 }
 
-async function isTakenBack(settings: Settings, change: UnconfirmedChange): Promise<boolean> {
-  try {
-    return await takeBack(settings, change);
-  } catch {
-    return false;
-  }
-}
-
-/** Nobody else would take it back, and nobody reads what is wrong: whatever it is, it is tried again. */
-async function untilDone<Result>(action: () => Promise<Result>): Promise<Result> {
-  for (;;) {
+/** Nobody else would take it back: whatever is wrong, it is tried again, and told once. */
+async function untilDone<Result>(
+  action: () => Promise<Result>,
+  tell: (why: string) => void = () => undefined,
+): Promise<Result> {
+  for (let told: string | undefined; ;) {
     try {
       return await action();
-    } catch {
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== told) tell(message);
+      told = message;
       await sleep(againAfterMs);
     }
   }
 }
 
-async function takeBack(
-  settings: Settings,
-  { before, seconds }: UnconfirmedChange,
-): Promise<boolean> {
+async function takeBack(settings: Settings, { before, seconds }: UnconfirmedChange): Promise<void> {
   const nothing: OperatorTexts = { policy: [], ownFilters: [] };
   const texts = before ?? nothing;
   await historyOf(settings).announce(texts, { by: `virtwall: not confirmed within ${seconds} s` });
   await putBack(texts, await readOperatorTexts(settings));
   if (before === undefined) {
     await cleanRules(settings);
-    return true;
+    return;
   }
   const { result } = await applyNow({ ...settings, isPolicyNamed: false });
-  return result.state !== "refused";
+  if (result.state !== "refused") return;
+  throw new RefusedError(`what was in force has ${verdictOf(result.problems)} by now`);
 }
 
 function wordsOf(settings: Settings): string[] {
