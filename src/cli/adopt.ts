@@ -11,12 +11,16 @@ import { VirshNetworks } from "../edge/libvirt/virsh-networks.ts";
 import { callDaemon } from "../edge/socket/daemon-client.ts";
 import type { Network } from "../model/inventory.ts";
 import type { SourceText } from "../model/source-text.ts";
-import { forwardElementOf, withForwardElement } from "../parse/network-forward.ts";
+import {
+  forwardElementOf,
+  isSameButForward,
+  withForwardElement,
+} from "../parse/network-forward.ts";
 import { parseNetworkXml } from "../parse/network-xml.ts";
 import { StateError, type SavedAdoption } from "../ports/state.ts";
 import { adopt, giveBack, type AdoptionPorts } from "../reconcile/adopt.ts";
 import { compareReach, describeReach, type Reach } from "../reconcile/describe-reach.ts";
-import { planAdoption, type AdoptionPlan } from "../reconcile/plan-adoption.ts";
+import { editedSinceStart, planAdoption, type AdoptionPlan } from "../reconcile/plan-adoption.ts";
 import { planLinks } from "../reconcile/plan-links.ts";
 import { AdoptionError } from "../reconcile/step-back.ts";
 import { planTables } from "../reconcile/plan-tables.ts";
@@ -32,6 +36,7 @@ import {
   type ExitStatus,
 } from "./exit-status.ts";
 import { printJson, type Output } from "./output.ts";
+import { planNetworkBack } from "./plan-network-back.ts";
 import { hasErrors, verdictOf } from "./print-problems.ts";
 import { demandRoot, refuseFolder, type Settings } from "./settings.ts";
 import { stoppable } from "./stoppable.ts";
@@ -124,13 +129,18 @@ async function makeOpen(
 
 async function plan(
   settings: Settings,
-  { written: { policy, inventory } }: Collected,
+  collected: Collected,
   { network, xml }: { readonly network: Network; readonly xml: string | undefined },
 ): Promise<AdoptionPlan> {
   const { name } = network;
+  const { policy, inventory } = collected.written;
   const kept = xml === undefined ? undefined : parseNetworkXml({ file: name, text: xml }).network;
   const { keys, obstacles } = planAdoption({ policy, inventory, network, ...defined({ kept }) });
-  return { keys, obstacles: [...obstacles, ...(await zoneObstacles(settings, policy.host, name))] };
+  const live = liveXml(collected, name);
+  const isSame = xml === undefined || live === undefined || isSameButForward(live, xml);
+  const edited = isSame ? [] : [editedSinceStart(name)];
+  const zone = await zoneObstacles(settings, policy.host, name);
+  return { keys, obstacles: [...new Set([...obstacles, ...edited, ...zone])] };
 }
 
 /** By which libvirt starts the network the next time. A folder has none. */
@@ -153,30 +163,29 @@ async function undo(
   if (isDryRun) throw new UsageError("--undo and --dry-run exclude each other");
   const adoption = await savedAdoption(settings, name);
   if (!adoption) throw new ComplaintError(`${name} was not adopted, or was given back already`);
-  const xml = await new VirshNetworks(settings.connectUri).persistentXml(name);
-  const forward = forwardElementOf(adoption.xml.before);
-  const former =
-    forward === undefined || xml === undefined ? undefined : withForwardElement(xml, forward);
-  if (xml === undefined || former === undefined) {
+  const kept = await new VirshNetworks(settings.connectUri).persistentXml(name);
+  const live = liveXml(await collect(settings), name);
+  const back = kept === undefined ? undefined : planNetworkBack(adoption, { kept, live });
+  if (kept === undefined || back === undefined) {
     throw new RefusedError(
       `the XML of ${name} is not what it was adopted with: nothing was changed`,
     );
   }
+  const { xml: before, forward, edits, obstacles } = back;
+  const found = { network: name, policy: null, forward: null, reach: {}, differences: [] };
+  if (obstacles.length > 0) return { ...found, state: "refused", obstacles };
   const policy = await policyWithout(adoption);
-  const { networks } = (await collect(settings)).written.inventory;
-  const isRunning = networks.some((network) => network.name === name);
-  const saved = { ...adoption, xml: { before: former, after: xml } };
-  await stoppable(output, (tell) =>
-    giveBack(saved, { xml, isRunning, policy }, { ...portsOf(settings, name), tell }),
-  );
+  const saved = { ...adoption, xml: { before, after: kept } };
+  const now = { xml: kept, isRunning: live !== undefined, policy };
+  await stoppable(output, (tell) => giveBack(saved, now, { ...portsOf(settings, name), tell }));
   const { decision } = await collect(settings);
   return {
     network: name,
     state: "given back",
     policy: policy.after === policy.before ? null : { file: policy.file, keys: adoption.keys },
-    forward: forward ?? null,
+    forward,
     reach: Object.fromEntries(reachOf(decision, name)),
-    differences: [],
+    differences: edits,
     obstacles: [],
   };
 }
@@ -200,6 +209,12 @@ async function policyWithout({
   if (now === policy.after) return { file: policy.file, before: now, after: policy.before };
   const after = now === undefined ? undefined : removeNetworkKeys(now, network, keys);
   return { file: policy.file, before: now, after };
+}
+
+/** By which it runs; undefined where it does not. */
+function liveXml({ written, texts }: Collected, name: string): string | undefined {
+  const network = written.inventory.networks.find((candidate) => candidate.name === name);
+  return network && texts.get(network.at.file);
 }
 
 function networkOf({ written }: Collected, name: string): Network {
@@ -364,6 +379,6 @@ function verdict(state: AdoptResult["state"], network: string, differences: numb
     case "open already":
       return `${network} is an open network already: libvirt makes no rules for it`;
     case "given back":
-      return `${network} is libvirt's again, as it was before`;
+      return `${network} is libvirt's again${differences === 0 ? ", as it was before" : ""}`;
   }
 }

@@ -74,15 +74,17 @@ function obstaclesOf(input: AdoptionInput, wanted: NetworkPolicy | undefined): r
   const obstacles: (string | false)[] = [
     wanted?.mode === "open" &&
       "the policy says mode: open, so that nobody would judge its guests: take that out first",
-    kept !== undefined &&
-      startOf(kept) !== startOf(network) &&
-      `${name} was edited since it was started, and would start otherwise than it runs: restart it first, or take that back (virsh net-edit)`,
+    kept !== undefined && startOf(kept) !== startOf(network) && editedSinceStart(name),
     forwardDevices !== undefined &&
       `libvirt lets its guests out by ${forwardDevices.join(", ")} only, and the policy cannot say that`,
     special.length > 0 &&
       `the ports of ${special.join(", ")} are set up by libvirt in a way of its own, so that nobody could put them back: stop them first`,
   ];
   return obstacles.filter((obstacle) => obstacle !== false);
+}
+
+export function editedSinceStart(network: string): string {
+  return `${network} was edited since it was started, and would start otherwise than it runs: restart it first, or take that back (virsh net-edit)`;
 }
 
 /** What its next start would bring, as one text. Of a network that runs libvirt tells ports and devices that its XML need not name. */

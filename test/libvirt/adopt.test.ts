@@ -222,11 +222,25 @@ test("adopted already it says so, and stop --clean refuses to leave its guests w
   expect(refused.stderr).toContain("virtwall adopt default --undo");
 });
 
+test("an edit that waits for a restart is in the way of giving it back", async () => {
+  const { world, libvirt } = hypervisor;
+  const host = "<host ip='192.168.122.77'><hostname>later</hostname></host>";
+  const edit = (verb: string) =>
+    libvirt.virsh("net-update", "default", verb, "dns-host", host, "--config");
+  await edit("add-last");
+  const edited = await libvirt.virsh("net-dumpxml", "--inactive", "default");
+  const refused = await world.run([...program, "adopt", "default", "--undo"]);
+  expect(refused.status).toBe(1);
+  expect(refused.stdout).toContain("default was edited since it was started");
+  expect(await libvirt.virsh("net-dumpxml", "--inactive", "default")).toBe(edited);
+  await edit("delete");
+});
+
 test("given back, libvirt's XML and the policy are what they were, byte for byte, and connections go on", async () => {
   const { world, libvirt } = hypervisor;
   const slow = slowPage();
   await setTimeout(2_000);
-  expect(await adopt("default", "--undo")).toMatchObject({ state: "given back" });
+  expect(await adopt("default", "--undo")).toMatchObject({ state: "given back", differences: [] });
   expect(await slow).toBe(`ok\n${"tick\n".repeat(ticks)}`);
   expect(await libvirt.virsh("net-dumpxml", "--inactive", "default")).toBe(xmlBefore);
   expect(await readPolicy()).toBe(policy);
@@ -251,8 +265,15 @@ test("a routed network is adopted and given back with its guest as open to the o
   expect(await world.must(["iptables-save"])).not.toContain("virbr8");
   expect(await readPolicy()).toBe(`${policy}networks:\n  routed: { mode: route }\n`);
   await expectOpen();
-  expect(await adopt("routed", "--undo")).toMatchObject({ state: "given back" });
-  expect(await libvirt.virsh("net-dumpxml", "routed")).toContain("<forward mode='route'/>");
+  const host = "<host mac='52:54:00:00:00:77' ip='192.168.125.7'/>";
+  await libvirt.virsh("net-update", "routed", "add", "ip-dhcp-host", host, "--live", "--config");
+  expect(await adopt("routed", "--undo")).toMatchObject({
+    state: "given back",
+    differences: ["routed was edited since, and that stays"],
+  });
+  expect(await libvirt.virsh("net-dumpxml", "routed")).toMatch(
+    /<forward mode='route'\/>[^]*52:54:00:00:00:77/,
+  );
   expect(await readPolicy()).toBe(policy);
   await expectOpen();
 });
