@@ -81,7 +81,8 @@ function connect(
   );
 }
 
-function ip(options: readonly string[], ...commands: readonly string[]): void {
+/** Runs commands of ip(8) in one go. */
+export function ip(options: readonly string[], ...commands: readonly string[]): void {
   execFileSync("ip", [...options, "-batch", "-"], { input: `${commands.join("\n")}\n` });
 }
 

@@ -6,10 +6,9 @@ import { type BenchWorld, clearRules, distFolder, makeBenchWorld } from "./bench
 import { type Fleet, makeFleet, peers, policyText, writeInventory } from "./fleet.ts";
 import { startGate } from "./gate-program.ts";
 import { run } from "./program.ts";
-import { emptied, timed } from "./publications.ts";
 import type { BenchRow } from "./report.ts";
-import { median } from "./statistics.ts";
-import { compiledTables } from "./virtwall.ts";
+import { median, timed } from "./statistics.ts";
+import { compiledTables, emptied } from "./virtwall.ts";
 
 const rounds = 3;
 

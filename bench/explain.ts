@@ -5,9 +5,8 @@ import { type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
 import { commandOnHost } from "./cold-apply.ts";
 import { RunningDaemon } from "./daemon-program.ts";
 import { type Fleet, hostAddress, makeFleet, policyText, writeInventory } from "./fleet.ts";
-import { timed } from "./publications.ts";
 import type { BenchRow } from "./report.ts";
-import { median } from "./statistics.ts";
+import { median, timed } from "./statistics.ts";
 
 const rounds = 5;
 

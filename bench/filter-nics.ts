@@ -5,10 +5,9 @@ import { clearRules, makeBenchWorld } from "./bench-world.ts";
 import { RunningDaemon } from "./daemon-program.ts";
 import { FilterDriver, filter, libvirtRules } from "./filter-driver.ts";
 import { domainXml, type Fleet, makeFleet } from "./fleet.ts";
-import { timed } from "./publications.ts";
 import type { BenchRow } from "./report.ts";
 import { putFile } from "./scale.ts";
-import { median } from "./statistics.ts";
+import { median, timed } from "./statistics.ts";
 
 const sizes = [1, 100, 1000];
 const rounds = 10;

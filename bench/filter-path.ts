@@ -1,6 +1,5 @@
-import { execFileSync } from "node:child_process";
 import { startWorld } from "../lab/world.ts";
-import { type BenchWorld, benchTool, clearRules, makeBenchWorld } from "./bench-world.ts";
+import { type BenchWorld, benchTool, clearRules, ip, makeBenchWorld } from "./bench-world.ts";
 import { bridge, type Fleet, guestPort, makeFleet } from "./fleet.ts";
 import { FilterDriver, filter, libvirtRules } from "./filter-driver.ts";
 import { Program, run } from "./program.ts";
@@ -94,7 +93,7 @@ async function connectTimes(contenders: readonly Contender[]): Promise<number[][
     return samples;
   } finally {
     await world.close();
-    execFileSync("ip", ["netns", "del", neighbour]);
+    ip([], `netns del ${neighbour}`);
   }
 }
 
@@ -102,8 +101,6 @@ async function connectTimes(contenders: readonly Contender[]): Promise<number[][
 function addNeighbour({ guests: [first] }: Fleet, { host }: BenchWorld): void {
   if (first === undefined) throw new Error("a fleet has at least one guest");
   const { tap, mac, address } = first;
-  const ip = (options: readonly string[], ...commands: readonly string[]) =>
-    execFileSync("ip", [...options, "-batch", "-"], { input: `${commands.join("\n")}\n` });
   ip([], `netns add ${neighbour}`);
   ip(
     ["-n", host],

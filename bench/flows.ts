@@ -5,10 +5,9 @@ import { benchTool, type BenchWorld, clearRules, makeBenchWorld } from "./bench-
 import { type Fleet, hostAddress, makeFleet } from "./fleet.ts";
 import { type RunningGate, startGate } from "./gate-program.ts";
 import { run } from "./program.ts";
-import { emptied, timed } from "./publications.ts";
 import type { BenchResult, BenchRow } from "./report.ts";
-import { median } from "./statistics.ts";
-import { compiledFleet } from "./virtwall.ts";
+import { median, timed } from "./statistics.ts";
+import { compiledFleet, emptied } from "./virtwall.ts";
 
 const rounds = 3;
 /** Processes of the classic way that are really started; its time is counted up from them. */

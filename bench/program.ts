@@ -1,4 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { mustRun } from "../lab/run-program.ts";
 
 /** A program in a namespace that runs until its standard input is closed. */
 export class Program {
@@ -67,21 +68,6 @@ export class Program {
 }
 
 /** Runs a program in a namespace to its end and gives its output. */
-export async function run(
-  namespace: string,
-  argv: readonly string[],
-  input?: string,
-): Promise<string> {
-  const child = spawn("ip", ["netns", "exec", namespace, ...argv]);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(input);
-  const status = await new Promise((resolve, reject) => {
-    child.on("error", reject).on("close", resolve);
-  });
-  if (status !== 0) throw new Error(`${argv.join(" ")} ended with ${String(status)}: ${stderr}`);
-  return stdout;
+export function run(namespace: string, argv: readonly string[], input?: string): Promise<string> {
+  return mustRun(["ip", "netns", "exec", namespace, ...argv], { input });
 }

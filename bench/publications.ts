@@ -1,4 +1,3 @@
-import type { Table } from "../src/nft/ast.ts";
 import { diffTables } from "../src/nft/diff.ts";
 import { type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
 import { type Fleet, makeFleet, peers } from "./fleet.ts";
@@ -6,8 +5,8 @@ import { RunningDaemon } from "./daemon-program.ts";
 import { type RunningGate, startGate } from "./gate-program.ts";
 import { run } from "./program.ts";
 import type { BenchRow } from "./report.ts";
-import { median } from "./statistics.ts";
-import { compiledTables } from "./virtwall.ts";
+import { median, timed } from "./statistics.ts";
+import { compiledTables, emptied } from "./virtwall.ts";
 
 const rounds = 5;
 
@@ -110,15 +109,4 @@ async function throughHookScript(world: BenchWorld, fleet: Fleet, times: Times):
     run(world.host, ["bash"], peers.hookScript(fleet.publications, verb));
   times.on.push(await timed(() => hook("-I")));
   times.off.push(await timed(() => hook("-D")));
-}
-
-/** The gate has made the tables already: what is missing is what is in them. */
-export function emptied(tables: readonly Table[]): Table[] {
-  return tables.map((table) => ({ ...table, sets: [], chains: [] }));
-}
-
-export async function timed(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }

@@ -12,9 +12,8 @@ import {
   makeFleet,
 } from "./fleet.ts";
 import { run } from "./program.ts";
-import { timed } from "./publications.ts";
 import type { BenchRow } from "./report.ts";
-import { median, quantile } from "./statistics.ts";
+import { median, quantile, timed } from "./statistics.ts";
 
 const sizes = [10, 100, 1000];
 const publicationsEach = 10;

@@ -7,3 +7,10 @@ export function quantile(sample: readonly number[], share: number): number {
 export function median(sample: readonly number[]): number {
   return quantile(sample, 0.5);
 }
+
+/** How many milliseconds the work took. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}

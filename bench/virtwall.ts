@@ -24,6 +24,11 @@ export function compiledTables(
   return compiledFleet(fleet, publications).compiled.tables;
 }
 
+/** The gate has made the tables already: what is missing is what is in them. */
+export function emptied(tables: readonly Table[]): Table[] {
+  return tables.map((table) => ({ ...table, sets: [], chains: [] }));
+}
+
 /** What a fleet comes to. */
 export function compiledFleet(fleet: Fleet, publications: readonly FleetPublication[]): Desired {
   const { policy, problems } = parsePolicy([

@@ -93,8 +93,7 @@ export async function startLibvirt(world: World, options: LibvirtOptions = {}): 
     return hasAgent ? (agentImage ??= guestImage(world.folder, { hasAgent })) : image;
   };
 
-  const virsh = (...words: readonly string[]) =>
-    world.must(["virsh", "--quiet", ...words], { timeoutMs: 60_000 });
+  const virsh = (...words: readonly string[]) => world.must(["virsh", "--quiet", ...words]);
   if (options.host !== undefined) {
     const file = world.pathOf("/etc/libvirt/libvirtd.conf");
     await writeFile(file, `${await readFile(file, "utf8")}\nhost_uuid = "${options.host.uuid}"\n`);

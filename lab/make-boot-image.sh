@@ -28,22 +28,15 @@ mkdir "$scratch/kept"
 cp -a "$trixie" "$scratch/root"
 root=$scratch/root
 
-# The mounts end with the namespace, also when this is interrupted: rm must never meet the machine's /dev.
-unshare --mount --pid --fork --kill-child --propagation private sh -c '
-  set -e
-  root=$1
-  shift
-  mount -t proc proc "$root/proc"
-  mount --bind /dev "$root/dev"
-  cp /etc/resolv.conf "$root/etc/resolv.conf"
-  export DEBIAN_FRONTEND=noninteractive
-  chroot "$root" apt-get update -q
-  chroot "$root" apt-get install -y -q --no-install-recommends "$@"
-  kernel=$(chroot "$root" apt-cache depends linux-image-cloud-amd64 | sed -n "s/^ *Depends: \(linux-image-.*\)/\1/p")
-  mkdir "$root/kernel"
-  chmod 777 "$root/kernel"
-  chroot "$root" sh -c "cd /kernel && apt-get download -q $kernel"
-  chroot "$root" apt-get clean' sh "$root" $packages >&2 </dev/null || fail "apt-get failed in the new Debian 13"
+sh "$(dirname "$0")/in-debian.sh" "$root" sh -ec '
+  apt-get update -q
+  apt-get install -y -q --no-install-recommends "$@"
+  kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n "s/^ *Depends: \(linux-image-.*\)/\1/p")
+  mkdir /kernel
+  chmod 777 /kernel
+  cd /kernel
+  apt-get download -q "$kernel"
+  apt-get clean' sh $packages >&2 || fail "apt-get failed in the new Debian 13"
 mv "$root/kernel" "$scratch/new"
 
 mkdir "$scratch/own"

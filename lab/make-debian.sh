@@ -30,18 +30,10 @@ debootstrap --variant=minbase "$suite" "$scratch" "$mirror" >&2 ||
 # invoke-rc.d asks this file before it starts a service.
 printf '#!/bin/sh\nexit 101\n' >"$scratch/usr/sbin/policy-rc.d"
 chmod 755 "$scratch/usr/sbin/policy-rc.d"
-# The mounts end with the namespace, also when this is interrupted: rm must never meet the machine's /dev.
-unshare --mount --pid --fork --kill-child --propagation private sh -c '
-  set -e
-  root=$1
-  shift
-  mount -t proc proc "$root/proc"
-  mount --bind /dev "$root/dev"
-  cp /etc/resolv.conf "$root/etc/resolv.conf"
-  export DEBIAN_FRONTEND=noninteractive
-  chroot "$root" apt-get update -q
-  chroot "$root" apt-get install -y -q --no-install-recommends "$@"
-  chroot "$root" apt-get clean' sh "$scratch" "$@" >&2 </dev/null || fail "apt-get failed in the new Debian ($suite)"
+sh "$(dirname "$0")/in-debian.sh" "$scratch" sh -ec '
+  apt-get update -q
+  apt-get install -y -q --no-install-recommends "$@"
+  apt-get clean' sh "$@" >&2 || fail "apt-get failed in the new Debian ($suite)"
 # Where another run was faster, its folder stays.
 mv -T "$scratch" "$kept" 2>/dev/null || [ -d "$kept" ]
 echo "$kept"

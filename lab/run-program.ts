@@ -8,8 +8,8 @@ export interface ProgramResult {
 }
 
 export interface ProgramOptions {
-  readonly input?: string;
-  /** After this many milliseconds the program is killed and the call fails. Default 30 000. */
+  readonly input?: string | undefined;
+  /** After this many milliseconds the program is killed and the call fails. Default 120 000. */
   readonly timeoutMs?: number;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
@@ -26,7 +26,7 @@ export function runProgram(
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
   const [program = "", ...rest] = argv;
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 120_000;
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, {
       env: options.env ?? process.env,

@@ -3,13 +3,17 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 import { projectRoot } from "./project-root.ts";
-import { LabError, type ProgramOptions } from "./run-program.ts";
+import { LabError, type ProgramOptions, type ProgramResult } from "./run-program.ts";
 import type { World } from "./world.ts";
 
 /** A systemd that runs in a world. */
 export interface Systemd {
   /** Before a command that is to run where systemd is PID 1. */
   readonly inside: readonly string[];
+  /** Runs a program there to its end, in the environment that systemd was started with. */
+  run(...argv: readonly string[]): Promise<ProgramResult>;
+  /** The same, and any exit status but 0 is a {@link LabError}. Gives its standard output. */
+  must(...argv: readonly string[]): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -27,7 +31,12 @@ export async function startSystemd(world: World, options: ProgramOptions): Promi
     if (pid !== "") {
       const ask = ["systemctl", "is-active", "basic.target"];
       if ((await world.run([...inside, ...ask], options)).stdout === "active\n") {
-        return { inside, stop: () => starter.end("SIGTERM", 15_000) };
+        return {
+          inside,
+          run: (...argv) => world.run([...inside, ...argv], options),
+          must: (...argv) => world.must([...inside, ...argv], options),
+          stop: () => starter.end("SIGTERM", 15_000),
+        };
       }
     }
     if (hasEnded || Date.now() > deadline)

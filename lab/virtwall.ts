@@ -20,7 +20,7 @@ function program(): readonly string[] {
 
 /** Runs one command of virtwall in the world. */
 export function virtwall(world: World, ...words: readonly string[]): Promise<string> {
-  return world.must([...program(), ...words], { timeoutMs: 120_000 });
+  return world.must([...program(), ...words]);
 }
 
 /** Starts the daemon with all its default paths, which are the world's own; resolves once it says `ready`. */

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 
-import { runProgram } from "../world/run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 import { BridgeLinks } from "../../src/edge/host/bridge-links.ts";
 
 /** Loads a rule for real, where {@link BridgeLinks} only tries. */
@@ -22,7 +22,7 @@ test("what this kernel can do on bridges is told as it is", async () => {
 
 test("asking leaves nothing in the kernel", async () => {
   await new BridgeLinks().bridges();
-  expect(await runProgram("nft", ["list", "tables", "bridge"])).toBe("");
+  expect(await mustRun(["nft", "list", "tables", "bridge"])).toBe("");
 });
 
 test.each([
@@ -32,6 +32,6 @@ test.each([
   ["1", "1", [4, 6]],
 ])("frames cross the chains of the families that are set: %s %s", async (ipv4, ipv6, filtered) => {
   const set = (name: string, value: string) => `net.bridge.bridge-nf-call-${name}=${value}`;
-  await runProgram("sysctl", ["-q", "-w", set("iptables", ipv4), set("ip6tables", ipv6)]);
+  await mustRun(["sysctl", "-q", "-w", set("iptables", ipv4), set("ip6tables", ipv6)]);
   expect((await new BridgeLinks().bridges()).filtered).toEqual(filtered);
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { assertPrivateNamespace } from "../world/private-namespace.ts";
-import { runProgram } from "../world/run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 import type { Site } from "./daemon-program.ts";
 
 /*
@@ -70,7 +70,7 @@ export async function makeHost(site: Site): Promise<void> {
   assertPrivateNamespace();
   for (const name of ["upper", "work"]) mkdirSync(join(layer, name), { recursive: true });
   const options = `lowerdir=/etc,upperdir=${layer}/upper,workdir=${layer}/work`;
-  await runProgram("mount", ["-t", "overlay", "overlay", "-o", options, "/etc"]);
+  await mustRun(["mount", "-t", "overlay", "overlay", "-o", options, "/etc"]);
   for (const folder of [
     "/etc/libvirt/hooks",
     "/etc/systemd/system",
@@ -83,14 +83,14 @@ export async function makeHost(site: Site): Promise<void> {
   write("/etc/libvirt/network.conf", 'firewall_backend = "iptables"\n');
   await ip(links);
   await setAll(soundSettings);
-  await runProgram("iptables-restore", ["--noflush"], libvirtRules);
+  await mustRun(["iptables-restore", "--noflush"], { input: libvirtRules });
   writeInventory(site.inventory);
 }
 
 export async function unmakeHost(): Promise<void> {
   const names = ["eth0", "eth1", "virbr20", "virbr21", "br0", "vnet0", "vnet1", "vnet2"];
   await ip(names.map((name) => `link del ${name}\n`).join(""));
-  await runProgram("umount", ["/etc"]);
+  await mustRun(["umount", "/etc"]);
   rmSync(layer, { recursive: true });
 }
 
@@ -103,12 +103,12 @@ COMMIT
 `;
 
 export async function ip(lines: string): Promise<void> {
-  await runProgram("ip", ["-batch", "-"], lines);
+  await mustRun(["ip", "-batch", "-"], { input: lines });
 }
 
 export async function setAll(settings: Readonly<Record<string, string>>): Promise<void> {
   const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  await runProgram("sysctl", ["-q", "-w", ...words]);
+  await mustRun(["sysctl", "-q", "-w", ...words]);
 }
 
 /** With the folder that it needs. */

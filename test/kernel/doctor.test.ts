@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { projectRoot } from "../../lab/project-root.ts";
 import { ThisHost } from "../../src/edge/host/host-examiner.ts";
 import { kernelFeatures } from "../../src/ports/host-facts.ts";
-import { runProgram } from "../world/run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 import { buildPrograms, builtPrograms, nft, Site, type Ended } from "./daemon-program.ts";
 import {
   guestFile,
@@ -55,7 +55,7 @@ const script = `#!/bin/sh
 const dropIn = "/etc/systemd/system/virtwall.service.d/order.conf";
 let server: Server;
 
-const iptables = (...words: readonly string[]) => runProgram("iptables", ["-w", ...words]);
+const iptables = (...words: readonly string[]) => mustRun(["iptables", "-w", ...words]);
 const aside = async (...files: readonly string[]) => {
   for (const file of files) rmSync(file, { force: true });
 };
@@ -256,7 +256,7 @@ const faults: readonly Fault[] = [
     cause: () => iptables("-F", "LIBVIRT_FWI"),
     undo: async () => {
       await iptables("-D", "FORWARD", "-j", "LIBVIRT_FWI");
-      await runProgram("iptables-restore", ["--noflush"], libvirtRules);
+      await mustRun(["iptables-restore", "--noflush"], { input: libvirtRules });
       site.run(["apply"]);
     },
   },
@@ -319,7 +319,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   rmSync("/run/systemd", { recursive: true, force: true });
-  await runProgram("iptables", ["-P", "INPUT", "ACCEPT"]);
+  await mustRun(["iptables", "-P", "INPUT", "ACCEPT"]);
   await site.close();
   await unmakeHost();
 });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { runProgram } from "../world/run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 import { buildPrograms, nft, Site } from "./daemon-program.ts";
 
 let site: Site;
@@ -17,9 +17,9 @@ beforeEach(async () => {
     `addr add 10.77.${String(index)}.1/24 dev ${name}`,
   ]);
   commands.push("route add default via 10.77.0.9");
-  await runProgram("ip", ["-batch", "-"], commands.join("\n"));
+  await mustRun(["ip", "-batch", "-"], { input: commands.join("\n") });
   const settings = ["ip_forward=1", "conf.all.rp_filter=0", "conf.front.rp_filter=0"];
-  await runProgram("sysctl", ["-q", "-w", ...settings.map((each) => `net.ipv4.${each}`)]);
+  await mustRun(["sysctl", "-q", "-w", ...settings.map((each) => `net.ipv4.${each}`)]);
   nft("add table inet admin");
   nft("add chain inet admin forward { type filter hook forward priority 0; policy accept; }");
   nft("add rule inet admin forward tcp dport 22 drop");
@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   nft("delete table inet admin");
-  await runProgram("ip", ["-batch", "-"], "link del front\nlink del back\n");
+  await mustRun(["ip", "-batch", "-"], { input: "link del front\nlink del back\n" });
   await site.close();
 });
 
@@ -106,9 +106,9 @@ test("explain reads what iptables says of its rules, nft's and legacy ones", asy
   const ask = () => site.run(["explain", "tcp", "10.77.0.7", "10.77.1.7:80"]).stdout;
   const rule = ["FORWARD", "-p", "tcp", "-m", "multiport", "--dports", "80,443", "-j", "DROP"];
   for (const program of ["iptables-nft", "iptables-legacy"]) {
-    await runProgram(program, ["-A", ...rule]);
+    await mustRun([program, "-A", ...rule]);
     expect(ask()).toContain("FORWARD (iptables): -p tcp -m multiport --dports 80,443 -j DROP\n");
-    await runProgram(program, ["-D", ...rule]);
+    await mustRun([program, "-D", ...rule]);
   }
   expect(ask()).toContain(": delivered");
 });
@@ -122,7 +122,7 @@ const bindQueue = `socket(my $s, 16, 3, 12) or die $!;
   print "bound\\n"; $| = 1; sleep 600`;
 
 test("explain knows what becomes of packets for a program that is not there, and that another decides", async () => {
-  await runProgram("iptables-nft", ["-A", "FORWARD", "-j", "NFQUEUE", "--queue-num", "7"]);
+  await mustRun(["iptables-nft", "-A", "FORWARD", "-j", "NFQUEUE", "--queue-num", "7"]);
   try {
     expect(ask()).toContain(
       ": dropped, no program takes what comes to queue 7\n  because of rule 1",
@@ -138,7 +138,7 @@ test("explain knows what becomes of packets for a program that is not there, and
       program.kill();
     }
   } finally {
-    await runProgram("iptables-nft", ["-F", "FORWARD"]);
+    await mustRun(["iptables-nft", "-F", "FORWARD"]);
   }
 });
 
@@ -161,7 +161,7 @@ test("explain takes an hour for the kernel's, whatever zone it is asked in", () 
 
 test("explain gives to a proxy's program what is for anybody, if that listens", async () => {
   const rule = ["-p", "tcp", "-j", "TPROXY", "--on-port", "5000"];
-  await runProgram("iptables-nft", ["-t", "mangle", "-A", "PREROUTING", ...rule]);
+  await mustRun(["iptables-nft", "-t", "mangle", "-A", "PREROUTING", ...rule]);
   const server = createServer();
   try {
     expect(ask()).toContain(": dropped\n  because of rule 1 of ip mangle PREROUTING");
@@ -171,6 +171,6 @@ test("explain gives to a proxy's program what is for anybody, if that listens", 
     );
   } finally {
     server.close();
-    await runProgram("iptables-nft", ["-t", "mangle", "-F", "PREROUTING"]);
+    await mustRun(["iptables-nft", "-t", "mangle", "-F", "PREROUTING"]);
   }
 });

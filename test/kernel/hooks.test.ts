@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { runProgram, type ProgramResult } from "../../lab/run-program.ts";
 import { buildPrograms, holds, nft, Site, until, type RunningDaemon } from "./daemon-program.ts";
 
 const policy = `networks:
@@ -39,10 +39,7 @@ function xmlOf(name: string): string {
   </devices></domain>`;
 }
 
-interface Ended {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+interface Ended extends ProgramResult {
   readonly tookMs: number;
 }
 
@@ -54,15 +51,9 @@ async function hook(
   const began = performance.now();
   const words = [guest, operation, "begin", "-"];
   const env = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root" };
-  const child = spawn(join(hooks, `${driver}.d/virtwall`), words, { env });
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(xml);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (text) => (stdout += String(text)));
-  child.stderr.on("data", (text) => (stderr += String(text)));
-  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { status, stdout, stderr, tookMs: performance.now() - began };
+  const argv = [join(hooks, `${driver}.d/virtwall`), ...words];
+  const ended = await runProgram(argv, { env, input: xml });
+  return { ...ended, tookMs: performance.now() - began };
 }
 
 /** To be asked for until it is short enough: a busy machine makes a hook take longer, and nothing makes it shorter than its patience. */

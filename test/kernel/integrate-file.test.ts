@@ -19,7 +19,7 @@ import { RulesetFileError } from "../../src/ports/ruleset-file.ts";
 import { integrateFile, type IntegrationRequest } from "../../src/reconcile/integrate.ts";
 import { planPassRules } from "../../src/reconcile/pass-rules.ts";
 import { assertPrivateNamespace } from "../world/private-namespace.ts";
-import { runProgram } from "../world/run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 import { rulesetFiles } from "./foreign-rulesets.ts";
 
 const mark = 0x10000000;
@@ -44,8 +44,8 @@ let file: string;
 
 const run = (mode: IntegrationRequest["mode"], path = file) =>
   integrateFile({ file: path, mark, mode }, new LocalRulesetFiles());
-const load = () => runProgram("nft", ["-f", file]);
-const flush = () => runProgram("nft", ["flush", "ruleset"]);
+const load = () => mustRun(["nft", "-f", file]);
+const flush = () => mustRun(["nft", "flush", "ruleset"]);
 
 beforeAll(async () => {
   assertPrivateNamespace();
@@ -66,7 +66,7 @@ async function passRulesAreMissing(): Promise<boolean> {
 /** What diff(1) makes of the file against an earlier text. */
 async function diffOf(text: string): Promise<string> {
   const args = ["-u", "--label", file, "--label", file, "-", file];
-  return runProgram("sh", ["-c", 'diff "$@" || [ $? = 1 ]', "sh", ...args], text);
+  return mustRun(["sh", "-c", 'diff "$@" || [ $? = 1 ]', "sh", ...args], { input: text });
 }
 
 describe.each(Object.entries(rulesetFiles))("the file in the style of %s", (name, text) => {
@@ -76,7 +76,7 @@ describe.each(Object.entries(rulesetFiles))("the file in the style of %s", (name
   test("is integrated, brings its pass rules when it loads, and is restored byte for byte", async () => {
     await writeFile(file, text);
     await load();
-    const before = await runProgram("nft", ["list", "ruleset"]);
+    const before = await mustRun(["nft", "list", "ruleset"]);
     expect(await passRulesAreMissing()).toBe(isNeeded);
 
     const result = await run("write");
@@ -85,7 +85,7 @@ describe.each(Object.entries(rulesetFiles))("the file in the style of %s", (name
     expect(result.diff).toBe(await diffOf(text));
     await load();
     expect(await passRulesAreMissing()).toBe(false);
-    const lines = (await runProgram("nft", ["list", "ruleset"])).split("\n");
+    const lines = (await mustRun(["nft", "list", "ruleset"])).split("\n");
     const ours = lines.filter((line) => line.endsWith('accept comment "virtwall"'));
     expect(ours).toHaveLength(expected.split("added").length - 1);
 
@@ -96,7 +96,7 @@ describe.each(Object.entries(rulesetFiles))("the file in the style of %s", (name
     expect(await readFile(file, "utf8")).toBe(text);
     expect(await readdir(folder)).toEqual(["nftables.conf"]);
     await load();
-    expect(await runProgram("nft", ["list", "ruleset"])).toBe(before);
+    expect(await mustRun(["nft", "list", "ruleset"])).toBe(before);
     await flush();
   });
 });

@@ -8,7 +8,7 @@ import { FakeXtables } from "../../src/ports/xtables.fake.ts";
 import { PassRuleKeeper } from "../../src/reconcile/pass-rules-keeper.ts";
 import { Agent } from "../world/agent.ts";
 import { assertPrivateNamespace } from "../world/private-namespace.ts";
-import { runProgram } from "../world/run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 import { libvirtIptables, libvirtNftables, rulesetFiles } from "./foreign-rulesets.ts";
 
 /*
@@ -39,8 +39,8 @@ let guest: Agent;
 let world: Agent;
 let keeper: PassRuleKeeper;
 
-const nft = (script: string) => runProgram("nft", ["-f", "-"], script);
-const listing = () => runProgram("nft", ["-s", "list", "ruleset"]);
+const nft = (script: string) => mustRun(["nft", "-f", "-"], { input: script });
+const listing = () => mustRun(["nft", "-s", "list", "ruleset"]);
 const keep = () => keeper.keep(settings);
 
 async function passRuleCount(): Promise<number> {
@@ -79,8 +79,8 @@ beforeAll(async () => {
     "-n pass-world addr add 198.51.100.50/24 dev wan0",
     "-n pass-world route add 10.20.0.0/24 via 198.51.100.1",
   ];
-  for (const link of links) await runProgram("ip", link.split(" "));
-  await runProgram("sysctl", ["-qw", "net.ipv4.ip_forward=1"]);
+  for (const link of links) await mustRun(["ip", ...link.split(" ")]);
+  await mustRun(["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
   guest = new Agent("guest", "pass-guest");
   world = new Agent("world", "pass-world");
   await Promise.all(
@@ -94,11 +94,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([guest.close(), world.close()]);
   for (const link of ["netns del pass-guest", "netns del pass-world", "link del virbr20"]) {
-    await runProgram("ip", link.split(" "));
+    await mustRun(["ip", ...link.split(" ")]);
   }
 });
 beforeEach(async () => {
-  await runProgram("nft", ["flush", "ruleset"]);
+  await mustRun(["nft", "flush", "ruleset"]);
   await nft(ownTable);
   keeper = new PassRuleKeeper({
     kernel: new NftKernel("a test needs no owner"),
@@ -106,7 +106,7 @@ beforeEach(async () => {
     firewalld: new FakeFirewalld(),
   });
 });
-afterEach(() => runProgram("nft", ["flush", "ruleset"]));
+afterEach(() => mustRun(["nft", "flush", "ruleset"]));
 
 test("looking at a host without a firewall changes nothing", async () => {
   const before = await listing();
@@ -186,7 +186,7 @@ insert rule inet filter output ${pass("0x00000001")}
     const { report, isChanged } = await keeper.keep({ ...settings, integration: "print" });
     expect(isChanged).toBe(false);
     expect(await passRuleCount()).toBe(0);
-    for (const { line = "" } of report) if (line !== "") await runProgram("sh", ["-c", line]);
+    for (const { line = "" } of report) if (line !== "") await mustRun(["sh", "-c", line]);
     expect(await passRuleCount()).toBe(2);
     expect((await keep()).isChanged).toBe(false);
     expect((await keeper.keep({ ...settings, integration: "off" })).report).toEqual([]);
@@ -217,12 +217,10 @@ test("libvirt's nftables backend no longer rejects new connections to a guest", 
 
 describe("iptables", () => {
   const save = async () =>
-    (await runProgram("iptables-save", []))
-      .replaceAll(/^#.*\n/gm, "")
-      .replaceAll(/\[\d+:\d+\]/g, "");
+    (await mustRun(["iptables-save"])).replaceAll(/^#.*\n/gm, "").replaceAll(/\[\d+:\d+\]/g, "");
 
   test("with libvirt's chains and policy DROP is changed by iptables, which still lists its rules", async () => {
-    await runProgram("iptables-restore", [], libvirtIptables);
+    await mustRun(["iptables-restore"], { input: libvirtIptables });
     const before = await save();
     expect(await reached()).toBe("yes yes no no");
     const { report, failures } = await keep();
@@ -234,11 +232,11 @@ describe("iptables", () => {
     ]);
     expect(await reached()).toBe("yes yes yes yes");
     expect((await keep()).isChanged).toBe(false);
-    const rules = await runProgram("iptables", ["-S", "FORWARD"]);
+    const rules = await mustRun(["iptables", "-S", "FORWARD"]);
     expect(rules.split("\n")[1]).toBe(
       "-A FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment virtwall -j ACCEPT",
     );
-    expect(await runProgram("iptables", ["-L", "-n"])).toContain("LIBVIRT_FWI");
+    expect(await mustRun(["iptables", "-L", "-n"])).toContain("LIBVIRT_FWI");
     await keeper.remove();
     expect(await save()).toBe(before);
   });
@@ -246,11 +244,9 @@ describe("iptables", () => {
   test("does with a listing what the fake does with it", async () => {
     const copy =
       "-A FORWARD -m comment --comment virtwall -m mark --mark 0x1/0x1 -j ACCEPT\n-A FORWARD -j DROP";
-    await runProgram(
-      "iptables-restore",
-      [],
-      libvirtIptables.replace("-A FORWARD -j LIBVIRT_FWX", `${copy}\n$&`),
-    );
+    await mustRun(["iptables-restore"], {
+      input: libvirtIptables.replace("-A FORWARD -j LIBVIRT_FWX", `${copy}\n$&`),
+    });
     const fake = new FakeXtables();
     fake.listings.set("iptables", await save());
     const real = new XtablesPrograms();
@@ -266,20 +262,20 @@ describe("iptables", () => {
   });
 
   test("gets the rule back at the head when another rule was put ahead of it", async () => {
-    await runProgram("iptables-restore", [], libvirtIptables);
+    await mustRun(["iptables-restore"], { input: libvirtIptables });
     await keep();
-    await runProgram("iptables", ["-I", "FORWARD", "-j", "DROP"]);
-    await runProgram("iptables", ["-I", "INPUT", "-j", "LOG"]);
+    await mustRun(["iptables", "-I", "FORWARD", "-j", "DROP"]);
+    await mustRun(["iptables", "-I", "INPUT", "-j", "LOG"]);
     expect((await keep()).isChanged).toBe(true);
     expect(await reached()).toBe("yes yes yes yes");
     expect((await save()).split("--comment virtwall").length - 1).toBe(2);
   });
 
   test("keeps libvirt's guest filters ahead of the rule", async () => {
-    await runProgram("iptables-restore", [], libvirtIptables);
-    await runProgram("iptables", ["-N", "libvirt-in"]);
-    await runProgram("iptables", ["-I", "FORWARD", "-j", "libvirt-in"]);
-    await runProgram("iptables", ["-A", "libvirt-in", "-p", "udp", "-j", "DROP"]);
+    await mustRun(["iptables-restore"], { input: libvirtIptables });
+    await mustRun(["iptables", "-N", "libvirt-in"]);
+    await mustRun(["iptables", "-I", "FORWARD", "-j", "libvirt-in"]);
+    await mustRun(["iptables", "-A", "libvirt-in", "-p", "udp", "-j", "DROP"]);
     expect((await keep()).isChanged).toBe(true);
     expect((await keep()).isChanged).toBe(false);
     expect(await reached()).toBe("no yes yes yes");
@@ -295,7 +291,7 @@ describe("iptables", () => {
   });
 
   test("of the legacy variant is changed where it has tables, and only there", async () => {
-    await runProgram("iptables-legacy", ["-P", "FORWARD", "DROP"]);
+    await mustRun(["iptables-legacy", "-P", "FORWARD", "DROP"]);
     try {
       expect(await reached()).toBe("no no yes no");
       const { report } = await keep();
@@ -307,7 +303,7 @@ describe("iptables", () => {
       await keeper.remove();
       expect(await reached()).toBe("no no yes no");
     } finally {
-      await runProgram("iptables-legacy", ["-P", "FORWARD", "ACCEPT"]);
+      await mustRun(["iptables-legacy", "-P", "FORWARD", "ACCEPT"]);
     }
     expect(await listing()).not.toContain("table ip filter");
   });

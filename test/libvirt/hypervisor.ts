@@ -47,8 +47,9 @@ export const served = {
 } as const satisfies StreamPlan;
 
 /** With one guest, web1, whose page and whose echo are published. */
-export function startServing(): Promise<Hypervisor> {
+export function startServing(wish: Pick<HypervisorWish, "root"> = {}): Promise<Hypervisor> {
   return startHypervisor({
+    ...wish,
     guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
     policy: `guests:
   web1:

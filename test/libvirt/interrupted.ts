@@ -21,5 +21,5 @@ exec virsh "$@"
 `;
   await writeFile(world.pathOf(`${folder}/virsh`), script, { mode: 0o755 });
   const path = `${folder}:${process.env["PATH"] ?? ""}`;
-  return world.run(command, { env: { ...process.env, PATH: path }, timeoutMs: 120_000 });
+  return world.run(command, { env: { ...process.env, PATH: path } });
 }

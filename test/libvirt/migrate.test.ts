@@ -76,10 +76,7 @@ async function killedAtTheRules(): Promise<void> {
   await writeFile(world.pathOf(`${folder}/iptables-restore`), script, { mode: 0o755 });
   const env = { ...process.env, PATH: `${folder}:${process.env["PATH"] ?? ""}` };
   const bin = join(projectRoot(), "bin", "virtwall");
-  await world.run([process.execPath, bin, "migrate", "--to", "nftables"], {
-    env,
-    timeoutMs: 120_000,
-  });
+  await world.run([process.execPath, bin, "migrate", "--to", "nftables"], { env });
   await access(world.pathOf(`${folder}/told`));
 }
 

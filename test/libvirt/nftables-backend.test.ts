@@ -6,26 +6,17 @@ import { fetchPage } from "../../lab/fetch-page.ts";
 import { projectRoot } from "../../lab/project-root.ts";
 import { startStream } from "../../lab/stream/start-stream.ts";
 import { trixieRoot } from "../../lab/trixie.ts";
-import { asClient, client, uplink } from "../../lab/uplink.ts";
-import { startHypervisor, type Hypervisor } from "./hypervisor.ts";
+import { asClient, client } from "../../lab/uplink.ts";
+import { served, startServing, type Hypervisor } from "./hypervisor.ts";
 import { expectWholeIsolation } from "./whole-isolation.ts";
 
-const publicPage = `http://${uplink.address}:8080/`;
+const publicPage = `http://${served.address}:${served.httpPort}/`;
 
 let hypervisor: Hypervisor;
 
 // Debian 13: libvirt 11.3 rejects new connections in its own `libvirt_network` tables, nft is 1.1.3.
 beforeAll(async () => {
-  hypervisor = await startHypervisor({
-    root: await trixieRoot(),
-    guests: [{ name: "web1", mac: "52:54:00:00:00:01" }],
-    policy: `guests:
-  web1:
-    publish:
-      - address: ${uplink.address}
-        ports: [tcp/8080:80, udp/7007:7]
-`,
-  });
+  hypervisor = await startServing({ root: await trixieRoot() });
 }, 900_000);
 
 afterAll(async () => {
@@ -99,15 +90,7 @@ test("after a flush that libvirt does not survive, and its restarts, nobody gets
 test("restarts of the host firewall cost no packet, though they take libvirt's tables along", async () => {
   await hypervisor.virtwall("integrate", "--file", hypervisor.firewall.file);
   await hypervisor.firewall.restart();
-  const stream = await startStream(hypervisor.world, {
-    address: uplink.address,
-    httpPort: 8080,
-    udpPort: 7007,
-    page: "I am web1",
-    datagramsPerSecond: 500,
-    datagramsPerFlow: 50,
-    connectionsPerSecond: 10,
-  });
+  const stream = await startStream(hypervisor.world, served);
   for (let done = 0; done < 20; done += 1) {
     await hypervisor.firewall.restart();
     await setTimeout(50);

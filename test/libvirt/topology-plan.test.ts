@@ -195,7 +195,7 @@ describe.each(managers)("the plan for a host whose links $kind makes", (manager)
     } else if (step !== "virtwall topology check") {
       const hand = [...manager.byHand, ...everywhere].find(([pattern]) => pattern.test(step));
       const command = hand === undefined ? step : step.replace(...hand);
-      await world.must(["sh", "-ec", command], { timeoutMs: 120_000 });
+      await world.must(["sh", "-ec", command]);
     }
   }
 

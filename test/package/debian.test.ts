@@ -39,8 +39,8 @@ describe.each([
   let before: string;
   let daemon: Running | undefined;
 
-  const run = (...argv: readonly string[]) => world.run(argv, { env, timeoutMs: 120_000 });
-  const must = (...argv: readonly string[]) => world.must(argv, { env, timeoutMs: 120_000 });
+  const run = (...argv: readonly string[]) => world.run(argv, { env });
+  const must = (...argv: readonly string[]) => world.must(argv, { env });
   const fileOf = (name: string, version: string) =>
     must("sh", "-c", `echo ${world.folder}/${name}_${version}_*.deb`).then((text) => text.trim());
   const apt = async (...words: readonly string[]) =>

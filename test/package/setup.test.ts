@@ -25,10 +25,8 @@ let packages: string;
 let world: World;
 let systemd: Systemd;
 
-const run = (...argv: readonly string[]) =>
-  world.run([...systemd.inside, ...argv], { env, timeoutMs: 120_000 });
-const must = (...argv: readonly string[]) =>
-  world.must([...systemd.inside, ...argv], { env, timeoutMs: 120_000 });
+const run: Systemd["run"] = (...argv) => systemd.run(...argv);
+const must: Systemd["must"] = (...argv) => systemd.must(...argv);
 const policy = () => must("cat", "/etc/virtwall/policy.yaml");
 
 // A Debian 13 with libvirt's own units, and our packages beside it. There is no Node in it but ours.

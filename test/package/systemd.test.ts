@@ -15,10 +15,8 @@ let packages: string;
 let world: World;
 let systemd: Systemd;
 
-const run = (...argv: readonly string[]) =>
-  world.run([...systemd.inside, ...argv], { env, timeoutMs: 120_000 });
-const must = (...argv: readonly string[]) =>
-  world.must([...systemd.inside, ...argv], { env, timeoutMs: 120_000 });
+const run: Systemd["run"] = (...argv) => systemd.run(...argv);
+const must: Systemd["must"] = (...argv) => systemd.must(...argv);
 const install = (version: string) => must("sh", "-c", `dpkg -i /srv/virtwall_${version}_*.deb`);
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import { formatPrefix, parseAddress, prefixOf } from "../../src/base/address.ts";
 import { Agent } from "./agent.ts";
 import { assertPrivateNamespace } from "./private-namespace.ts";
-import { runProgram } from "./run-program.ts";
+import { mustRun } from "../../lab/run-program.ts";
 
 /*
  * A hypervisor with guests and the world outside, each a network namespace of its own:
@@ -115,7 +115,9 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
     const lines = allTaps.map(
       (tap) => `link set dev ${tap} hairpin ${taps.includes(tap) ? "on" : "off"}`,
     );
-    await runProgram("bridge", ["-n", hostNamespace, "-batch", "-"], `${lines.join("\n")}\n`);
+    await mustRun(["bridge", "-n", hostNamespace, "-batch", "-"], {
+      input: `${lines.join("\n")}\n`,
+    });
   };
   try {
     await Promise.all([...agents.values()].map((agent) => quieten(agent)));
@@ -137,10 +139,8 @@ export async function createWorld(spec: WorldSpec): Promise<World> {
       if (agent === undefined) throw new Error(`this world has no ${label}`);
       return agent;
     },
-    inside: (label, command, input) =>
-      runProgram("ip", ["netns", "exec", `${tag}-${label}`, ...command], input),
-    onHost: (command, input) =>
-      runProgram("ip", ["netns", "exec", hostNamespace, ...command], input),
+    inside: (label, command, input) => runIn(`${tag}-${label}`, command, input),
+    onHost: (command, input) => runIn(hostNamespace, command, input),
   };
 }
 
@@ -283,5 +283,9 @@ function guestCommands(spec: WorldSpec, guest: GuestSpec): string[] {
 }
 
 async function batch(options: readonly string[], commands: readonly string[]): Promise<void> {
-  await runProgram("ip", [...options, "-batch", "-"], `${commands.join("\n")}\n`);
+  await mustRun(["ip", ...options, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+}
+
+function runIn(namespace: string, command: readonly string[], input?: string): Promise<string> {
+  return mustRun(["ip", "netns", "exec", namespace, ...command], { input });
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { runProgram } from "../../world/run-program.ts";
+import { mustRun } from "../../../lab/run-program.ts";
 import { readTrace, type Trace } from "./trace.ts";
 
 /** What the kernel did with one packet. */
@@ -65,7 +65,7 @@ export class TracedHost {
   /** Runs a program in the host's namespace. */
   run([command = "", ...args]: readonly string[], input = ""): Promise<string> {
     const namespace = `--net=/proc/${String(this.#child.pid)}/ns/net`;
-    return runProgram("nsenter", [namespace, command, ...args], input);
+    return mustRun(["nsenter", namespace, command, ...args], { input });
   }
 
   /** Sends a frame into a tap, or an IP packet from the host itself, and tells what came of it. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { trixieRoot } from "../../../lab/trixie.ts";
 import { assertPrivateNamespace } from "../private-namespace.ts";
-import { runProgram } from "../run-program.ts";
+import { mustRun } from "../../../lab/run-program.ts";
 
 /**
  * Debian 13 with other programs' firewalls, to be run on the host of a world. What they write goes into a layer of its own that ends
@@ -39,13 +39,13 @@ export class ForeignRoot {
       ["-t", "cgroup2", "cgroup2", join(folder, "sys/fs/cgroup")],
       ["-t", "tmpfs", "tmpfs", join(folder, "run")],
     ];
-    for (const words of mounts) await runProgram("mount", words);
+    for (const words of mounts) await mustRun(["mount", ...words]);
     return new ForeignRoot(folder, namespace);
   }
 
   /** Runs a program to its end and gives its output; throws with its own words when it fails. */
   run(...argv: readonly string[]): Promise<string> {
-    return runProgram("ip", ["netns", "exec", this.#namespace, "chroot", this.folder, ...argv]);
+    return mustRun(["ip", "netns", "exec", this.#namespace, "chroot", this.folder, ...argv]);
   }
 
   /** Resolves once a started program has said these words to its standard error. */
@@ -76,7 +76,7 @@ export class ForeignRoot {
   /** Ends what was started; the mounts end with the namespace. */
   async close(): Promise<void> {
     for (const child of this.#started) await endChild(child);
-    await runProgram("umount", ["--recursive", "--lazy", this.folder]);
+    await mustRun(["umount", "--recursive", "--lazy", this.folder]);
   }
 }
 
