@@ -192,6 +192,28 @@ describe("a guest", () => {
     expect(left()).toEqual([own]);
   });
 
+  it("whose nic is moved to another network takes all its flows along, to whatever that lets out", async () => {
+    const moved = (numbers: Partial<Inventory>) => [guest(1, "inner"), ...(numbers.guests ?? [])];
+    const there = desired(modes, { guests: moved(without(1)) });
+    await change(withGuests(""), there, [own, neighbour]);
+    expect(left()).toEqual([neighbour]);
+  });
+
+  it("that has the same MAC address in two networks keeps its flows in both", async () => {
+    const [front, inner] = [guest(1, "front"), guest(1, "inner")];
+    const twice = { ...front, nics: [...front.nics, ...inner.nics] };
+    const here = (changes: Partial<Inventory>) =>
+      desired(modes, { guests: [twice, ...(changes.guests ?? [])] });
+    await change(here(without(1)), here(without(1, 2)), [own, neighbour]);
+    expect(left()).toEqual([own]);
+  });
+
+  it("whose network is away for a moment keeps its flows", async () => {
+    const networks = (everybody.networks ?? []).filter(({ name }) => name !== "front");
+    await change(withGuests(""), desired("{}", { networks }), [own]);
+    expect(left()).toEqual([own]);
+  });
+
   it("that starts, even in groups, can have begun nothing: no flows are listed", async () => {
     const text = `${modes}groups: { g: { egress: [{ deny: any }] } }\nguests: { g1: { groups: [g] } }\n`;
     await change(desired(text, without(1)), desired(text), [web, own, neighbour]);

@@ -206,16 +206,22 @@ function reasonOfPublications(
   };
 }
 
-/** Addresses of guests and nics that run no more, where it is us who judge. A bridged guest may have moved to another host. */
+/**
+ * Addresses of guests and nics that run no more on that bridge, where it is us who judge. A bridged guest may have moved to another host. A
+ * nic of which no bridge is known waits for its network.
+ */
 function goneAddresses(before: Intent, after: Intent): readonly Address[] {
-  const present = new Set(after.nics.map(identityOf));
+  // One guest may have the same MAC address on several bridges.
+  const present = new Set(after.nics.map((nic) => `${identityOf(nic)} ${nic.bridge ?? ""}`));
+  const isPresent = (nic: NicIntent) =>
+    [nic.bridge, ""].some((bridge) => present.has(`${identityOf(nic)} ${bridge ?? ""}`));
   const judged = new Set(
     before.networks
       .filter(({ mode }) => mode !== "open" && mode !== "bridge")
       .map(({ bridge }) => bridge),
   );
   return before.nics
-    .filter((nic) => !present.has(identityOf(nic)) && nic.bridge && judged.has(nic.bridge))
+    .filter((nic) => !isPresent(nic) && nic.bridge && judged.has(nic.bridge))
     .flatMap(({ addresses }) => addresses.map(({ address }) => address));
 }
 
