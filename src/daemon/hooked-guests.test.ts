@@ -44,6 +44,17 @@ test("a guest of a new name with the UUID of another replaces it", () => {
   expect(hooked.applyTo([listed(web1)]).map(({ text }) => text)).toEqual([xmlOf(renamed)]);
 });
 
+test("what was heard is the same text each time, and libvirt's own where that says the same", () => {
+  const hooked = new HookedGuests();
+  const listing = [listed(web1), listed(web2)];
+  hooked.hear(web1, xmlOf(web1));
+  hooked.hear(web2, xmlOf(web2, "<!-- taps -->"));
+  const [first, second] = hooked.applyTo(listing);
+  expect(first).toBe(listing[0]);
+  hooked.hear({ name: "web3", uuid: "" }, undefined);
+  expect(hooked.applyTo(listing)[1]).toBe(second);
+});
+
 test("the same again counts once, and the last word counts", () => {
   const hooked = new HookedGuests();
   hooked.hear(web1, xmlOf(web1));

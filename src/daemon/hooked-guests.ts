@@ -1,3 +1,4 @@
+import { remembered, rememberedWhile } from "../base/remembered.ts";
 import { libvirtFile, type SourceText } from "../model/source-text.ts";
 import { parseGuestXml } from "../parse/guest-xml.ts";
 
@@ -8,6 +9,7 @@ export interface GuestIdentity {
 }
 
 interface Heard extends GuestIdentity {
+  readonly keys: readonly string[];
   /** Undefined: the guest is gone. */
   readonly text: string | undefined;
   /** On the clock of `performance.now`. */
@@ -36,8 +38,9 @@ export class HookedGuests {
   /** The guest's live XML, or that it is gone. */
   hear(guest: GuestIdentity, text: string | undefined): void {
     const { name, uuid } = guest;
-    const others = this.#heard.filter((heard) => !isSame(heard, guest));
-    this.#heard = [...others, { name, uuid, text, at: performance.now() }];
+    const keys = keysOf(guest);
+    const others = this.#heard.filter((heard) => !heard.keys.some((key) => keys.includes(key)));
+    this.#heard = [...others, { name, uuid, keys, text, at: performance.now() }];
   }
 
   /**
@@ -47,13 +50,13 @@ export class HookedGuests {
    */
   settle(listed: readonly SourceText[], began: number): boolean {
     if (this.#heard.length === 0) return false;
-    const identities = listed.map(identityOf);
+    const listedKeys = new Set(listed.flatMap(keysIn));
     const kept = this.#heard.filter(
-      ({ at, text, ...guest }) =>
+      ({ at, text, keys }) =>
         at >= began ||
         (text !== undefined &&
           began - at <= this.#lifetimeMs &&
-          !identities.some((other) => isSame(guest, other))),
+          !keys.some((key) => listedKeys.has(key))),
     );
     const isChanged = kept.length !== this.#heard.length;
     this.#heard = kept;
@@ -63,22 +66,39 @@ export class HookedGuests {
   /** The listing with what was heard in the place of what it says of the same guests. */
   applyTo(listed: readonly SourceText[]): readonly SourceText[] {
     if (this.#heard.length === 0) return listed;
-    const guests = listed.map((source) => ({ source, ...identityOf(source) }));
-    const others = guests.filter((guest) => !this.#heard.some((heard) => isSame(heard, guest)));
+    const heardKeys = new Set(this.#heard.flatMap(({ keys }) => keys));
+    const others = listed.filter((source) => !keysIn(source).some((key) => heardKeys.has(key)));
+    const sources = new Map(
+      listed.flatMap((source) => keysIn(source).map((key) => [key, source] as const)),
+    );
     const present = this.#heard.flatMap((heard) => {
-      if (heard.text === undefined) return [];
-      // Under the name of the text that it replaces, so that a mistake in it leaves what that text said in force.
-      const before = guests.find((guest) => isSame(guest, heard));
-      return { file: before?.source.file ?? libvirtFile("guest", heard), text: heard.text };
+      const [replaced] = heard.keys.flatMap((key) => sources.get(key) ?? []);
+      return sourceOf(heard, replaced) ?? [];
     });
-    return [...others.map(({ source }) => source), ...present];
+    return [...others, ...present];
   }
 }
 
+/**
+ * Under the name of the text that it replaces, so that a mistake in it leaves what that text said in force. The same object each time: what
+ * follows from it is remembered by that, and a libvirt that restarts speaks of all its guests.
+ */
+const sourceOf = rememberedWhile(
+  (_heard: Heard, replaced: SourceText | undefined) => [replaced],
+  (heard, replaced): SourceText | undefined => {
+    const { text } = heard;
+    if (text === undefined) return undefined;
+    if (text === replaced?.text) return replaced;
+    return { file: replaced?.file ?? libvirtFile("guest", heard), text };
+  },
+);
+
 /** As the inventory sees it: neither may occur twice. */
-function isSame(a: GuestIdentity, b: GuestIdentity): boolean {
-  return a.name === b.name || (a.uuid !== "" && a.uuid === b.uuid);
+function keysOf({ name, uuid }: GuestIdentity): readonly string[] {
+  return [`name ${name}`, ...(uuid === "" ? [] : [`uuid ${uuid}`])];
 }
+
+const keysIn = remembered((source: SourceText) => keysOf(identityOf(source)));
 
 /** libvirt writes both first, so that nothing that a guest's owner chose can stand before them. */
 const headPattern =
