@@ -28,6 +28,7 @@ export function configure(command: Command, output: Output): Command {
   command
     .exitOverride()
     .showSuggestionAfterError()
+    .showHelpAfterError(`(see ${pathOf(command)} --help)`)
     .configureHelp({ helpWidth: 80, groupItems: globalOptionsLast, subcommandTerm })
     .configureOutput({
       writeOut: (text) => output.out(text),
@@ -35,6 +36,12 @@ export function configure(command: Command, output: Output): Command {
     });
   for (const option of globalOptions()) command.addOption(option);
   return command;
+}
+
+/** As it is typed: `virtwall publish add`. */
+function pathOf(command: Command): string {
+  const { parent } = command;
+  return parent === null ? command.name() : `${pathOf(parent)} ${command.name()}`;
 }
 
 function globalOptionsLast<Item extends Command | Option>(

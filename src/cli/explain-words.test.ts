@@ -43,6 +43,7 @@ describe("a question in words", () => {
     ["sctp", "host", "world:80", "sctp is no protocol; say tcp, udp, icmp"],
     ["tcp", "host", "10.0.0.1", "10.0.0.1 has no port; say 10.0.0.1:80"],
     ["tcp", "host", "fd00::1", "fd00::1 has no port; say [fd00::1]:80"],
+    ["tcp", "host", "guest:web1", "guest:web1 has no port; say guest:web1:80"],
     ["icmp", "host", "10.0.0.1:8", "icmp has no ports"],
     ["tcp", "host", "10.0.0.1:70000", "70000 is no port"],
     ["tcp", "web1", "10.0.0.1:80", "web1 is no address, guest:NAME, host or world"],

@@ -48,11 +48,7 @@ export function readQuestion(
   if ("guest" in to) return to;
   const hasPort = to.port !== undefined || (protocol === "icmp" && from.port !== undefined);
   if (hasPort === (protocol === "icmp")) {
-    throw new UsageError(
-      protocol === "icmp"
-        ? "icmp has no ports"
-        : `${words.to} has no port; say ${words.to.includes(":") ? `[${words.to}]` : words.to}:80`,
-    );
+    throw new UsageError(protocol === "icmp" ? "icmp has no ports" : withoutPort(words.to));
   }
   const family = familyBetween(from, to, words);
   const sender = bitsOf(from, family);
@@ -70,6 +66,11 @@ export function readQuestion(
   const own = addressFacing(ground, rest);
   if (own === undefined) throw new UsageError("which of its addresses? name one in place of host");
   return { ...rest, to: own };
+}
+
+function withoutPort(text: string): string {
+  const end = parseAddress(text)?.includes(":") ? `[${text}]` : text;
+  return `${text} has no port; say ${end}:80`;
 }
 
 function readMac(text: string): bigint {

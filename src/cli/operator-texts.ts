@@ -15,11 +15,11 @@ export function historyOf({ stateFolder }: Settings): PolicyHistory {
 
 /** What was in force of this policy, newest first: another one may have been applied with the same state. */
 export async function loadHistory(settings: Settings): Promise<readonly HeldTexts[]> {
-  const folder = dirname(resolve(settings.policyFile));
-  const folders = new Set([folder, join(folder, "policy.d"), join(folder, "nwfilter")]);
+  const main = resolve(settings.policyFile);
+  const folders = new Set(["policy.d", "nwfilter"].map((name) => join(dirname(main), name)));
   const held = await historyOf(settings).load();
   return held.filter(({ policy, ownFilters }) =>
-    [...policy, ...ownFilters].every(({ file }) => folders.has(dirname(file))),
+    [...policy, ...ownFilters].every(({ file }) => file === main || folders.has(dirname(file))),
   );
 }
 

@@ -1,4 +1,5 @@
 import { parseAddress } from "../base/address.ts";
+import { nearest } from "../base/nearest.ts";
 import { isTraceTable, traceChains, traceTable } from "../compile/names.ts";
 import {
   tracedGuest,
@@ -62,8 +63,10 @@ async function readSubject(settings: Settings, subject: string): Promise<Traced 
   const { intent } = demandDesired(decision).compiled;
   if (guest !== undefined) {
     const traced = tracedGuest(intent, guest);
-    if (traced === undefined) throw new ComplaintError(`there is no guest ${guest} that runs`);
-    return traced;
+    if (traced !== undefined) return traced;
+    const near = nearest(guest, new Set(intent.nics.map((nic) => nic.guest)));
+    const hint = near === undefined ? "" : `; did you mean ${near}?`;
+    throw new ComplaintError(`there is no guest ${guest} that runs${hint}`);
   }
   const traced = address && tracedPublication(intent, { address, port: Number(port) });
   if (traced === undefined) {

@@ -17,8 +17,8 @@ function addTrace({ add, run, output }: Builder): void {
       "show live packets on their way through all rules of the host",
       "virtwall trace guest:web1 --count 5",
     )
-      .option("--count <packets>", "end after that many", readPositive, 20)
-      .option("--time <seconds>", "end after that long", readPositive, 30),
+      .option("--count <packets>", "end after that many", positiveFor("--count"), 20)
+      .option("--time <seconds>", "end after that long", positiveFor("--time"), 30),
     async ({ settings, args, own }) =>
       (await import("./trace.ts")).runTrace(settings, output, {
         subject: (args[0] as string[]).join(" "),
@@ -28,12 +28,12 @@ function addTrace({ add, run, output }: Builder): void {
   );
 }
 
-function readPositive(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1 || number > 1_000_000) {
-    throw new UsageError(`${text} is no number from 1 to 1000000`);
-  }
-  return number;
+function positiveFor(option: string): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (Number.isInteger(number) && number >= 1 && number <= 1_000_000) return number;
+    throw new UsageError(`${option} ${text}: a number, 1 to 1000000`);
+  };
 }
 
 const formats: readonly TopologyFormat[] = ["text", "mermaid", "svg"];

@@ -175,6 +175,7 @@ test.each([
   ["tcp dport 22; flush ruleset", "one match after the other, no more"],
   ["tcp doort 22", "nft says syntax error"],
   ["guest:nobody", "there is no guest nobody that runs", 1],
+  ["guest:wbe1", "there is no guest wbe1 that runs; did you mean web1?", 1],
   ["198.51.100.1:8081", "nothing is published at 198.51.100.1:8081", 1],
 ])("%s is refused, and nothing is changed", (words, reason, expected = 2) => {
   const { status, text } = virtwall.run("trace", words);
