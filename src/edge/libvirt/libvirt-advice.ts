@@ -1,7 +1,8 @@
 import { restartLibvirt } from "../../model/restart-libvirt.ts";
 
-/** The words, and what mends it where they (9.0, 11.3) say of libvirt's socket that nobody is behind it, or who may not use it. */
-export function withAdvice(words: string): string {
+/** The words, and what mends it where they (9.0, 11.3) say of libvirt's socket who is not behind it, or hangs, or may not use it. */
+export function withAdvice(words: string, uri: string): string {
+  if (words.includes("keepalive timeout")) return `${words}${onSilence(uri)}`;
   if (/connect socket to '\/.*(No such file|Connection refused)/.test(words)) {
     return `${words}: start it by systemctl start libvirtd, of the package libvirt-daemon-system`;
   }

@@ -273,7 +273,7 @@ export class LiveLibvirt implements LibvirtSource {
   async #list(kind: Kind): Promise<string[]> {
     const command = commands[kind].list;
     const { stdout, error } = await this.#sessions[kind].run(command);
-    if (error !== "") throw refusal(command, error);
+    if (error !== "") throw this.#refusal(kind, command, error);
     return stdout
       .split("\n")
       .filter((line) => uuidPattern.test(line))
@@ -287,12 +287,12 @@ export class LiveLibvirt implements LibvirtSource {
     if (error === "") return stdout;
     // virsh has several words for what is not there, and uses them where libvirt does not answer too.
     if (!(await this.#list(kind)).includes(uuid)) return undefined;
-    throw refusal(command, error);
+    throw this.#refusal(kind, command, error);
   }
-}
 
-function refusal(command: string, words: string): SourceError {
-  return new SourceError(withAdvice(`virsh ${command}: ${words}`));
+  #refusal(kind: Kind, command: string, words: string): SourceError {
+    return new SourceError(withAdvice(`virsh ${command}: ${words}`, this.#uris[kind]));
+  }
 }
 
 function dumpCommand(kind: Kind, uuid: string): string {

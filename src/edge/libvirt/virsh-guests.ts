@@ -69,7 +69,9 @@ export class VirshGuests implements GuestControl {
       if (!(error instanceof ProgramError)) throw error;
       if (error.code !== undefined) throw startError(error);
       const said = error.message.replaceAll(/^error: /gm, "");
-      throw new SourceError(withAdvice(`virsh ${words[0] ?? ""}: ${said}`), { cause: error });
+      throw new SourceError(withAdvice(`virsh ${words[0] ?? ""}: ${said}`, this.#uri), {
+        cause: error,
+      });
     }
   }
 }

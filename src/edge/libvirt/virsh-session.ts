@@ -100,7 +100,7 @@ export class VirshSession {
     child.once("error", (cause) => this.#fail(startError(cause), child));
     child.once("close", () => {
       const words = [`libvirt (${this.#uri}) does not answer`, wordsOf(this.#stderr)];
-      this.#fail(new SourceError(withAdvice(words.filter(Boolean).join(": "))), child);
+      this.#fail(new SourceError(withAdvice(words.filter(Boolean).join(": "), this.#uri)), child);
     });
     return child;
   }
