@@ -174,8 +174,10 @@ export class LiveLibvirt implements LibvirtSource {
       };
       whole.then(end, end);
     }
-    if (this.#networks === undefined) throw new SourceError("libvirt does not list the networks");
-    return "libvirt does not list the networks: what it said of them last stays in force";
+    const advice = onSilence(this.#uris.network);
+    if (this.#networks === undefined)
+      throw new SourceError(`libvirt does not list the networks${advice}`);
+    return `libvirt does not list the networks: what it said of them last stays in force${advice}`;
   }
 
   async #readNetworks(): Promise<void> {
