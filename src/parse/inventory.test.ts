@@ -440,6 +440,12 @@ describe("leases", () => {
     for (const problem of problems) expect(problem).toMatchObject({ code, severity: "warning" });
   });
 
+  test("of a file that cannot be read are not those of an empty one", () => {
+    const file = { file: "leases/virbr0.status", text: "", unread: "not a regular file" };
+    const { problems } = parseInventory({ networks: [], guests: [], leases: [file] }, []);
+    expect(problems).toMatchObject([{ code: "BAD_LEASE_FILE" }]);
+  });
+
   test("of a file that is named for no bridge are left out", () => {
     expect(leases("[]", "leases/a b.status").problems).toMatchObject([{ code: "BAD_LEASE_FILE" }]);
   });

@@ -33,6 +33,8 @@ export function parseLeases(source: SourceText): { leases: Lease[]; problems: Pr
   const bridge = parseInterfaceName(base.replace(/\.status$/, ""));
   if (bridge === undefined)
     return fail("BAD_LEASE_FILE", `${quote(base)} is not named for a bridge`);
+  if (source.unread !== undefined)
+    return fail("BAD_LEASE_FILE", `the file cannot be read: ${source.unread}`);
   if (source.text.length > maxLength) return fail("BAD_LEASE_FILE", "the file is too large");
   if (source.text.trim() === "") return { leases: [], problems: [] };
   const entries = readJson(source.text);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -210,6 +210,22 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
       .poll(read, { timeout: 30_000 })
       .toEqual({ late: undefined, titles: ["old", "old"] });
   }, 90_000);
+});
+
+test("what is no file in the place of a bridge's leases keeps nobody from the rest", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "virtwall-"));
+  const libvirt = new LiveLibvirt("test:///default", { leaseFolder: folder });
+  try {
+    await mkdir(join(folder, "virbr0.status"));
+    await writeFile(join(folder, "virbr1.status"), "[]");
+    expect((await libvirt.read()).leases).toEqual([
+      { file: join(folder, "virbr0.status"), text: "", unread: "not a regular file" },
+      { file: join(folder, "virbr1.status"), text: "[]" },
+    ]);
+  } finally {
+    libvirt.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("a libvirt that is not there is a refusal with what starts it, not an empty inventory", async () => {

@@ -87,7 +87,10 @@ export class LiveLibvirt implements LibvirtSource {
   async read(): Promise<LibvirtTexts> {
     const reading = this.#reading.then(() => this.#readXml());
     this.#reading = reading.catch(() => undefined);
-    const [xml, leases] = await Promise.all([reading, readFolder(this.#leaseFolder, ".status")]);
+    const [xml, leases] = await Promise.all([
+      reading,
+      readFolder(this.#leaseFolder, ".status", { others: "name" }),
+    ]);
     return { ...xml, leases, readAt: Math.floor(Date.now() / 1000) };
   }
 
