@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { benchFolder, type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
+import { type BenchWorld, clearRules, makeBenchWorld } from "./bench-world.ts";
+import { writeClassicHook } from "../lab/classic-hook.ts";
 import { RunningDaemon } from "./daemon-program.ts";
 import { domainXml, type Fleet, guestPort, hostAddress, makeFleet } from "./fleet.ts";
 import { run } from "./program.ts";
@@ -34,7 +35,7 @@ export async function hook(): Promise<BenchRow> {
     const fleet = makeFleet(guestCount, ports);
     const world = await makeBenchWorld(fleet);
     try {
-      for (const [who, { start, stopped }] of await measure(world, fleet, ports)) {
+      for (const [who, { start, stopped }] of await measure(world, fleet)) {
         const before = figures.get(who) ?? [];
         figures.set(who, [...before, median(start), median(stopped)]);
       }
@@ -56,11 +57,7 @@ interface Times {
   readonly stopped: number[];
 }
 
-async function measure(
-  world: BenchWorld,
-  fleet: Fleet,
-  ports: number,
-): Promise<ReadonlyMap<string, Times>> {
+async function measure(world: BenchWorld, fleet: Fleet): Promise<ReadonlyMap<string, Times>> {
   const folder = mkdtempSync(join(tmpdir(), "virtwall-hook-"));
   const daemon = await RunningDaemon.start(world, fleet, "owner");
   try {
@@ -72,7 +69,7 @@ async function measure(
       { who: "shell that does nothing", program: bareHook(folder) },
       {
         who: "classic hook script, an iptables a rule",
-        program: classicHook(folder, fleet, ports),
+        program: await classicHook(folder, fleet),
         namespace: world.guest,
       },
     ];
@@ -143,15 +140,15 @@ function bareHook(folder: string): string {
 }
 
 /** As guides have it, for the one guest. */
-function classicHook(folder: string, { real, publications }: Fleet, ports: number): string {
-  const own = publications.filter(({ guest }) => guest === real).slice(0, ports);
-  const script = readFileSync(join(benchFolder, "../lab/classic-hook.sh"), "utf8")
-    .replace("@GUEST@", real.name)
-    .replace("@PUBLIC_IP@", hostAddress)
-    .replace("@PRIVATE_IP@", real.address)
-    .replace("@PORTS@", own.map(({ port }) => `tcp:${port}:${guestPort}`).join(" "));
+async function classicHook(folder: string, { real, publications }: Fleet): Promise<string> {
   const file = join(folder, "classic");
-  writeFileSync(file, script, { mode: 0o755 });
+  const own = publications.filter(({ guest }) => guest === real);
+  await writeClassicHook(file, {
+    guest: real.name,
+    publicAddress: hostAddress,
+    guestAddress: real.address,
+    ports: own.map(({ port }) => `tcp:${port}:${guestPort}`),
+  });
   return file;
 }
 

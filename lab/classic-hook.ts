@@ -15,16 +15,21 @@ export interface ForwardWish {
 
 const hookFile = "/etc/libvirt/hooks/qemu";
 
-/** Puts the iptables hook script that guides recommend where libvirt calls it. libvirtd has to start after this. */
-export async function installClassicHook(world: World, wish: ForwardWish): Promise<void> {
+/** Writes the iptables hook script that guides recommend. */
+export async function writeClassicHook(file: string, wish: ForwardWish): Promise<void> {
   const template = await readFile(join(projectRoot(), "lab", "classic-hook.sh"), "utf8");
   const script = template
     .replace("@GUEST@", wish.guest)
     .replace("@PUBLIC_IP@", wish.publicAddress)
     .replace("@PRIVATE_IP@", wish.guestAddress)
     .replace("@PORTS@", wish.ports.join(" "));
-  await writeFile(world.pathOf(hookFile), script);
-  await chmod(world.pathOf(hookFile), 0o755);
+  await writeFile(file, script);
+  await chmod(file, 0o755);
+}
+
+/** Puts it where libvirt calls it. libvirtd has to start after this. */
+export function installClassicHook(world: World, wish: ForwardWish): Promise<void> {
+  return writeClassicHook(world.pathOf(hookFile), wish);
 }
 
 /** Leaves a hook that does nothing: libvirt looks for the file at its start only. */

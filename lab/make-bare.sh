@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: make-bare.sh CACHE bookworm|trixie
 # Makes a bare Debian with what our package depends on, and with what its tests read pages and try completions with, in the
-# folder CACHE, unless it is there already, and prints its root folder. A minute or two, 500 MB.
+# folder CACHE, unless it is there already, and prints its root folder. A minute or two, 390 or 670 MB.
 set -eu
 case $2 in
   bookworm) own= ;;

@@ -2,7 +2,7 @@
 # usage: make-boot-image.sh CACHE
 # Makes a disk with a Debian 13 that boots with systemd, in the folder CACHE, unless it is there already, and prints the folder that
 # holds it: `root.ext4`, and for each kernel KIND `vmlinuz-KIND` and what it needs to read the disk, in order, in `modules-KIND/`. `new` is Debian
-# 13's kernel, which knows tables with an owner that persist; `own` is that of this machine's Debian. Needs root; 2 minutes, 1.5 GB.
+# 13's kernel, which knows tables with an owner that persist; `own` is that of this machine's Debian. Needs root; a minute or two, 840 MB.
 set -eu
 cache=$1
 # The number changes when the way the folder is made changes.

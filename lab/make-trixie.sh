@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: make-trixie.sh CACHE
 # Makes a Debian 13 with libvirt 11.3, nft 1.1.3, other programs' firewalls and those that manage links in the folder CACHE, unless it is there
-# already, and prints its root folder. 3 minutes, 800 MB.
+# already, and prints its root folder. 3 minutes, 720 MB.
 set -eu
 # The number changes when the way the folder is made changes.
 exec sh "$(dirname "$0")/make-debian.sh" "$1" trixie-3 trixie \

@@ -4,7 +4,7 @@ import { cached } from "./cache-folder.ts";
 import type { World } from "./world.ts";
 
 /**
- * The root folder of a Debian 13 with libvirt 11.3 and nft 1.1.3, for `startWorld`. Made when the cache has none: 2
+ * The root folder of a Debian 13 with libvirt 11.3 and nft 1.1.3, for `startWorld`. Made when the cache has none: 3
  * minutes, from the network, so not from inside a namespace without one. Throws {@link LabError} naming what lacks.
  */
 export function trixieRoot(): Promise<string> {

@@ -29,11 +29,11 @@ export async function startVirtwall(world: World): Promise<Running> {
     throw new LabError("dist/daemon.js is missing: npm run build");
   }
   const daemon = await world.start([...program(), "daemon"]);
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!/^ready\b/m.test(daemon.stdout())) {
     if (Date.now() > deadline) {
       await daemon.end("SIGKILL");
-      throw new LabError(`virtwall daemon is not ready after 20 s:\n${daemon.output()}`);
+      throw new LabError(`virtwall daemon is not ready after 60 s:\n${daemon.output()}`);
     }
     await Promise.race([setTimeout(50), daemon.ended.then(endedEarly)]);
   }

@@ -98,7 +98,7 @@ if [ "${1:-}" != demo ]; then
 fi
 if [ "${1:-}" != demo ] && [ "$(id -u)" -eq 0 ]; then
   fill lab/make-trixie.sh "a Debian 13 with libvirt 11 and other firewalls (3 minutes the first time), in $cache"
-  fill lab/make-boot-image.sh "a disk with a Debian 13 that boots (a minute the first time), in $cache"
+  fill lab/make-boot-image.sh "a disk with a Debian 13 that boots (a minute or two the first time), in $cache"
   for suite in bookworm trixie; do
     fill lab/make-bare.sh "a bare $suite for the package's tests (a minute or two the first time), in $cache" $suite
   done
