@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { measureLostRuns } from "./lost-runs.ts";
 import type { StreamPlan, StreamReport } from "./stream-report.ts";
 
-/** How long late echoes are waited for, after the last datagram was sent, while any are missing. */
+/** While echoes are missing, so long without any is the end: a busy machine may be seconds behind. */
 const graceMs = 3_000;
 
 export interface Datagrams {
@@ -18,6 +18,7 @@ export function sendDatagrams(plan: StreamPlan, onFirstEcho: () => void): Datagr
   const seen = new Set<number>();
   const sockets: Socket[] = [];
   const startedAt = performance.now();
+  let heardAt = startedAt;
   let sent = 0;
   let skipped = 0;
   const openFlow = (): Socket => {
@@ -26,6 +27,7 @@ export function sendDatagrams(plan: StreamPlan, onFirstEcho: () => void): Datagr
       const number = datagram.length === 4 ? datagram.readUInt32BE(0) : -1;
       if (number < 0 || seen.has(number)) return;
       seen.add(number);
+      heardAt = performance.now();
       if (seen.size === 1) onFirstEcho();
     });
     // ICMP errors (a reject) arrive here; what counts is the missing echo.
@@ -53,8 +55,8 @@ export function sendDatagrams(plan: StreamPlan, onFirstEcho: () => void): Datagr
   return {
     end: async () => {
       clearInterval(timer);
-      const deadline = performance.now() + graceMs;
-      while (seen.size < sent && performance.now() < deadline) await setTimeout(20);
+      heardAt = performance.now();
+      while (seen.size < sent && performance.now() < heardAt + graceMs) await setTimeout(20);
       sockets.forEach((socket) => socket.close());
       const counts = { sent, arrived: seen.size, lost: sent - seen.size, flows: sockets.length };
       return { ...counts, ...measureLostRuns(sent, seen, plan.datagramsPerSecond) };

@@ -22,7 +22,7 @@ export async function startStream(world: World, plan: StreamPlan): Promise<Strea
   return {
     end: async () => {
       running.stdin.end();
-      const late = setTimeout(() => void running.end("SIGKILL"), 20_000);
+      const late = setTimeout(() => void running.end("SIGKILL"), 60_000);
       const status = await running.ended;
       clearTimeout(late);
       const report = running

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startStream } from "../../lab/stream/start-stream.ts";
 import type { StreamReport } from "../../lab/stream/stream-report.ts";
 import { served, startServing, type Hypervisor } from "./hypervisor.ts";
+import { expectNothingLost } from "./nothing-lost.ts";
 
 let hypervisor: Hypervisor;
 let reason: string | undefined;
@@ -42,12 +43,6 @@ async function restarts(count: number): Promise<void> {
     await hypervisor.firewall.restart();
     await setTimeout(50);
   }
-}
-
-function expectNothingLost({ datagrams, connections }: StreamReport): void {
-  expect(datagrams.sent).toBeGreaterThan(100);
-  expect(datagrams.lost).toBe(0);
-  expect(connections.failed).toBe(0);
 }
 
 /** These promises hold where the kernel knows table owners; elsewhere they cannot be tested, which CI must hear. */
