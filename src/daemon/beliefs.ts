@@ -122,8 +122,8 @@ export class Beliefs {
     this.#isStale = true;
   }
 
-  /** Taps that appeared, went or changed their bridge, since this was last asked. */
-  takeMovedTaps(): InterfaceName[] {
+  /** Since this was last asked. */
+  takeMovedTaps(): ReturnType<SeenTaps["takeMoved"]> {
     return this.#taps.takeMoved();
   }
 

@@ -350,9 +350,9 @@ export class Follower {
     ]);
     if (bridges === undefined) return;
     this.beliefs.takeBridges(bridges);
-    const taps = this.beliefs.takeMovedTaps();
+    const { taps, gone } = this.beliefs.takeMovedTaps();
     if (taps.length === 0) return;
-    this.expectLibvirt({ kind: "taps", taps });
+    this.expectLibvirt({ kind: "taps", taps, gone });
     setTimeout(() => this.#askWhose(taps), namedWithinMs + 100).unref();
   }
 

@@ -411,6 +411,6 @@ test("a tap that appears, moves or goes is a reason to ask libvirt", async () =>
     host.set(interfaces);
     await follower.converge();
   }
-  const moved = { kind: "taps", taps: ["vnet0"] };
-  expect(libvirt.expected).toEqual([moved, moved, moved]);
+  const moved = { kind: "taps", taps: ["vnet0"], gone: [] };
+  expect(libvirt.expected).toEqual([moved, moved, { ...moved, gone: ["vnet0"] }]);
 });

@@ -1,5 +1,6 @@
 import type { InterfaceName } from "../base/interface-name.ts";
 import type { HostInterface } from "../model/inventory.ts";
+import type { MovedTaps } from "../ports/sources.ts";
 
 /**
  * A nic that is plugged into a guest that runs is in its XML only after its tap is there (libvirt, end of qemuDomainAttachNetDevice): an
@@ -31,11 +32,11 @@ export class SeenTaps {
     return this.#masters?.has(tap) === true;
   }
 
-  /** Those that appeared, went or changed their bridge, since this was last asked. */
-  takeMoved(): InterfaceName[] {
-    const moved = [...this.#moved];
+  /** Since this was last asked. */
+  takeMoved(): MovedTaps {
+    const taps = [...this.#moved];
     this.#moved.clear();
-    return moved;
+    return { taps, gone: taps.filter((tap) => !this.has(tap)) };
   }
 
   /** Those that were there last. */

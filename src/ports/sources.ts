@@ -20,7 +20,14 @@ export type ExpectedChange =
   | { readonly kind: "everything" | "networks" }
   | { readonly kind: "guest"; readonly name: string }
   /** Guests that had one of these taps. */
-  | { readonly kind: "taps"; readonly taps: readonly InterfaceName[] };
+  | ({ readonly kind: "taps" } & MovedTaps);
+
+/** Taps that appeared, went or changed their bridge. */
+export interface MovedTaps {
+  readonly taps: readonly InterfaceName[];
+  /** Those of them that the host has no more. */
+  readonly gone: readonly InterfaceName[];
+}
 
 /** The policy files: the main one first, then the folder's in order of name. No file at all is an empty policy where none is demanded. */
 export interface PolicySource {

@@ -74,6 +74,6 @@ test("the further lines of an event say nothing, and a line that is not understo
 
 test("a tap takes away the guests that had it", () => {
   const guests = knowing(xmlOf("a", "vnet1"), xmlOf("b", "vnet10"), xmlOf("c", "vnet2"));
-  guests.expect({ kind: "taps", taps: ["vnet1", "vnet3"] as never });
+  guests.expect({ kind: "taps", taps: ["vnet1", "vnet3"] as never, gone: [] });
   expect(kept(guests)).toEqual(["1", "2"]);
 });

@@ -12,6 +12,9 @@ const namePattern = /^\s*<domain [^<>]*>\s*<name>([^<&'\p{Cc}]*)<\/name>/u;
 /** `virsh event --all` (9.0, 11.3). A name with an apostrophe, which ends early here, is written otherwise in XML. */
 const eventPattern = /^event '[a-z-]+' for domain '([^']*)'/;
 
+/** libvirt writes more behind the name of a disk's target. */
+const tapPattern = /<target dev='([^']+)'\/>/g;
+
 /** XML of the guests that run, by UUID, and what was heard about them since they were asked for. */
 export class KnownGuests {
   #known: ReadonlyMap<string, Known> = new Map();
@@ -19,6 +22,8 @@ export class KnownGuests {
   #isAllStale = true;
   #names = new Set<string>();
   #taps = new Set<string>();
+  /** Since libvirt listed all guests last. */
+  readonly #goneTaps = new Set<string>();
 
   get isStale(): boolean {
     return this.#isAllStale || this.#names.size > 0 || this.#taps.size > 0;
@@ -45,6 +50,8 @@ export class KnownGuests {
         return;
       case "taps":
         for (const tap of change.taps) this.#taps.add(tap);
+        for (const tap of change.taps) this.#goneTaps.delete(tap);
+        for (const tap of change.gone) this.#goneTaps.add(tap);
         return;
       default:
         return unreachable(change);
@@ -56,6 +63,12 @@ export class KnownGuests {
     const name = eventPattern.exec(line)?.[1];
     if (name !== undefined) this.expect({ kind: "guest", name });
     else if (/^\S/.test(line)) this.expect({ kind: "everything" });
+  }
+
+  /** It had taps, and the host has none of them any more. */
+  hasLostTaps(uuid: string): boolean {
+    const taps = [...(this.find(uuid)?.text ?? "").matchAll(tapPattern)];
+    return taps.length > 0 && taps.every(([, tap]) => tap && this.#goneTaps.has(tap));
   }
 
   /** Of those that run, by UUID. */
@@ -77,6 +90,12 @@ export class KnownGuests {
       !targets.some((target) => source.text.includes(target));
     const kept = [...this.#known].filter(([, known]) => isKept(known));
     return sourcesOf(kept);
+  }
+
+  /** By a listing of all of them. */
+  takeWhole(sources: ReadonlyMap<string, SourceText>): void {
+    this.#goneTaps.clear();
+    this.take(sources);
   }
 
   /** These run, and no others. */

@@ -165,6 +165,26 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
     await expect.poll(titles, { timeout: 30_000 }).toMatchObject({ late: undefined });
   }, 90_000);
 
+  test("a guest of which it says nothing, and whose taps are gone, has ended", async () => {
+    const withTap = (name: string, uuid: string | undefined) =>
+      guest(name, uuid, name).replace(
+        "</domain>",
+        `<devices><interface type='ethernet'><target dev='${name}'/></interface></devices></domain>`,
+      );
+    const both = `<node>${withTap("web1", web1)}${withTap("web2", web2)}</node>`;
+    await writeFile(join(folder, "node.xml"), both);
+    begin(2_000);
+    expect(await titles()).toEqual({ late: undefined, titles: ["web1", "web2"] });
+    await writeFile(join(folder, "node.xml"), `<node>${withTap("web2", web2)}</node>`);
+    await answerNot("list --uuid");
+    libvirt.expectChange({ kind: "everything" });
+    const late = expect.stringContaining("does not list the guests");
+    await expect.poll(titles, { timeout: 30_000 }).toEqual({ late, titles: ["web1", "web2"] });
+    const taps = ["web1"] as never;
+    libvirt.expectChange({ kind: "taps", taps, gone: taps });
+    await expect.poll(titles, { timeout: 30_000 }).toEqual({ late, titles: ["web2"] });
+  }, 90_000);
+
   test("a libvirt that answers of nobody is not asked of everybody", async () => {
     const uuids = Array.from({ length: 7 }, (_, index) => `${web1?.slice(0, -1)}${index}`);
     const guests = uuids.map((uuid, index) => guest(`many${index}`, uuid, ""));

@@ -231,7 +231,7 @@ export class LiveLibvirt implements LibvirtSource {
         return text === undefined ? [] : [[uuid, text]];
       }),
     );
-    this.#guests.take(new Map(running.flat()));
+    this.#guests.takeWhole(new Map(running.flat()));
     this.#hasListed = true;
   }
 
@@ -251,9 +251,11 @@ export class LiveLibvirt implements LibvirtSource {
     const { sources } = this.#guests;
     for (const [index, uuid] of uuids.entries()) {
       const outcome = outcomes[index];
-      // What virsh refuses may be gone, or libvirt may: its listing will tell.
-      if (outcome?.status !== "fulfilled" || outcome.value.error !== "") continue;
-      const text = this.#take(uuid, outcome.value.stdout);
+      if (outcome?.status !== "fulfilled") continue;
+      const isRefused = outcome.value.error !== "";
+      // What virsh refuses may be gone, or libvirt may: its listing will tell, or the host.
+      if (isRefused && !this.#guests.hasLostTaps(uuid)) continue;
+      const text = isRefused ? undefined : this.#take(uuid, outcome.value.stdout);
       if (text === undefined) sources.delete(uuid);
       else sources.set(uuid, text);
     }
