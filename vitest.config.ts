@@ -32,10 +32,17 @@ export default defineConfig({
         test: {
           name: "properties",
           include: ["src/**/*.property.test.ts", "test/properties/**/*.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
         },
       },
-      { test: { name: "canary", include: ["test/canary/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        test: {
+          name: "canary",
+          include: ["test/canary/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
       {
         test: {
           name: "kernel",

@@ -96,7 +96,7 @@ describe("a text that was parsed before in another form", () => {
       { numRuns: 300 },
     );
     expect(reparsed).toBeGreaterThan(10);
-  }, 60_000);
+  });
 
   it("gives the same policy", () => {
     const known = new Map([[file, parsedOf(sample)]]);
@@ -157,7 +157,7 @@ it("a text that is read entry by entry holds what it holds as a whole, at the sa
     { numRuns: 300 },
   );
   expect(inPieces).toBeGreaterThan(10);
-}, 60_000);
+});
 
 it("pieces are the whole text", () => {
   const pieces = splitPieces(sample) ?? [];

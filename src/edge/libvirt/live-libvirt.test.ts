@@ -151,7 +151,7 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
 
   test("the others are followed, and it is told", async () => {
     begin(2_000);
-    expect(await titles()).toEqual({ late: undefined, titles: ["old", "old"] });
+    await expect.poll(titles).toEqual({ late: undefined, titles: ["old", "old"] });
     await become("new");
     await answerNot("list --uuid", `dumpxml ${web1}`);
     libvirt.expectChange({ kind: "everything" });
@@ -174,7 +174,7 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
     const both = `<node>${withTap("web1", web1)}${withTap("web2", web2)}</node>`;
     await writeFile(join(folder, "node.xml"), both);
     begin(2_000);
-    expect(await titles()).toEqual({ late: undefined, titles: ["web1", "web2"] });
+    await expect.poll(titles).toEqual({ late: undefined, titles: ["web1", "web2"] });
     await writeFile(join(folder, "node.xml"), `<node>${withTap("web2", web2)}</node>`);
     await answerNot("list --uuid");
     libvirt.expectChange({ kind: "everything" });
@@ -201,7 +201,7 @@ done 2>/dev/null | ${execFileSync("sh", ["-c", "command -v virsh"], { encoding: 
 
   test("the guests are followed where it lists no networks, and it is told", async () => {
     begin(1_000);
-    expect(await titles()).toEqual({ late: undefined, titles: ["old", "old"] });
+    await expect.poll(titles).toEqual({ late: undefined, titles: ["old", "old"] });
     await become("new");
     // The next virsh reads that.
     libvirt.close();
