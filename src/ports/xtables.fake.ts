@@ -11,6 +11,10 @@ export class FakeXtables implements Xtables {
   /** Non-empty: every call fails with it. */
   refusal = "";
 
+  async readLegacy(): Promise<readonly XtablesChain[]> {
+    return (await this.read()).filter(({ command }) => command.endsWith("-legacy"));
+  }
+
   read(): Promise<readonly XtablesChain[]> {
     return this.answer(() =>
       [...this.listings].flatMap(([command, text]) =>

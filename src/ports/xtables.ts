@@ -7,6 +7,8 @@ export interface Xtables {
    * Looking creates no table. Throws {@link XtablesError} when a listing fails: a failed listing is not an empty one.
    */
   read(): Promise<readonly XtablesChain[]>;
+  /** Those of the legacy variant alone, which no listing of nf_tables shows. Where the kernel holds none of them no program is started. */
+  readLegacy(): Promise<readonly XtablesChain[]>;
   /** Puts one pass rule into each chain, at `passPosition`, and removes its copies in `passRules`: one transaction a command. */
   putPassRules(chains: readonly XtablesChain[], mark: number): Promise<void>;
   /** Removes every rule with our comment, in whatever table and chain; the answer is how many there were. */

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { KernelError, type ForeignRule, type ForeignTable, type Kernel } from "../ports/kernel.ts";
 import { FakeFirewalld } from "../ports/firewalld.fake.ts";
 import { FakeXtables } from "../ports/xtables.fake.ts";
+import type { XtablesChain } from "../ports/xtables.ts";
 import { PassRuleKeeper } from "./pass-rules-keeper.ts";
 
 const settings = { bridges: [], mark: 0x10000000, integration: "auto" } as const;
@@ -44,7 +45,7 @@ function machine() {
 test("what was put shows as passed", async () => {
   const { kernel, xtables, keeper } = machine();
   kernel.tables = [table("a"), table("b")];
-  xtables.listings.set("iptables", "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n");
+  xtables.listings.set("iptables-legacy", "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n");
   const outcome = await keeper.keep(settings);
   expect(outcome.isChanged).toBe(true);
   expect(outcome.report.map((line) => line.state)).toEqual(["passed", "passed", "passed"]);
@@ -116,6 +117,30 @@ test("iptables refusing to list keeps nobody's native chain from its rule", asyn
   const outcome = await keeper.keep(settings);
   expect(outcome.failures).toEqual([xtables.refusal]);
   expect(outcome.report.map((line) => line.state)).toEqual(["passed"]);
+});
+
+test("nobody's native chain waits for what iptables says of its own tables, and none of theirs is touched before that", async () => {
+  const { kernel, xtables, keeper } = machine();
+  const chain = { name: "FORWARD", hook: "forward", priority: 0, policy: "drop" } as const;
+  const theirs = { family: "ip", name: "filter", chains: [{ ...chain, rules: [] }] } as const;
+  kernel.tables = [theirs, table("mine")];
+  let answer: (chains: readonly XtablesChain[]) => void = () => undefined;
+  xtables.read = () => new Promise((resolve) => (answer = resolve));
+  const keeping = keeper.keep(settings);
+  await expect.poll(() => kernel.scripts).toEqual([expect.stringContaining(" inet mine forward ")]);
+  // It lists no such chain: somebody wrote it with nft.
+  answer([]);
+  const { report } = await keeping;
+  expect(kernel.scripts.slice(1)).toEqual([expect.stringContaining(" ip filter FORWARD ")]);
+  expect(report.map((line) => line.state)).toEqual(["passed", "passed"]);
+});
+
+test("the legacy variant alone is asked where no table looks like iptables'", async () => {
+  const { kernel, xtables, keeper } = machine();
+  kernel.tables = [table("mine")];
+  xtables.read = () => Promise.reject(new Error("asked"));
+  xtables.readLegacy = () => Promise.resolve([]);
+  expect((await keeper.keep(settings)).failures).toEqual([]);
 });
 
 test("removal takes the rules of both kinds", async () => {

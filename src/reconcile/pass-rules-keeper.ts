@@ -61,23 +61,28 @@ export class PassRuleKeeper {
     const failures: string[] = [];
     const foreign = await this.kernel.readForeign();
     this.forgetOwned(foreign);
-    // Asking iptables takes tens of milliseconds in which a reloaded firewall would drop; only its own tables wait for that.
-    const isManaged = foreign.some(looksLikeXtables);
-    const managed = isManaged ? await this.readXtables(failures) : [];
-    const plan = planPassRules({ ...settings, foreign, xtables: managed, owned: this.owned });
-    const native = await this.commit(plan, foreign, failures);
-    const chains = isManaged ? managed : await this.readXtables(failures);
+    // Asking iptables takes tens of milliseconds in which a reloaded firewall would drop; only what may be its own waits for that.
+    const native = foreign.filter((table) => !looksLikeXtables(table));
+    const shaped = foreign.filter(looksLikeXtables);
+    const put = new Set<string>();
+    const hold = async (tables: readonly ForeignTable[], xtables: PassRuleInput["xtables"]) => {
+      const plan = planPassRules({ ...settings, foreign: tables, xtables, owned: this.owned });
+      for (const key of await this.commit(plan, foreign, failures)) put.add(key);
+    };
+    await hold(native, []);
+    const chains = await this.readXtables(shaped.length > 0 ? "read" : "readLegacy", failures);
+    await hold(shaped, chains);
     const whole = planPassRules({ ...settings, foreign, xtables: chains, owned: this.owned });
     const isXtablesPut = await this.putXtables(whole.xtables, settings.mark, failures);
     const report = whole.report.map((line) =>
-      line.state === "needed" && (line.by === "nft" ? native.has(tableKeyOf(line)) : isXtablesPut)
+      line.state === "needed" && (line.by === "nft" ? put.has(tableKeyOf(line)) : isXtablesPut)
         ? { ...line, state: "passed" as const }
         : line,
     );
     const firewalld = await this.firewalld.keep({ bridges, integration });
     return {
       report: [...withFirewalld(report, firewalld.report), ...firewalld.report],
-      isChanged: native.size > 0 || isXtablesPut,
+      isChanged: put.size > 0 || isXtablesPut,
       isFirewalldTold: firewalld.isChanged,
       failures: [...failures, ...firewalld.failures],
     };
@@ -98,7 +103,7 @@ export class PassRuleKeeper {
   private async removeAll(): Promise<Omit<PassRuleOutcome, "report">> {
     const failures: string[] = [];
     const foreign = await this.kernel.readForeign();
-    const chains = (await this.readXtables(failures)) ?? [];
+    const chains = (await this.readXtables("read", failures)) ?? [];
     const native = await this.commit(planPassRuleRemoval(foreign, chains), foreign, failures);
     let removed = 0;
     try {
@@ -112,9 +117,12 @@ export class PassRuleKeeper {
     return { isChanged, isFirewalldTold: firewalld.isChanged, failures };
   }
 
-  private async readXtables(failures: string[]): Promise<readonly XtablesChain[] | undefined> {
+  private async readXtables(
+    by: "read" | "readLegacy",
+    failures: string[],
+  ): Promise<readonly XtablesChain[] | undefined> {
     try {
-      return await this.xtables.read();
+      return await this.xtables[by]();
     } catch (error) {
       failures.push(refusalOf(error));
       return undefined;

@@ -25,10 +25,11 @@ interface Variant {
  */
 export class XtablesPrograms implements Xtables, XtablesRules {
   async read(): Promise<readonly XtablesChain[]> {
-    const listings = await this.list();
-    return listings.flatMap(({ command, tables }) =>
-      readChains(tables).map((chain) => ({ command, ...chain })),
-    );
+    return chainsOf(await this.list());
+  }
+
+  async readLegacy(): Promise<readonly XtablesChain[]> {
+    return chainsOf(await listingsOf(await legacyVariants()));
   }
 
   async putPassRules(chains: readonly XtablesChain[], mark: number): Promise<void> {
@@ -69,13 +70,7 @@ export class XtablesPrograms implements Xtables, XtablesRules {
   }
 
   async list(): Promise<readonly XtablesListing[]> {
-    const found = await variants();
-    return Promise.all(
-      found.map(async ({ command, save }) => {
-        const text = await run(save, []);
-        return { command, tables: readSave(text), unlisted: readUnlisted(text) };
-      }),
-    );
+    return listingsOf(await variants());
   }
 
   async change(command: XtablesCommand, script: string): Promise<void> {
@@ -116,31 +111,53 @@ async function legacyRules(): Promise<string> {
 }
 
 async function legacySaves(): Promise<readonly string[]> {
-  const legacy = (await variants()).filter(({ command }) => command.endsWith("-legacy"));
-  return Promise.all(legacy.map(({ save }) => run(save, [])));
+  return Promise.all((await legacyVariants()).map(({ save }) => run(save, [])));
 }
+
+function listingsOf(variants: readonly Variant[]): Promise<readonly XtablesListing[]> {
+  return Promise.all(
+    variants.map(async ({ command, save }) => {
+      const text = await run(save, []);
+      return { command, tables: readSave(text), unlisted: readUnlisted(text) };
+    }),
+  );
+}
+
+function chainsOf(listings: readonly XtablesListing[]): readonly XtablesChain[] {
+  return listings.flatMap(({ command, tables }) =>
+    readChains(tables).map((chain) => ({ command, ...chain })),
+  );
+}
+
+const names = ["iptables", "ip6tables"] as const;
 
 async function variants(): Promise<readonly Variant[]> {
-  const [v4, v6] = await Promise.all([variantsOf("iptables"), variantsOf("ip6tables")]);
-  return [...v4, ...v6];
+  const found = await Promise.all(
+    names.flatMap((name) => [nftVariantOf(name), legacyVariantOf(name)]),
+  );
+  return found.filter((variant) => variant !== undefined);
 }
 
-/** The legacy variant is asked only where the kernel already holds tables of it: asking earlier could load its modules. */
-async function variantsOf(name: "iptables" | "ip6tables"): Promise<readonly Variant[]> {
-  const isPlainLegacy = await plainIsLegacy(name);
-  const found: Variant[] = [];
-  if (isPlainLegacy === false) {
-    found.push({ command: name, save: `${name}-save`, restore: `${name}-restore` });
-  } else if (await isInstalled(`${name}-nft-save`)) {
-    found.push({ command: name, save: `${name}-nft-save`, restore: `${name}-nft-restore` });
+async function legacyVariants(): Promise<readonly Variant[]> {
+  const found = await Promise.all(names.map(legacyVariantOf));
+  return found.filter((variant) => variant !== undefined);
+}
+
+async function nftVariantOf(name: (typeof names)[number]): Promise<Variant | undefined> {
+  if ((await plainIsLegacy(name)) === false) {
+    return { command: name, save: `${name}-save`, restore: `${name}-restore` };
   }
-  if ((await legacyNames(name)) === "") return found;
-  const legacy = isPlainLegacy === true ? name : `${name}-legacy`;
-  if (isPlainLegacy !== true && !(await isInstalled(`${legacy}-save`))) return found;
-  return [
-    ...found,
-    { command: `${name}-legacy`, save: `${legacy}-save`, restore: `${legacy}-restore` },
-  ];
+  if (!(await isInstalled(`${name}-nft-save`))) return undefined;
+  return { command: name, save: `${name}-nft-save`, restore: `${name}-nft-restore` };
+}
+
+/** It is asked only where the kernel already holds tables of it: asking earlier could load its modules. */
+async function legacyVariantOf(name: (typeof names)[number]): Promise<Variant | undefined> {
+  if ((await legacyNames(name)) === "") return undefined;
+  const isPlain = (await plainIsLegacy(name)) === true;
+  const legacy = isPlain ? name : `${name}-legacy`;
+  if (!isPlain && !(await isInstalled(`${legacy}-save`))) return undefined;
+  return { command: `${name}-legacy`, save: `${legacy}-save`, restore: `${legacy}-restore` };
 }
 
 /** Undefined where the plain name is not installed. */
@@ -163,7 +180,7 @@ async function isInstalled(program: string): Promise<boolean> {
 }
 
 /** The tables that the kernel holds, one a line. */
-async function legacyNames(name: "iptables" | "ip6tables"): Promise<string> {
+async function legacyNames(name: (typeof names)[number]): Promise<string> {
   const file = name === "iptables" ? "ip_tables_names" : "ip6_tables_names";
   try {
     return (await readFile(`/proc/net/${file}`, "utf8")).trim();
