@@ -46,7 +46,14 @@ export class TracedHost {
     await host.run(["sysctl", "-q", "-w", ...sysctls]);
     await host.run(["ip", "-batch", "-"], commands().join("\n"));
     await host.run(["bridge", "-batch", "-"], bridgeCommands().join("\n"));
+    while ((await host.#ownAddresses()) < networks.length);
     return host;
+  }
+
+  /** How many of IPv6 count as its own by now: the kernel gives their routes to a work queue, without DAD too (addrconf_dad_work). */
+  async #ownAddresses(): Promise<number> {
+    const routes = await this.run(["ip", "-6", "route", "show", "table", "local"]);
+    return [...routes.matchAll(/^local fd0\d::1 /gm)].length;
   }
 
   /** Whether frames between the ports of its bridge meet the chains of IP. */
@@ -88,6 +95,8 @@ export class TracedHost {
 }
 
 const taps = ["left", "right", "one", "two"];
+/** The devices that have addresses: network 1, 2 and 3. */
+const networks = ["left", "right", "br0"];
 
 /** Nothing is sent that a test did not ask for, and no answer is held back. */
 const sysctls = [
@@ -105,7 +114,7 @@ const sysctls = [
 
 /** The hardware address of whoever has the address ending in that number on a tap; that of the host's own end is number 1. */
 export function macOf(place: string, number: number): string {
-  const tap = ["left", "right", "br0"].indexOf(place) + 1;
+  const tap = networks.indexOf(place) + 1;
   return `02:00:00:00:0${String(tap)}:0${String(number)}`;
 }
 
@@ -119,7 +128,7 @@ function commands(): string[] {
     bridge,
     ...["one", "two"].map((tap) => `link set ${tap} master br0`),
   ];
-  for (const [index, name] of ["left", "right", "br0"].entries()) {
+  for (const [index, name] of networks.entries()) {
     const net = index + 1;
     lines.push(
       `link set ${name} address ${macOf(name, 1)}`,
