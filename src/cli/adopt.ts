@@ -212,13 +212,17 @@ async function policyWithout({
 }
 
 /** By which it runs; undefined where it does not. */
-function liveXml({ written, texts }: Collected, name: string): string | undefined {
-  const network = written.inventory.networks.find((candidate) => candidate.name === name);
-  return network && texts.get(network.at.file);
+function liveXml(collected: Collected, name: string): string | undefined {
+  const network = findNetwork(collected, name);
+  return network && collected.texts.get(network.at.file);
 }
 
-function networkOf({ written }: Collected, name: string): Network {
-  const network = written.inventory.networks.find((candidate) => candidate.name === name);
+function findNetwork({ written }: Collected, name: string): Network | undefined {
+  return written.inventory.networks.find((candidate) => candidate.name === name);
+}
+
+function networkOf(collected: Collected, name: string): Network {
+  const network = findNetwork(collected, name);
   if (network === undefined) throw new ComplaintError(`no network ${name} runs: virsh net-list`);
   return network;
 }
